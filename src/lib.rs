@@ -1,0 +1,43 @@
+//! Sealwire: end-to-end encrypted MQTT for people.
+//!
+//! This is the map of the house; `ARCHITECTURE.md` draws it. A test (`tests/house.rs`) holds who may use whom.
+//!
+//! | room | what it is for | may use |
+//! |---|---|---|
+//! | [`topic`] | topic names and filters: validate, match, cover | nothing |
+//! | [`acl`] | roles, rules and the decision, explained | topic |
+//! | [`seal`] | payload protection: envelope, suites, replay. Pure | topic |
+//! | [`keys`] | topic keys, keyring, vault, passwords | seal, topic |
+//! | [`api`] | what client and station say over HTTPS. No I/O | acl, topic |
+//! | [`files`] | data folders, locks, owner-only atomic writes | nothing |
+//! | [`audit`] | one hash chain: append, read, verify | files |
+//! | [`broker`] | the MQTT server core | topic |
+//! | [`station`] | accounts, OTP, store, API handlers, around a broker; [`station::host`] finds or starts one | broker, api, acl, audit, topic, files |
+//! | [`client`] | a person's side with no screen: session, link, outbox, history | keys, seal, api, acl, audit, topic, files |
+//! | [`desktop`] | egui: theme, widgets, screens, panels | client, topic, acl, `station::host` |
+//! | [`cli`] | the terminal commands | client, station, topic, acl, audit |
+//!
+//! Start reading at [`client::Session`] for a person's side, at [`station`] for the server's, and at [`seal`]
+//! for what neither the network nor the broker can read.
+//!
+//! The server is built without any code that can open an envelope:
+//! `cargo build --no-default-features --features station` leaves out `seal`, `keys` and `client`.
+
+pub mod acl;
+pub mod api;
+pub mod audit;
+pub mod cli;
+pub mod files;
+pub mod topic;
+
+#[cfg(feature = "station")]
+pub mod broker;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "desktop")]
+pub mod desktop;
+#[cfg(feature = "client")]
+pub mod keys;
+#[cfg(feature = "client")]
+pub mod seal;
+pub mod station;

@@ -1,0 +1,1 @@
+//! Finds the station of a data folder, or starts one.
