@@ -1,1 +1,1 @@
-//! The room is being furnished.
+//! A person.
