@@ -46,12 +46,14 @@ impl Binding {
     }
 }
 
+#[expect(clippy::expect_used, reason = "the cipher refuses only what is over 256 GiB, which no memory holds")]
 pub(super) fn seal_box(key: &[u8; 32], binding: &Binding, plaintext: &[u8]) -> Result<Vec<u8>, NoRandomness> {
     let nonce = random::<NONCE_LEN>()?;
     let payload = Payload { msg: plaintext, aad: &binding.0 };
     let mut out = [&[VERSION], &nonce[..]].concat();
-    // The cipher refuses only what is over 256 GiB, which no memory holds; an empty box would never open.
-    out.extend(XChaCha20Poly1305::new(key.into()).encrypt((&*nonce).into(), payload).unwrap_or_default());
+    out.extend(
+        XChaCha20Poly1305::new(key.into()).encrypt((&*nonce).into(), payload).expect("it fits in memory"),
+    );
     Ok(out)
 }
 

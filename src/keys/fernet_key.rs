@@ -57,7 +57,7 @@ pub fn read(text: &[u8]) -> Result<EpochSecret, FernetKeyError> {
         };
     }
     let mut bytes = Zeroizing::new([0; 33]);
-    match (BASE64.decode_slice(&*urlsafe, &mut *bytes), bytes.first_chunk()) {
+    match (BASE64.decode_slice(*urlsafe, &mut *bytes), bytes.first_chunk()) {
         (Ok(32), Some(secret)) => Ok(EpochSecret::from_bytes(*secret)),
         _ => Err(FernetKeyError::BadCharacter { position: CHARS }),
     }

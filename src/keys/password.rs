@@ -179,6 +179,16 @@ mod tests {
         assert_ne!(*keys.auth_key(), *derive("correct horse", [2; 16]).auth_key());
     }
 
+    /// Made with Argon2id and HKDF of Python's `cryptography` 48.
+    #[test]
+    fn an_independent_implementation_derives_the_same_keys() {
+        let salt: [u8; 16] = std::array::from_fn(|at| at as u8);
+        let keys = PasswordKeys::derive(&Password::new("pässword"), &salt, &KdfParams::RECOMMENDED).unwrap();
+        assert_eq!(*keys.auth_key(), "8t9ndjOfI61cw6XNl7WQjkWRcyeSsQBgQfXTFjwQL2A");
+        let vault: String = keys.vault_key().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(vault, "19b93f85fdc55ba0f0243a95c6d003e89f199487bf5d12703ce8eca7068a096a");
+    }
+
     #[test]
     fn the_station_can_ask_for_neither_a_weak_nor_an_absurd_hash() {
         let good = KdfParams::RECOMMENDED;

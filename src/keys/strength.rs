@@ -47,7 +47,8 @@ pub fn strength(password: &str, user_inputs: &[&str]) -> Strength {
         String::new()
     } else {
         let feedback = estimate.feedback();
-        let warning = feedback.and_then(|feedback| feedback.warning()).map(|warning| warning.to_string());
+        let warning =
+            feedback.and_then(zxcvbn::feedback::Feedback::warning).map(|warning| warning.to_string());
         let suggestion =
             feedback.and_then(|feedback| feedback.suggestions().first()).map(ToString::to_string);
         let hint: Vec<String> = warning.into_iter().chain(suggestion).collect();
