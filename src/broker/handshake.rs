@@ -103,7 +103,8 @@ pub(super) async fn read_connect(
     let mut buffer = BytesMut::with_capacity(1024);
     let protocol = loop {
         match VersionCodec.decode(&mut buffer) {
-            Ok(Some(version)) => break version,
+            Ok(Some(version)) if name_fits_level(&buffer) => break version,
+            Ok(Some(_)) => return Err(unknown_protocol(&buffer, &DecodeError::UnsupportedProtocolLevel)),
             Ok(None) if buffer.len() > 16 => return Err(silent("the first packet is not CONNECT")),
             Ok(None) => fill(socket, &mut buffer).await?,
             Err(DecodeError::UnsupportedPacketType) => return Err(silent("the first packet is not CONNECT")),
@@ -134,6 +135,16 @@ async fn fill(socket: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> R
         Ok(0) => Err(silent("closed before CONNECT")),
         Ok(_) => Ok(()),
         Err(error) => Err(silent(format!("lost before CONNECT: {error}"))),
+    }
+}
+
+/// The codec takes any known name with any known level; only 3 is called `MQIsdp`, and only that is 3.
+fn name_fits_level(buffer: &[u8]) -> bool {
+    let fixed_header = 1 + buffer.iter().skip(1).take(4).take_while(|byte| **byte >= 0x80).count() + 1;
+    match buffer.get(fixed_header..) {
+        Some([0, 6, b'M', b'Q', b'I', b's', b'd', b'p', level, ..]) => *level == MQTT_LEVEL_31,
+        Some([0, 4, b'M', b'Q', b'T', b'T', level, ..]) => *level != MQTT_LEVEL_31,
+        _ => false,
     }
 }
 
