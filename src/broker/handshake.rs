@@ -421,7 +421,11 @@ pub(super) async fn admit(
                     code(ConnectAckReason::ServerUnavailable, v3::ConnectAckReason::ServiceUnavailable)
                 }
             };
-            Err(refuse(&mut codec, protocol, code, &no_place.to_string()))
+            let text = no_place.to_string();
+            let (client_id, username) = (&*client_id, username.as_deref());
+            let reason = ConnectRefusal::Unavailable(text.clone());
+            core.observer.observe(Event::Refused { client_id, username, peer, reason: &reason });
+            Err(refuse(&mut codec, protocol, code, &text))
         }
     }
 }

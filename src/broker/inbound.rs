@@ -361,6 +361,7 @@ impl Inbound {
             return Err((SubscribeAckReason::SharedSubscriptionNotSupported, reason));
         }
         let identity = &self.control.identity;
+        let permissions = self.core.router.permissions();
         if let Verdict::Deny(reason) = self.core.authority.subscribe(identity, filter) {
             return Err((SubscribeAckReason::NotAuthorized, reason));
         }
@@ -374,7 +375,7 @@ impl Inbound {
             }
             subscriptions.insert(filter.clone(), options);
         }
-        let new = self.core.router.subscribe(&self.session, filter, options);
+        let new = self.core.router.subscribe(&self.session, filter, options, permissions);
         // Where the session ended meanwhile, nobody else would take the subscription back.
         if self.session.has_ended() {
             self.core.router.unsubscribe(&self.session, filter);

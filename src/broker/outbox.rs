@@ -98,7 +98,10 @@ pub(super) struct Congestion {
 pub(super) struct Taken {
     /// The session has gone to another connection or ended.
     pub(super) gone: bool,
+    /// QoS 0 messages lost to this connection's slowness, to be counted.
     pub(super) dropped: u64,
+    /// QoS 1 messages lost to a full queue, counted when it happened.
+    pub(super) lost: u64,
     pub(super) sent: u64,
 }
 
@@ -117,6 +120,8 @@ pub(super) struct Outbox {
     waiting: Parcels,
     /// The session is over: nothing is taken any more.
     ended: bool,
+    /// QoS 1 messages lost since a writer last looked.
+    lost: u64,
     /// A publisher waits for room.
     awaited: bool,
     max_messages: usize,
@@ -138,6 +143,7 @@ impl Outbox {
             outstanding: 0,
             waiting: Parcels::default(),
             ended: false,
+            lost: 0,
             awaited: false,
             max_messages: limits.queue_messages,
             max_bytes: limits.queue_bytes,
@@ -244,14 +250,14 @@ impl Outbox {
     fn queue(&mut self, message: &Arc<Message>, qos: u8, retain: bool, ids: &Arc<[u32]>) -> Outcome {
         let bytes = self.waiting.bytes() + message.weight();
         if self.waiting.bounded() >= self.max_messages || bytes > self.max_bytes {
-            return match &mut self.link {
-                Some(link) if qos == 0 => {
-                    link.dropped += 1;
-                    Outcome::Dropped
-                }
-                Some(_) => Outcome::Overflow,
-                None => Outcome::Lost,
-            };
+            if qos > 0 {
+                self.lost += 1;
+                return if self.link.is_some() { Outcome::Overflow } else { Outcome::Lost };
+            }
+            if let Some(link) = &mut self.link {
+                link.dropped += 1;
+            }
+            return Outcome::Dropped;
         }
         let (message, subscription_ids) = (Arc::clone(message), Arc::clone(ids));
         self.waiting.push(Parcel { message, qos, retain, subscription_ids, replay: false });
@@ -365,10 +371,11 @@ impl Outbox {
         let Some(link) = &mut self.link else { return Taken { gone: true, ..Taken::default() } };
         std::mem::swap(&mut link.buffer, empty);
         let (dropped, sent) = (std::mem::take(&mut link.dropped), std::mem::take(&mut link.sent));
+        let lost = std::mem::take(&mut self.lost);
         if !self.waiting.is_empty() || self.cursor < self.base + self.inflight.len() as u64 {
             self.pump();
         }
-        Taken { gone: false, dropped, sent }
+        Taken { gone: false, dropped, lost, sent }
     }
 
     /// The topics of all that is not yet sent over this link, to be asked about again.
@@ -463,3 +470,6 @@ fn packet_id(sequence: u64) -> u16 {
 fn form<'a>(link: &Link, qos: u8, retain: bool, dup: bool, packet_id: u16, ids: &'a Arc<[u32]>) -> Form<'a> {
     Form { v5: link.v5, qos, retain, dup, packet_id, subscription_ids: ids, max_packet: link.max_packet }
 }
+
+#[cfg(test)]
+mod tests;

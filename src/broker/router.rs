@@ -83,18 +83,25 @@ impl Router {
         self.generation.fetch_add(1, SeqCst);
     }
 
-    /// Adds or replaces a subscription that the authority has just allowed; true if it is new.
+    /// Moves on whenever the authority's verdicts may have changed.
+    pub(super) fn permissions(&self) -> u64 {
+        self.permissions.load(SeqCst)
+    }
+
+    /// Adds or replaces a subscription that the authority allowed when [`Router::permissions`] was `permissions`;
+    /// true if it is new.
     pub(super) fn subscribe(
         &self,
         session: &Arc<Session>,
         filter: &TopicFilter,
         options: SubscriptionOptions,
+        permissions: u64,
     ) -> bool {
         let subscription = Arc::new(Subscription {
             session: Arc::clone(session),
             filter: filter.clone(),
             options,
-            permitted: AtomicU64::new(self.permissions.load(SeqCst) << 1 | 1),
+            permitted: AtomicU64::new(permissions << 1 | 1),
         });
         let replaced = self.subscriptions.write().insert(filter, session.id, subscription);
         self.generation.fetch_add(1, SeqCst);
@@ -134,7 +141,7 @@ impl Router {
         authority: &dyn Authority,
         observer: &dyn Observer,
     ) -> Arc<[Target]> {
-        let permissions = self.permissions.load(SeqCst);
+        let permissions = self.permissions();
         let mut matching = Vec::new();
         self.subscriptions.read().visit(topic, |subscription| matching.push(Arc::clone(subscription)));
 

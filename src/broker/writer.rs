@@ -29,9 +29,10 @@ pub(super) async fn write_loop(
     let mut chunk = BytesMut::new();
     loop {
         let taken = session.take(control.id, &mut chunk);
-        if taken.dropped > 0 {
-            Counters::add(&core.counters.dropped, taken.dropped);
-            core.observer.observe(Event::Dropped { identity: &control.identity, messages: taken.dropped });
+        Counters::add(&core.counters.dropped, taken.dropped);
+        let messages = taken.dropped + taken.lost;
+        if messages > 0 {
+            core.observer.observe(Event::Dropped { identity: &control.identity, messages });
         }
         Counters::add(&core.counters.messages_out, taken.sent);
         if chunk.is_empty() {

@@ -9,7 +9,7 @@ use rmqtt_codec::{
 
 use crate::harness::{As, Got, house, house_with, id, message, v};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_version_hears_every_version_at_the_lower_qos() {
     let house = house().await;
     for from in [3, 4, 5] {
@@ -30,7 +30,7 @@ async fn every_version_hears_every_version_at_the_lower_qos() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_acknowledged_in_order_and_delivered_in_order() {
     let house = house().await;
     let mut reader = house.connect(v(5, "reader")).await;
@@ -57,7 +57,7 @@ async fn a_batch_is_acknowledged_in_order_and_delivered_in_order() {
     assert_eq!((stats.messages_in, stats.messages_out, stats.dropped), (500, 500, 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn properties_are_forwarded_unaltered() {
     let house = house().await;
     let mut reader = house.connect(v(5, "reader")).await;
@@ -78,7 +78,7 @@ async fn properties_are_forwarded_unaltered() {
     assert_eq!(got, PublishProperties { message_expiry_interval: None, ..properties });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_alias_stands_for_its_topic() {
     let house = house().await;
     let mut reader = house.connect(v(5, "reader")).await;
@@ -98,7 +98,7 @@ async fn a_topic_alias_stands_for_its_topic() {
     writer.ended_with(0x94).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_retained_message_waits_for_each_subscriber() {
     let house = house().await;
     for version in [4, 5] {
@@ -126,7 +126,7 @@ async fn the_last_retained_message_waits_for_each_subscriber() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retain_handling_and_retain_as_published_are_kept() {
     let house = house().await;
     let mut writer = house.connect(v(5, "writer")).await;
@@ -151,7 +151,7 @@ async fn retain_handling_and_retain_as_published_are_kept() {
     assert!(!reader.expect("plain").await.retain);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_retained_messages_than_the_table_holds_are_refused() {
     let limits = sealwire::broker::Limits { max_retained_messages: 1, ..Default::default() };
     let house = house_with(limits).await;
@@ -162,7 +162,7 @@ async fn more_retained_messages_than_the_table_holds_are_refused() {
     assert!(house.log.has(&["PublishDenied", "\"b\"", "no more retained"]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overlapping_subscriptions_bring_a_message_once_with_all_their_ids() {
     let house = house().await;
     let mut reader = house.connect(v(5, "reader")).await;
@@ -179,7 +179,7 @@ async fn overlapping_subscriptions_bring_a_message_once_with_all_their_ids() {
     reader.fence().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_local_keeps_a_clients_own_messages_away() {
     let house = house().await;
     let mut both = house.connect(v(5, "both")).await;
@@ -191,7 +191,7 @@ async fn no_local_keeps_a_clients_own_messages_away() {
     both.expect("theirs").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_unsubscribe_nothing_comes() {
     let house = house().await;
     for version in [4, 5] {
@@ -209,7 +209,7 @@ async fn after_unsubscribe_nothing_comes() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_over_the_subscribers_maximum_is_left_out() {
     let house = house().await;
     let mut reader = house.connect(As { max_packet: Some(60), ..v(5, "reader") }).await;
@@ -220,7 +220,7 @@ async fn a_message_over_the_subscribers_maximum_is_left_out() {
     reader.expect("short").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_supported_is_refused_as_the_standard_says() {
     let house = house().await;
     let mut five = house.connect(v(5, "five")).await;
@@ -245,7 +245,7 @@ async fn what_is_not_supported_is_refused_as_the_standard_says() {
     assert_eq!(got, Got::ConnAck { code: 0x8C, present: false });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_without_an_id_is_given_one() {
     let house = house().await;
     let first = house.connect(v(5, "")).await.connack.unwrap().assigned_client_id.unwrap();
@@ -258,7 +258,7 @@ async fn a_client_without_an_id_is_given_one() {
     assert_eq!(got, Got::ConnAck { code: 0x85, present: false });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_expired_while_it_waited_is_not_delivered() {
     let house = house().await;
     let mut reader = house.connect(As { receive_max: Some(1), ..v(5, "reader") }).await;
@@ -276,7 +276,7 @@ async fn a_message_that_expired_while_it_waited_is_not_delivered() {
     reader.expect("after").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_subscribe_packet_can_hold_many_filters() {
     let house = house().await;
     let mut reader = house.connect(v(5, "reader")).await;

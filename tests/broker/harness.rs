@@ -324,7 +324,7 @@ impl Client {
 
     fn shown5(&mut self, packet: v5::Packet) -> Got {
         use v5::Packet;
-        let text = |reason: Option<_>| reason.map(|reason| String::from(reason));
+        let text = |reason: Option<_>| reason.map(String::from);
         match packet {
             Packet::ConnectAck(ack) => {
                 let got = Got::ConnAck { code: ack.reason_code.into(), present: ack.session_present };

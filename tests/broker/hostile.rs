@@ -36,7 +36,7 @@ const BROKEN: &[(&str, &[u8], u8)] = &[
     ("a packet over the limit", &[0x30, 0xFF, 0xFF, 0xFF, 0x7F], 0x95),
 ];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_packet_ends_its_own_connection_with_its_reason() {
     let house = house().await;
     let mut bystander = house.connect(v(5, "bystander")).await;
@@ -57,7 +57,7 @@ async fn a_broken_packet_ends_its_own_connection_with_its_reason() {
     assert_eq!(errors, BROKEN.len());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_mqtt_5_a_broken_packet_just_closes() {
     let house = house().await;
     let broken: [&[u8]; 7] = [
@@ -76,7 +76,7 @@ async fn before_mqtt_5_a_broken_packet_just_closes() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_a_connect_gets_no_further() {
     let house = house().await;
     for bytes in [&[0xC0, 0][..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[0x16, 3, 1, 0, 200, 1, 0, 0]] {
@@ -104,7 +104,7 @@ async fn what_is_not_a_connect_gets_no_further() {
     assert_eq!(house.broker.stats().sessions, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connect_is_small_and_the_limit_grows_only_after_it() {
     let house = house().await;
     let mut client = house.raw(5).await;
@@ -118,7 +118,7 @@ async fn a_connect_is_small_and_the_limit_grows_only_after_it() {
     reader.expect(&large).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connect_in_pieces_is_a_connect_and_what_follows_it_counts() {
     let house = house().await;
     let mut client = house.raw(4).await;
@@ -133,7 +133,7 @@ async fn a_connect_in_pieces_is_a_connect_and_what_follows_it_counts() {
     assert_eq!(eager.next().await, Got::Pong);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_takes_no_longer_than_its_limit() {
     let house =
         house_with(Limits { handshake_timeout: Duration::from_millis(100), ..Limits::default() }).await;
@@ -143,7 +143,7 @@ async fn a_handshake_takes_no_longer_than_its_limit() {
     assert!(house.log.has(&["ProtocolError", "no complete CONNECT in time"]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_number_of_connections_and_handshakes_is_limited() {
     let limits = Limits { max_connections: 1, max_pending_handshakes: 1, ..Limits::default() };
     let house = house_with(limits).await;
@@ -161,7 +161,7 @@ async fn the_number_of_connections_and_handshakes_is_limited() {
     drop(silent);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscriptions_and_levels_are_limited() {
     let limits = Limits { max_subscriptions_per_session: 2, max_topic_levels: 4, ..Limits::default() };
     let house = house_with(limits).await;

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::harness::{Log, PATIENCE, Rules, house};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rumqttc_publishes_and_subscribes() {
     let house = house().await;
     let mut options = MqttOptions::new("rumqttc", "127.0.0.1", house.address.port());
@@ -34,7 +34,7 @@ async fn rumqttc_publishes_and_subscribes() {
     assert!(!house.log.has(&["secret"]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_carries_the_same_protocol() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -108,7 +108,7 @@ async fn mosquitto(version: &str, port: u16) {
     assert!(reader.wait().await.unwrap().success());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs mosquitto_pub and mosquitto_sub on the path"]
 async fn mosquittos_clients_publish_and_subscribe_in_every_version() {
     let house = house().await;

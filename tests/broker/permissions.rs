@@ -4,7 +4,7 @@ use rmqtt_codec::types::Publish;
 
 use crate::harness::{As, Got, filter, house, message, v};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_denied_publish_is_told_to_mqtt_5_and_dropped_by_all() {
     let house = house().await;
     house.rules.publish.lock().insert("ann".to_owned(), filter("secret/#"));
@@ -29,7 +29,7 @@ async fn a_denied_publish_is_told_to_mqtt_5_and_dropped_by_all() {
     assert!(!house.log.has(&["Published"]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_denied_subscribe_says_why() {
     let house = house().await;
     house.rules.subscribe.lock().insert("ann".to_owned(), filter("secret/#"));
@@ -49,7 +49,7 @@ async fn a_denied_subscribe_says_why() {
     assert_eq!(house.broker.stats().subscriptions, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delivery_is_checked_whatever_the_subscription_was() {
     let house = house().await;
     let mut writer = house.connect(v(4, "writer").account("writer")).await;
@@ -70,7 +70,7 @@ async fn delivery_is_checked_whatever_the_subscription_was() {
     ann.expect("open").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waited_is_checked_again_when_its_client_comes_back() {
     let house = house().await;
     let stays = v(5, "reader").staying();
@@ -92,7 +92,7 @@ async fn what_waited_is_checked_again_when_its_client_comes_back() {
     assert!(house.log.has(&["DeliveryDenied", "secret/waits"]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_permissions_reaches_live_sessions_at_once() {
     let house = house().await;
     let mut reader = house.connect(As { receive_max: Some(1), ..v(5, "reader") }).await;
@@ -125,7 +125,7 @@ async fn a_change_of_permissions_reaches_live_sessions_at_once() {
     reader.fence().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_not_let_in_is_told_so() {
     let house = house().await;
     for (version, code) in [(3, 4), (4, 4), (5, 0x86)] {
@@ -138,7 +138,7 @@ async fn who_is_not_let_in_is_told_so() {
     assert!(!house.log.has(&["wrong\""]), "no password in an event");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_can_be_ended_from_outside() {
     let house = house().await;
     let mut ann = house.connect(v(5, "a")).await;
@@ -153,7 +153,7 @@ async fn connections_can_be_ended_from_outside() {
     bob.fence().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_account_leaves_no_session() {
     let house = house().await;
     let stays = v(5, "away").staying();
@@ -170,7 +170,7 @@ async fn a_forgotten_account_leaves_no_session() {
     assert!(!present);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_says_goodbye_to_all() {
     let house = house().await;
     let mut five = house.connect(v(5, "five")).await;

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::harness::{Got, PATIENCE, house_with, message, v};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_loses_qos_0_only_and_holds_nobody_up_for_long() {
     let limits = Limits {
         send_buffer_bytes: 64 * 1024,
@@ -50,7 +50,7 @@ async fn a_reader_that_stops_loses_qos_0_only_and_holds_nobody_up_for_long() {
     assert_eq!(house.broker.stats().dropped, lost);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publisher_waits_for_a_subscriber_that_is_slow_to_acknowledge_and_nothing_is_lost() {
     let limits = Limits { queue_messages: 20, max_inflight: 5, ..Limits::default() };
     let house = house_with(limits).await;
@@ -78,7 +78,7 @@ async fn a_publisher_waits_for_a_subscriber_that_is_slow_to_acknowledge_and_noth
     assert_eq!(house.broker.stats().dropped, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_never_acknowledges_is_cut_off_and_its_queue_stays_bounded() {
     let limits = Limits {
         queue_messages: 20,
@@ -106,7 +106,7 @@ async fn a_subscriber_that_never_acknowledges_is_cut_off_and_its_queue_stays_bou
     assert_eq!(house.broker.stats().dropped, 15);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_clients_that_flood_each_other_do_not_wait_for_ever() {
     let limits = Limits { queue_messages: 2_000, max_inflight: 10, ..Limits::default() };
     let house = house_with(limits).await;
@@ -138,7 +138,7 @@ async fn two_clients_that_flood_each_other_do_not_wait_for_ever() {
     assert_eq!(house.broker.stats().dropped, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_its_answers_is_not_read_from() {
     let limits = Limits { send_buffer_bytes: 64 * 1024, ..Limits::default() };
     let house = house_with(limits).await;
@@ -154,7 +154,7 @@ async fn a_client_that_does_not_read_its_answers_is_not_read_from() {
     bystander.fence().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retained_messages_are_not_lost_however_many_and_stay_before_live_ones() {
     let limits =
         Limits { send_buffer_bytes: 16 * 1024, queue_messages: 10, max_inflight: 10, ..Limits::default() };

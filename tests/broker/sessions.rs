@@ -7,7 +7,7 @@ use sealwire::broker::Limits;
 
 use crate::harness::{As, Got, house, house_with, v};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn qos_1_messages_wait_for_a_client_that_is_away() {
     let house = house().await;
     for version in [4, 5] {
@@ -37,7 +37,7 @@ async fn qos_1_messages_wait_for_a_client_that_is_away() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_not_acknowledged_comes_again_with_dup_and_the_same_packet_id() {
     let house = house().await;
     for version in [4, 5] {
@@ -67,7 +67,7 @@ async fn what_was_not_acknowledged_comes_again_with_dup_and_the_same_packet_id()
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_connection_takes_the_session_over() {
     let house = house().await;
     let mut first = house.connect(v(5, "me").staying()).await;
@@ -85,7 +85,7 @@ async fn a_second_connection_takes_the_session_over() {
     assert_eq!(house.broker.stats().sessions, 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_account_cannot_take_over_or_inherit_a_session() {
     let house = house().await;
     let mut ann = house.connect(v(5, "same id").staying()).await;
@@ -98,7 +98,7 @@ async fn another_account_cannot_take_over_or_inherit_a_session() {
     bob.fence().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_when_its_client_says_so() {
     let house = house().await;
     let stays = v(5, "me").staying();
@@ -117,7 +117,7 @@ async fn a_session_ends_when_its_client_says_so() {
     client.ended_with(0x82).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_of_an_absent_client_is_bounded_and_keeps_the_oldest() {
     let house = house_with(Limits { queue_messages: 3, ..Limits::default() }).await;
     let stays = v(4, "reader").staying();
@@ -134,9 +134,11 @@ async fn the_queue_of_an_absent_client_is_bounded_and_keeps_the_oldest() {
         reader.expect(payload).await;
     }
     reader.fence().await;
+    assert!(house.log.has(&["Dropped", "reader", "messages: 2"]));
+    assert_eq!(house.broker.stats().dropped, 2, "counted once");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_is_bounded_in_bytes_too() {
     let house = house_with(Limits { queue_bytes: 2_500, ..Limits::default() }).await;
     let stays = v(4, "reader").staying();
@@ -150,7 +152,7 @@ async fn the_queue_is_bounded_in_bytes_too() {
     assert_eq!(house.broker.stats().dropped, 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_can_be_kept_no_longer_than_the_limit() {
     let house = house_with(Limits { max_session_expiry_secs: 60, ..Limits::default() }).await;
     let client = house.connect(As { expiry: u32::MAX, ..v(5, "a") }).await;
@@ -159,7 +161,7 @@ async fn a_session_can_be_kept_no_longer_than_the_limit() {
     assert_eq!(client.connack.unwrap().session_expiry_interval_secs, None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_falls_silent_is_cut_off_after_one_and_a_half_keep_alives() {
     let house = house().await;
     let mut client = house.connect(As { keep_alive: 1, ..v(5, "silent") }).await;
@@ -171,7 +173,7 @@ async fn a_client_that_falls_silent_is_cut_off_after_one_and_a_half_keep_alives(
     patient.fence().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_sessions_than_the_limit() {
     let house = house_with(Limits { max_sessions: 1, ..Limits::default() }).await;
     house.connect(v(5, "a").staying()).await.goodbye().await;

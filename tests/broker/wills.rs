@@ -14,7 +14,7 @@ fn with_will(version: u8, qos: u8, retain: bool, delay: u32) -> As {
     As { will: Some(("will/x", "gone", qos, retain, delay)), ..v(version, "leaver") }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_will_is_published_when_its_client_vanishes_and_only_then() {
     let house = house().await;
     for version in [4, 5] {
@@ -36,7 +36,7 @@ async fn a_will_is_published_when_its_client_vanishes_and_only_then() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_can_ask_for_its_will_at_the_goodbye() {
     let house = house().await;
     let mut reader = reader(&house).await;
@@ -46,7 +46,7 @@ async fn a_client_can_ask_for_its_will_at_the_goodbye() {
     reader.expect("gone").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_takeover_publishes_the_will_unless_it_is_delayed_and_the_session_goes_on() {
     let house = house().await;
     let mut reader = reader(&house).await;
@@ -65,7 +65,7 @@ async fn a_takeover_publishes_the_will_unless_it_is_delayed_and_the_session_goes
     reader.expect("gone").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delayed_will_comes_later() {
     let house = house().await;
     let mut reader = reader(&house).await;
@@ -75,7 +75,7 @@ async fn a_delayed_will_comes_later() {
     reader.expect("gone").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_will_must_be_permitted_at_connect_and_when_it_fires() {
     let house = house().await;
     let mut reader = reader(&house).await;
@@ -92,7 +92,7 @@ async fn a_will_must_be_permitted_at_connect_and_when_it_fires() {
     assert!(house.log.has(&["Refused", "will/x"]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_will_with_qos_2_is_refused() {
     let house = house().await;
     for (version, code) in [(4, 3), (5, 0x9B)] {
