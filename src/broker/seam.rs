@@ -127,6 +127,7 @@ pub trait Observer: Send + Sync + 'static {
 
 /// What an [`Observer`] is told.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are what their names and the variant say")]
 pub enum Event<'a> {
     /// A client is in.
     Connected { identity: &'a Identity, peer: SocketAddr, protocol: Protocol, transport: Transport },

@@ -1,0 +1,12 @@
+//! The broker, met from outside: raw sockets, both packet layouts, and clients of others.
+#![cfg(feature = "station")]
+#![allow(missing_docs, unreachable_pub)]
+
+mod delivery;
+mod harness;
+mod hostile;
+mod others;
+mod permissions;
+mod pressure;
+mod sessions;
+mod wills;
