@@ -4,7 +4,7 @@
 //! (Debian: `mesa-vulkan-drivers`) and should not run side by side.
 
 #![cfg(feature = "desktop")]
-#![allow(clippy::panic, reason = "what these functions say fails the test")]
+#![allow(clippy::panic, clippy::expect_used, reason = "what these functions say fails the test")]
 
 #[path = "look/gallery.rs"]
 mod gallery;
@@ -368,6 +368,38 @@ fn a_huge_payload_is_laid_out_only_as_far_as_it_is_seen() {
         harness.get_all_by_label("Show more").next().expect("the way to the rest").click();
         harness.run();
         assert!(parts(harness.state_mut()).asked_for_more);
+    }
+}
+
+#[test]
+fn colours_come_only_from_the_tokens() {
+    fn rust_files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                rust_files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let desktop = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/desktop");
+    let mut files = Vec::new();
+    rust_files(&desktop, &mut files);
+    assert!(files.len() > 30);
+    // A QR code is black on white in every theme.
+    files.retain(|file| {
+        !file.starts_with(desktop.join("theme")) && !file.ends_with("theme.rs") && !file.ends_with("qr.rs")
+    });
+    for file in files {
+        let source = std::fs::read_to_string(&file).expect("a source file");
+        for (number, line) in source.lines().enumerate() {
+            let literal =
+                ["from_rgb", "from_gray", "from_black", "from_white", "WHITE", "BLACK", "RED", "GRAY"]
+                    .iter()
+                    .any(|name| line.contains(&format!("Color32::{name}")));
+            assert!(!literal, "{}:{}: take this colour from the tokens", file.display(), number + 1);
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! [`ScreenAction`]. Screens never act: what they ask for, the app sends to the session, and answers by changing the
 //! form (`busy`, `error`). Enter submits, Esc goes back, Tab goes as the eye does.
 //!
-//! Start at [`login_ui`]; [`page`] is the background, the card and the footer that all of them share.
+//! Start at [`login_ui`]; `page.rs` is the background, the card and the footer that all of them share.
 
 mod create;
 mod forgot;

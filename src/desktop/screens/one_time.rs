@@ -1,6 +1,6 @@
 //! Turn on one-time codes: a QR code, the secret as text, and the first code to prove that the app has it.
 
-use eframe::egui::{Ui, vec2};
+use eframe::egui::Ui;
 use zeroize::Zeroizing;
 
 use super::ScreenAction;
@@ -39,7 +39,6 @@ pub fn one_time_ui(ui: &mut Ui, form: &mut OneTimeForm, context: &ScreenContext<
                 picture.show(ui, side, "QR code for your authenticator app");
             });
         }
-        page::gap(ui);
         page::group_label(ui, "Or type this key into the app");
         if copy_line(ui, "key for the authenticator app", &form.secret) {
             action = Some(ScreenAction::Copied("The key for the authenticator app"));
@@ -55,15 +54,11 @@ pub fn one_time_ui(ui: &mut Ui, form: &mut OneTimeForm, context: &ScreenContext<
             action = Some(ScreenAction::ConfirmOneTime);
         }
         if form.may_postpone {
-            let size = vec2(ui.available_width(), 30.0);
-            let layout = eframe::egui::Layout::centered_and_justified(eframe::egui::Direction::TopDown);
-            ui.allocate_ui_with_layout(size, layout, |ui| {
-                let later =
-                    Button::ghost("Later").wide().tooltip("You can turn them on in Settings at any time.");
-                if later.show(ui).clicked() {
-                    action = Some(ScreenAction::PostponeOneTime);
-                }
-            });
+            let later =
+                Button::ghost("Later").wide().tooltip("You can turn them on in Settings at any time.");
+            if later.show(ui).clicked() {
+                action = Some(ScreenAction::PostponeOneTime);
+            }
         }
         action
     })

@@ -25,9 +25,9 @@ pub struct ScreenContext<'a> {
 /// Points between the dots of the grid.
 const GRID: f32 = 28.0;
 /// Least room above and below the card.
-const MARGIN: f32 = 24.0;
+const MARGIN: f32 = 16.0;
 /// Room for the footer.
-const FOOTER: f32 = 52.0;
+const FOOTER: f32 = 44.0;
 
 /// A page while its contents are drawn.
 pub(super) struct Page {
