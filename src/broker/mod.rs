@@ -2,4 +2,7 @@
 
 mod seam;
 
-pub use seam::{Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport, Verdict};
+pub use seam::{
+    Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
+    Verdict,
+};

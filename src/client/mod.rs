@@ -1,1 +1,18 @@
-//! The room is being furnished.
+//! A person's side with no screen: one background thread does the link, the API and the key work.
+//!
+//! [`Session`] is the one face towards the window and the terminal: [`Command`]s in, batches of [`Event`]s out.
+//! Nothing here knows of pixels. Start at `session.rs`, then `link/` for MQTT and `store/` for what rests on disk.
+
+mod command;
+mod event;
+mod session;
+
+pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust};
+pub use event::{
+    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView, LinkState, Message,
+    Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView, SubscriptionView,
+};
+pub use session::{FarEnd, Session};
+
+pub use crate::keys::{Strength, strength};
+pub use crate::seal::Suite;

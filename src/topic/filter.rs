@@ -95,7 +95,9 @@ impl TopicFilter {
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let leading_wildcard = |f: &Self| f.0.starts_with(['+', '#']);
-        if (self.0.starts_with('$') && leading_wildcard(other)) || (other.0.starts_with('$') && leading_wildcard(self)) {
+        if (self.0.starts_with('$') && leading_wildcard(other))
+            || (other.0.starts_with('$') && leading_wildcard(self))
+        {
             return false;
         }
         let mut ours = self.levels();
@@ -240,19 +242,18 @@ mod tests {
     }
 
     fn any_filter() -> impl Strategy<Value = TopicFilter> {
-        (prop::collection::vec(prop_oneof![level(), Just("+".to_owned())], 1..4), any::<bool>()).prop_filter_map(
-            "empty",
-            |(mut levels, hash)| {
+        (prop::collection::vec(prop_oneof![level(), Just("+".to_owned())], 1..4), any::<bool>())
+            .prop_filter_map("empty", |(mut levels, hash)| {
                 if hash {
                     levels.push("#".to_owned());
                 }
                 TopicFilter::new(levels.join("/")).ok()
-            },
-        )
+            })
     }
 
     fn any_name() -> impl Strategy<Value = TopicName> {
-        prop::collection::vec(level(), 1..5).prop_filter_map("empty", |levels| TopicName::new(levels.join("/")).ok())
+        prop::collection::vec(level(), 1..5)
+            .prop_filter_map("empty", |levels| TopicName::new(levels.join("/")).ok())
     }
 
     proptest! {

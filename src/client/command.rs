@@ -1,0 +1,164 @@
+//! What a person asks for.
+
+use std::{fmt, time::Duration};
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::topic::{TopicFilter, TopicName};
+
+use super::Suite;
+
+/// A secret that a person typed: a password, a recovery code, a key line. Wiped when dropped, never printed.
+#[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Password(String);
+
+impl Password {
+    /// Takes the text over.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, where it is needed.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// How a station's identity is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// This SHA-256 of its CA's public key, 64 hex digits: from the data folder or an invite link.
+    Pinned(String),
+    /// As pinned before; a station never met is shown ([`super::Event::StationUnknown`]) and waits for
+    /// [`Command::TrustStation`].
+    AsKnown,
+}
+
+/// What stands beside the password at login.
+#[derive(Debug, Clone)]
+pub enum SecondStep {
+    /// Six digits from the authenticator app.
+    Code(Password),
+    /// A recovery code instead; it is spent.
+    Recovery(Password),
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Where to.
+    pub topic: TopicName,
+    /// The payload in the open.
+    pub body: Vec<u8>,
+    /// `text/plain; charset=utf-8`, `application/json`, … told inside the seal.
+    pub content_type: Option<String>,
+    /// 0 or 1.
+    pub qos: u8,
+    /// Whether the broker keeps it for those who come later.
+    pub retain: bool,
+}
+
+/// How a key is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyForm {
+    /// One line, `sealwire-key:…`.
+    Line,
+    /// A Fernet key file as Python's `cryptography` writes it. Only for the suite `fernet`.
+    FernetFile,
+}
+
+/// Which of an account's two audit logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuditLog {
+    /// `publisher_audit.log`.
+    Publisher,
+    /// `subscriber_audit.log`.
+    Subscriber,
+}
+
+/// What a person asks for. Each that can fail answers [`super::Event::Failed`] with the matching
+/// [`super::Asked`].
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Reaches a station's API: `host:port` or an invite link `sealwire://host:port/#fingerprint`.
+    /// Answer: `Station`, `StationUnknown` or `StationChanged`.
+    OpenStation { address: String, trust: Trust },
+    /// Pins the station that was shown.
+    TrustStation { fingerprint: String },
+    /// Makes an account. `setup_code` for the first account of a station. Answer: `SignedUp`.
+    SignUp { username: String, password: Password, role: Option<String>, setup_code: Option<Password> },
+    /// Begins to turn one-time codes on, logged in. Answer: `Enrolment`.
+    BeginOtp,
+    /// Turns them on by the first code, at sign-up or later. Answer: `OtpOn`, and `LoggedIn` where sign-up waited.
+    ConfirmOtp { code: Password },
+    /// Logs in. Answer: `LoggedIn`.
+    LogIn { username: String, password: Password, second: Option<SecondStep>, remember: bool },
+    /// A new password by recovery code; the vault stays. Answer: `PasswordReset`.
+    ResetByRecovery { username: String, recovery: Password, code: Option<Password>, new_password: Password },
+    /// A new password by one-time code; the vault is a new, empty one. Answer: `PasswordReset` with new codes.
+    ResetByCode { username: String, code: Password, new_password: Password },
+    /// Changes the password, logged in. Answer: `PasswordChanged`.
+    ChangePassword { old: Password, new: Password },
+    /// Makes eight new recovery codes. Answer: `RecoveryCodes`.
+    NewRecoveryCodes { password: Password },
+    /// Ends the session; the outbox stays on disk. Answer: `LoggedOut`.
+    LogOut,
+    /// Does not wait for the next try.
+    RetryNow,
+
+    /// Watches a filter from now on, also after the next login. Answer: `Subscriptions`.
+    Subscribe(TopicFilter),
+    /// Stops.
+    Unsubscribe(TopicFilter),
+    /// Opens history again from disk: the newest `limit` messages. Answer: `Messages`.
+    LoadHistory { limit: u32 },
+    /// Forgets the history on this computer.
+    ClearHistory,
+
+    /// Seals and queues a message; with `every`, again and again until [`Command::StopRepeat`].
+    /// Answer: `Outbox`.
+    Publish { draft: Draft, every: Option<Duration> },
+    /// Stops the repeated message to this topic.
+    StopRepeat { topic: TopicName },
+    /// Takes a queued message back, if it has not been sent.
+    Discard { id: i64 },
+    /// Lets messages to `filter` go without a seal, or no longer. They are marked wherever they show.
+    /// Answer: `ClearTopics`.
+    SetClear { filter: TopicFilter, clear: bool },
+    /// Makes the key "Sample" for `sample/#` if it is not there, subscribes and publishes two readings a second.
+    StartSample,
+    /// Stops it.
+    StopSample,
+
+    /// Makes a key. Answer: `Keys`.
+    CreateKey { label: String, filters: Vec<TopicFilter>, suite: Suite },
+    /// Takes a key from its line of text. `take_over`: may seal topics that another key covers already.
+    /// Answer: `KeyImported`, `Keys`.
+    ImportKey { line: Password, take_over: bool },
+    /// Takes a Fernet key from the text of its file. Answer: `KeyImported`, `Keys`.
+    ImportFernet { text: Password, label: String, filters: Vec<TopicFilter>, take_over: bool },
+    /// Writes a key down. `id` from [`super::KeyView`]. Answer: `KeyExported`.
+    ExportKey { id: String, form: KeyForm },
+    /// Deletes a key: what it sealed can never be opened again. Answer: `Keys`.
+    DeleteKey { id: String },
+
+    /// Reads the newest `limit` lines of a log. Answer: `AuditLines`.
+    ReadAudit { log: AuditLog, limit: u32 },
+    /// Verifies a log against its own chain and the anchor at the station. Answer: `AuditVerified`.
+    VerifyAudit { log: AuditLog },
+
+    /// Lists the credentials for plain MQTT programs. Answer: `Devices`.
+    ListDevices,
+    /// Makes one. Answer: `DeviceMade`, `Devices`.
+    NewDevice { label: String },
+    /// Revokes one. Answer: `Devices`.
+    RevokeDevice { id: i64 },
+}

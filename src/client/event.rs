@@ -1,0 +1,383 @@
+//! What a person is told.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    acl::Role,
+    topic::{TopicFilter, TopicName},
+};
+
+use super::{AuditLog, Password, Suite};
+
+/// Which command a failure belongs to, so that it is shown where the eye already is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the command of the same name")]
+pub enum Asked {
+    OpenStation,
+    SignUp,
+    Otp,
+    LogIn,
+    Reset,
+    ChangePassword,
+    RecoveryCodes,
+    LogOut,
+    Subscribe,
+    History,
+    Publish,
+    Clear,
+    Sample,
+    CreateKey,
+    ImportKey,
+    ExportKey,
+    DeleteKey,
+    Audit,
+    Devices,
+}
+
+/// What went wrong, why, and the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// "The message was not sent."
+    pub what: String,
+    /// "No key covers plant/press."
+    pub why: String,
+    /// "Make one in Keys, or import it."
+    pub next: String,
+    /// Seconds to wait before trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+/// A station, as the person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StationView {
+    /// Its name.
+    pub name: String,
+    /// `host:port` of its API.
+    pub address: String,
+    /// SHA-256 of its CA's public key, 64 hex digits.
+    pub fingerprint: String,
+    /// Its version.
+    pub version: String,
+    /// Whether the next account is its first, hence its admin.
+    pub needs_first_account: bool,
+    /// Whether later accounts may be made.
+    pub sign_up_open: bool,
+    /// Role and one sentence, to choose from at sign-up.
+    pub roles: Vec<(String, String)>,
+    /// Whether one-time codes cannot be put off.
+    pub otp_required: bool,
+    /// How far this computer's clock is ahead of the station's, in milliseconds.
+    pub clock_ahead_ms: i64,
+    /// Accounts that used this station from this computer: the newest first, for the login form.
+    pub known_accounts: Vec<String>,
+}
+
+/// The account that is logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    /// Its name.
+    pub username: String,
+    /// Its role with the rules.
+    pub role: Role,
+    /// Whether one-time codes are on.
+    pub otp: bool,
+    /// Recovery codes not yet used.
+    pub recovery_codes_left: u8,
+    /// The MQTT client id in use.
+    pub client_id: String,
+    /// Where this account's state rests on this computer.
+    pub folder: String,
+    /// Whether an earlier login on this computer exists.
+    pub first_time_here: bool,
+}
+
+/// For the authenticator app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolmentView {
+    /// Base32, for typing.
+    pub secret: Password,
+    /// `otpauth://…`, for the QR code.
+    pub uri: Password,
+}
+
+/// The live connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Not logged in.
+    Off,
+    /// Trying, for the nth time since it was last online.
+    Connecting {
+        /// From 1.
+        attempt: u32,
+    },
+    /// Connected.
+    Online {
+        /// `mqtts://127.0.0.1:8883`.
+        broker: String,
+        /// `MQTT 5`.
+        protocol: String,
+        /// `TLS 1.3`.
+        tls: String,
+    },
+    /// Waiting to try again.
+    Waiting {
+        /// Tries so far.
+        attempt: u32,
+        /// When the next try comes, milliseconds since 1970.
+        retry_at_ms: u64,
+        /// Why the last try failed.
+        reason: String,
+    },
+    /// The session ended at the station; the outbox is kept.
+    LogInAgain {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where a sent message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboxState {
+    /// On this disk, waiting for the link.
+    Queued,
+    /// Handed to the network, not yet acknowledged. QoS 0 ends here.
+    Sent,
+    /// The broker has it. Not: somebody has read it.
+    Acknowledged {
+        /// Whether the broker said that nobody subscribes (MQTT 5 reason 0x10).
+        no_subscribers: bool,
+    },
+    /// The station said no.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// Taken back.
+    Discarded,
+}
+
+/// What sealed a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedWith {
+    /// The key's label.
+    pub label: String,
+    /// The key id, hex.
+    pub kid: String,
+    /// The suite.
+    pub suite: Suite,
+}
+
+/// One message on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Its row.
+    pub id: i64,
+    /// When it was queued, milliseconds since 1970.
+    pub queued_ms: u64,
+    /// Where to.
+    pub topic: TopicName,
+    /// 0 or 1.
+    pub qos: u8,
+    /// Whether retained.
+    pub retain: bool,
+    /// `None`: in the clear.
+    pub sealed_with: Option<SealedWith>,
+    /// Payload in the open, bytes.
+    pub plain_len: usize,
+    /// Payload on the wire, bytes.
+    pub wire_len: usize,
+    /// Where it is.
+    pub state: OutboxState,
+}
+
+/// What opening a message told. Always shown, never guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// Opened and verified.
+    Opened {
+        /// By what.
+        with: SealedWith,
+        /// The payload.
+        body: Bytes,
+        /// As told inside the seal.
+        content_type: Option<String>,
+        /// When it was sealed, milliseconds since 1970, by the sender's clock.
+        sealed_at_ms: u64,
+        /// What is notable: "repeated", "replayed as retained", "clock ahead". Empty when all is well.
+        notes: Vec<String>,
+    },
+    /// No seal, on a topic that needs none.
+    InTheClear {
+        /// The payload.
+        body: Bytes,
+    },
+    /// Not opened: the error's name and its explanation with the next step.
+    Refused {
+        /// Two or three words: "No key", "Altered", "Not sealed as required".
+        name: String,
+        /// What, why, and the next step.
+        why: String,
+    },
+}
+
+/// One message that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Counts up on this computer.
+    pub serial: i64,
+    /// Milliseconds since 1970.
+    pub arrived_ms: u64,
+    /// Where from.
+    pub topic: TopicName,
+    /// 0 or 1.
+    pub qos: u8,
+    /// Whether the broker had kept it.
+    pub retained: bool,
+    /// What the broker sees.
+    pub wire: Bytes,
+    /// What opening it told.
+    pub opening: Opening,
+}
+
+/// A key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// Names it in commands.
+    pub id: String,
+    /// Its label.
+    pub label: String,
+    /// What it covers.
+    pub filters: Vec<TopicFilter>,
+    /// Its suite.
+    pub suite: Suite,
+    /// The key id that seals now, hex.
+    pub kid: String,
+    /// For comparing by eye: the same on both sides.
+    pub fingerprint: String,
+    /// When it came here, milliseconds since 1970.
+    pub created_ms: u64,
+    /// Whether it may seal, or only open because another key had its topics first.
+    pub seals: bool,
+}
+
+/// A filter that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionView {
+    /// Which.
+    pub filter: TopicFilter,
+    /// `None`: asked, not answered yet. `Some(Err(why))`: refused.
+    pub granted: Option<Result<u8, String>>,
+}
+
+/// One line of an audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields of `audit::Record`")]
+pub struct AuditLine {
+    pub number: u64,
+    pub time_ms: u64,
+    pub action: String,
+    pub topic: Option<String>,
+    pub outcome: String,
+    pub ok: bool,
+    pub kid: Option<String>,
+    pub suite: Option<String>,
+    pub plain_len: Option<u64>,
+    pub wire_len: Option<u64>,
+    pub hash: String,
+}
+
+/// What verifying a log told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditVerdict {
+    /// Lines that hold.
+    pub lines: u64,
+    /// Up to which line the station's anchor confirms the log.
+    pub anchored: Option<u64>,
+    /// The first thing that is wrong, with its line.
+    pub broken: Option<String>,
+    /// Where the file is.
+    pub path: String,
+}
+
+/// A credential for a plain MQTT program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceView {
+    /// For revoking.
+    pub id: i64,
+    /// What it is for.
+    pub label: String,
+    /// Milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// The sample sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleState {
+    /// Not running.
+    Off,
+    /// Publishing.
+    Running,
+}
+
+/// What a person is told.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A command failed.
+    Failed(Asked, Failure),
+    /// The station answers.
+    Station(StationView),
+    /// A station never met: compare the fingerprint, then [`super::Command::TrustStation`].
+    StationUnknown { address: String, fingerprint: String },
+    /// Another identity than the pinned one. Nothing was sent.
+    StationChanged { address: String, pinned: String, seen: String },
+    /// The account exists. Show the codes once; `enrolment` leads on to one-time codes.
+    SignedUp { recovery_codes: Vec<Password>, enrolment: EnrolmentView, otp_required: bool },
+    /// For turning one-time codes on later.
+    Enrolment(EnrolmentView),
+    /// One-time codes are on.
+    OtpOn,
+    /// Logged in; keys, subscriptions and outbox follow.
+    LoggedIn(AccountView),
+    /// Something about the account changed.
+    Account(AccountView),
+    /// Not logged in any more; empty when asked for.
+    LoggedOut { reason: String },
+    /// The password is new: log in. `recovery_codes` where new ones were made.
+    PasswordReset { recovery_codes: Vec<Password> },
+    /// The password is new; still logged in.
+    PasswordChanged,
+    /// New recovery codes; the old ones are void.
+    RecoveryCodes(Vec<Password>),
+    /// The connection.
+    Link(LinkState),
+    /// New or changed messages on their way out.
+    Outbox(Vec<OutboxEntry>),
+    /// Topics whose message is sent again and again, and how often.
+    Repeating(Vec<(TopicName, Duration)>),
+    /// Messages that arrived, oldest first.
+    Messages(Vec<Message>),
+    /// Counted and not shown: legal repeats, and what the bounded queue to the window left out.
+    LeftOut { repeats: u64, dropped: u64 },
+    /// The filters that are watched.
+    Subscriptions(Vec<SubscriptionView>),
+    /// The filters that go in the clear.
+    ClearTopics(Vec<TopicFilter>),
+    /// The keyring.
+    Keys(Vec<KeyView>),
+    /// A key came in; the filters that another key still seals, for a question.
+    KeyImported { key: KeyView, covered: Vec<(TopicFilter, String)> },
+    /// A key, written down.
+    KeyExported { id: String, form: super::KeyForm, text: Password },
+    /// Lines of a log, newest first.
+    AuditLines { log: AuditLog, lines: Vec<AuditLine>, total: u64 },
+    /// A log was verified.
+    AuditVerified { log: AuditLog, verdict: AuditVerdict },
+    /// The credentials.
+    Devices(Vec<DeviceView>),
+    /// A new credential; its password is shown once.
+    DeviceMade { device: DeviceView, username: String, password: Password, mqtt: String, ca_pem: Option<Arc<str>> },
+    /// The sample sensor.
+    Sample(SampleState),
+}
