@@ -1,1 +1,50 @@
-//! seal
+//! Payload protection: what neither the network nor the broker can read.
+//!
+//! Pure: bytes, keys, time and randomness come in as arguments; no I/O, no clock. It may know [`crate::topic`] and
+//! the crypto crates, and nothing of keyrings, accounts or MQTT packets. (One exception, forced by its crate: the
+//! `fernet` suite draws its initialization vector from the operating system itself.)
+//!
+//! Read in this order; `docs/envelope.md` is the specification that it follows:
+//! 1. `secret`: an epoch secret and all that is derived from it;
+//! 2. `cbor` and `header`: the bytes on the wire, read without a key;
+//! 3. `inside`: the plaintext and its padding;
+//! 4. [`Sealer`] and [`Opener`]: the two operations;
+//! 5. [`replay`]: whether an opened message was here before;
+//! 6. `token`: Fernet, for programs already out there.
+//!
+//! ```
+//! use sealwire::{seal::{EpochSecret, Kind, Opener, Plain, Sealer, Suite}, topic::TopicName};
+//! let secret = EpochSecret::from_bytes([7; 32]);
+//! let topic = TopicName::new("plant/press/celsius")?;
+//! let mut sealer = Sealer::new(&secret, Suite::CoseA256Gcm, [1; 16]);
+//! let plain = Plain { kind: Kind::default(), content_type: None, body: b"21.5" };
+//! let sealed = sealer.seal(&topic, &plain, 1_700_000_000_000)?;
+//! let opened = Opener::new(&secret, Suite::CoseA256Gcm).open(&topic, sealed.as_bytes())?;
+//! assert_eq!(&opened.body[..], b"21.5");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub(crate) mod cbor;
+mod error;
+mod header;
+mod inside;
+mod opener;
+pub mod replay;
+mod sealer;
+mod secret;
+mod suite;
+mod token;
+
+pub use error::{Found, OpenError, SealError};
+pub use header::{Peek, Sealed, peek};
+pub use inside::{Kind, Plain};
+pub use opener::{Opened, Opener};
+pub use sealer::{MAX_SESSION_BYTES, MAX_SESSION_MESSAGES, MAX_WIRE_BYTES, Sealer};
+pub use secret::{EpochSecret, Kid, derive, hmac_sha256};
+pub use suite::{Suite, UnknownSuite};
+
+/// The MQTT 5 content type of a native envelope (RFC 9052 §11.3.1).
+pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-encrypt0\"";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Whether an opened message was here before. Pure state: the caller keeps its changed rows on disk, in the
+//! transaction that stores the message.
+//!
+//! Start at [`ReplayGuard::judge`]. Only what was opened may be judged, so nobody without the key can move the state.
+//!
+//! Three memories, all bounded, and none ever calls a message fresh twice:
+//! - a [`ReplayWindow`] of 1,024 sequence numbers per key and session, for ordinary messages;
+//! - an exact set of what was seen, for wills (which come long after their session went on) and for Fernet tokens
+//!   (which have no sequence);
+//! - the newest stamp per topic, for retained messages.
+//!
+//! What a full memory forgets is the oldest by its stamp, and from then on whatever is that old or older, and not
+//! remembered, is [`Replay::TooOldToJudge`].
+
+mod guard;
+mod row;
+mod window;
+
+pub use guard::{MAX_EXACT, MAX_RETAINED_TOPICS, MAX_SESSIONS, MAX_SESSIONS_PER_KEY, ReplayGuard};
+pub use row::{BadReplayRow, ReplayRow};
+pub use window::{Judgement, ReplayWindow, WINDOW};
+
+/// What is known of an opened message's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replay {
+    /// Never seen before.
+    Fresh,
+    /// Seen before. MQTT may repeat a QoS 1 message, so this is dropped and counted, without an alarm.
+    Repeated,
+    /// So old, or so far behind, that what came then is not remembered any more.
+    TooOldToJudge,
+    /// The broker delivers it as a retained message, but it was not sealed to be retained.
+    ReplayedAsRetained,
+    /// A retained message, but a newer one of this topic was here already.
+    RolledBack,
+}
+
+impl std::fmt::Display for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fresh => "fresh",
+            Self::Repeated => "repeated",
+            Self::TooOldToJudge => "too old to judge",
+            Self::ReplayedAsRetained => "replayed as retained",
+            Self::RolledBack => "rolled back",
+        })
+    }
+}

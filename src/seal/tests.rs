@@ -1,0 +1,272 @@
+//! The envelope as a whole: what goes in comes out, and everything else is refused by its own name.
+
+use coset::{CborSerializable, TaggedCborSerializable, iana};
+use proptest::prelude::*;
+use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey};
+
+use super::*;
+use crate::topic::TopicName;
+
+const NOW: u64 = 1_700_000_000_000;
+const NATIVE: [Suite; 2] = [Suite::CoseA256Gcm, Suite::CoseChaCha20];
+
+fn secret() -> EpochSecret {
+    EpochSecret::from_bytes(std::array::from_fn(|at| at as u8))
+}
+
+fn topic() -> TopicName {
+    TopicName::new("plant/press/celsius").unwrap()
+}
+
+fn plain(body: &[u8]) -> Plain<'_> {
+    Plain { kind: Kind::default(), content_type: None, body }
+}
+
+fn sealed(suite: Suite, body: &[u8]) -> Vec<u8> {
+    Sealer::new(&secret(), suite, [0x5e; 16]).seal(&topic(), &plain(body), NOW).unwrap().into_bytes()
+}
+
+fn open(suite: Suite, wire: &[u8]) -> Result<Opened, OpenError> {
+    Opener::new(&secret(), suite).open(&topic(), wire)
+}
+
+#[test]
+fn every_suite_refuses_what_was_sealed_under_another_and_what_was_not_sealed() {
+    for required in Suite::ALL {
+        for other in Suite::ALL.into_iter().filter(|other| *other != required) {
+            let error = open(required, &sealed(other, b"21.5")).unwrap_err();
+            assert_eq!(error, OpenError::NotSealedAsRequired { required, found: Found::Suite(other) });
+        }
+        let error = open(required, b"21.5").unwrap_err();
+        assert_eq!(error, OpenError::NotSealedAsRequired { required, found: Found::Plaintext });
+        assert_eq!(open(required, b"").unwrap_err(), OpenError::Empty);
+    }
+}
+
+#[test]
+fn a_message_moved_to_another_topic_is_named_and_so_is_another_key() {
+    for suite in NATIVE {
+        let wire = sealed(suite, b"21.5");
+        let elsewhere = TopicName::new("plant/oven/celsius").unwrap();
+        let error = Opener::new(&secret(), suite).open(&elsewhere, &wire).unwrap_err();
+        assert_eq!(error, OpenError::MovedTopic { topic: "plant/oven/celsius".into() });
+        let error = Opener::new(&EpochSecret::from_bytes([9; 32]), suite).open(&topic(), &wire).unwrap_err();
+        assert_eq!(error, OpenError::UnknownKey { kid: secret().kid(suite) });
+    }
+}
+
+#[test]
+fn a_cut_at_every_length_is_told_as_cut_short() {
+    for suite in NATIVE {
+        let wire = sealed(suite, b"21.5");
+        for end in 1..wire.len() {
+            assert!(matches!(open(suite, &wire[..end]), Err(OpenError::CutShort { .. })), "{end}");
+        }
+    }
+}
+
+#[test]
+fn bytes_added_at_the_end_are_told_as_over_long() {
+    let mut wire = sealed(Suite::CoseA256Gcm, b"21.5");
+    wire.push(0);
+    assert_eq!(open(Suite::CoseA256Gcm, &wire).unwrap_err(), OpenError::TrailingBytes { extra: 1 });
+}
+
+#[test]
+fn any_single_flipped_bit_is_refused_under_every_suite() {
+    for suite in Suite::ALL {
+        let wire = sealed(suite, b"21.5");
+        for bit in 0..wire.len() * 8 {
+            let mut altered = wire.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(suite, &altered).is_err(), "{suite}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn equal_messages_never_look_alike_and_sizes_fall_into_few_classes() {
+    let mut sealer = Sealer::new(&secret(), Suite::CoseA256Gcm, [1; 16]);
+    let mut seal = |body: &[u8]| sealer.seal(&topic(), &plain(body), NOW).unwrap().into_bytes();
+    let (first, second) = (seal(b"yes"), seal(b"yes"));
+    assert_ne!(first[first.len() - 40..], second[second.len() - 40..]);
+    assert_eq!(seal(b"no").len(), first.len());
+    assert_ne!(sealed(Suite::CoseA256Gcm, b"yes"), first, "another session");
+}
+
+#[test]
+fn a_session_ends_after_its_last_message_and_goes_on_only_under_a_fresh_id() {
+    let mut sealer = Sealer::new(&secret(), Suite::CoseA256Gcm, [1; 16]);
+    sealer.pretend_sealed(MAX_SESSION_MESSAGES - 1, 0);
+    assert!(!sealer.is_spent());
+    let last = sealer.seal(&topic(), &plain(b"last"), NOW).unwrap();
+    assert_eq!(open(Suite::CoseA256Gcm, last.as_bytes()).unwrap().sequence, MAX_SESSION_MESSAGES);
+    assert!(sealer.is_spent());
+    assert_eq!(sealer.seal(&topic(), &plain(b"over"), NOW).unwrap_err(), SealError::Spent);
+    assert_eq!(sealer.start_session([1; 16]), Err(SealError::SessionReused));
+    sealer.start_session([2; 16]).unwrap();
+    let first = sealer.seal(&topic(), &plain(b"anew"), NOW).unwrap();
+    let opened = open(Suite::CoseA256Gcm, first.as_bytes()).unwrap();
+    assert_eq!((opened.session, opened.sequence), ([2; 16], 1));
+}
+
+#[test]
+fn a_session_ends_before_it_has_sealed_more_bytes_than_one_key_may() {
+    let mut sealer = Sealer::new(&secret(), Suite::CoseChaCha20, [1; 16]);
+    sealer.pretend_sealed(5, MAX_SESSION_BYTES - 32);
+    assert_eq!(sealer.seal(&topic(), &plain(&[0; 40]), NOW).unwrap_err(), SealError::Spent);
+    assert!(sealer.seal(&topic(), &plain(b"fits"), NOW).is_ok(), "32 bytes with its padding");
+    assert!(sealer.is_spent());
+}
+
+#[test]
+fn what_does_not_fit_an_mqtt_packet_is_refused_and_uses_no_sequence_number() {
+    let mut sealer = Sealer::new(&secret(), Suite::CoseA256Gcm, [1; 16]);
+    let content_type = "x".repeat(65_536);
+    let long = Plain { content_type: Some(&content_type), ..plain(b"") };
+    assert_eq!(sealer.seal(&topic(), &long, NOW).unwrap_err(), SealError::ContentTypeTooLong(65_536));
+    let body = vec![0; 268_435_455];
+    assert!(matches!(sealer.seal(&topic(), &plain(&body), NOW), Err(SealError::TooLong(_))));
+    let wire = sealer.seal(&topic(), &plain(b"x"), NOW).unwrap();
+    assert_eq!(open(Suite::CoseA256Gcm, wire.as_bytes()).unwrap().sequence, 1);
+}
+
+#[test]
+fn a_fernet_token_carries_body_and_seconds_and_opens_on_any_topic() {
+    let mut sealer = Sealer::new(&secret(), Suite::Fernet, [0; 16]);
+    let kind = Kind { retained: true, will: false };
+    let wire = sealer.seal(&topic(), &Plain { kind, ..plain(b"daniel: hello") }, NOW + 7).unwrap();
+    assert_eq!(peek(wire.as_bytes()), Peek::FernetToken);
+    let opened = open(Suite::Fernet, wire.as_bytes()).unwrap();
+    assert_eq!(
+        (&opened.body[..], opened.sealed_at_ms, opened.kind),
+        (&b"daniel: hello"[..], NOW, Kind::default())
+    );
+    assert!(!sealer.is_spent());
+    assert!(format!("{opened:?} {sealer:?}").find("hello").is_none());
+}
+
+/// Parses with `coset`, rebuilds the same bytes, and decrypts with keys derived from the specification's words alone.
+#[test]
+fn the_reference_cose_library_reads_and_rebuilds_our_envelope() {
+    for (suite, algorithm, aead) in [
+        (Suite::CoseA256Gcm, iana::Algorithm::A256GCM, &ring::aead::AES_256_GCM),
+        (Suite::CoseChaCha20, iana::Algorithm::ChaCha20Poly1305, &ring::aead::CHACHA20_POLY1305),
+    ] {
+        let mut sealer = Sealer::new(&secret(), suite, [0x5e; 16]);
+        sealer.pretend_sealed(0x1233, 0);
+        let plain = Plain {
+            kind: Kind { retained: true, will: true },
+            content_type: Some("text/plain"),
+            body: b"21.5",
+        };
+        let wire = sealer.seal(&topic(), &plain, NOW).unwrap().into_bytes();
+
+        let mut cose = coset::CoseEncrypt0::from_tagged_slice(&wire).unwrap();
+        let header = cose.protected.header.clone();
+        assert_eq!(header.alg, Some(coset::RegisteredLabelWithPrivate::Assigned(algorithm)));
+        assert_eq!(header.key_id, secret().kid(suite).as_bytes());
+        assert_eq!(header.partial_iv, [0x12, 0x34]);
+        assert!(cose.unprotected.is_empty());
+
+        let session = [0x5e; 16];
+        let info = [&b"sealwire/1 msg\0"[..], &[algorithm as u8], &session].concat();
+        let material = derive::<44>(secret().expose(), &[&info]);
+        let mut nonce: [u8; 12] = material[32..].try_into().unwrap();
+        nonce[10] ^= 0x12;
+        nonce[11] ^= 0x34;
+        let key = LessSafeKey::new(UnboundKey::new(aead, &material[..32]).unwrap());
+        let external = coset::cbor::Value::Array(vec!["sealwire/1".into()]).to_vec().unwrap();
+        let plaintext = cose
+            .decrypt_ciphertext(
+                &external,
+                || ring::error::Unspecified,
+                |ciphertext, aad| {
+                    let mut buffer = ciphertext.to_vec();
+                    let length = key
+                        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut buffer)?
+                        .len();
+                    buffer.truncate(length);
+                    Ok(buffer)
+                },
+            )
+            .unwrap();
+        let topic_key = derive::<32>(secret().expose(), &[b"sealwire/1 topic"]);
+        let topic_id = hmac_sha256(&topic_key, b"plant/press/celsius")[..16].to_vec();
+        assert_eq!(
+            header.rest,
+            [
+                (coset::Label::Int(10), coset::cbor::Value::Bytes(session.to_vec())),
+                (coset::Label::Int(-65537), coset::cbor::Value::Bytes(topic_id)),
+            ]
+        );
+
+        let wanted =
+            coset::cbor::Value::Array(vec![3.into(), NOW.into(), "text/plain".into(), b"21.5"[..].into()]);
+        let wanted = wanted.to_vec().unwrap();
+        assert_eq!(plaintext[..wanted.len()], wanted);
+        assert!(plaintext[wanted.len()..].iter().all(|&byte| byte == 0));
+
+        cose.protected.original_data = None;
+        assert_eq!(cose.to_tagged_vec().unwrap(), wire, "the one deterministic encoding");
+        assert_eq!(&open(suite, &wire).unwrap().body[..], b"21.5");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_sealed_is_what_is_opened(
+        native in 0usize..2, retained in any::<bool>(), will in any::<bool>(), now in any::<u64>(), skip in 0u64..1 << 24,
+        content_type in prop::option::of(".{0,20}"), body in prop::collection::vec(any::<u8>(), 0..2000),
+        topic in "[a-z/°]{1,30}",
+    ) {
+        let (suite, topic) = (NATIVE[native], TopicName::new(&topic).unwrap());
+        let plain = Plain { kind: Kind { retained, will }, content_type: content_type.as_deref(), body: &body };
+        let mut sealer = Sealer::new(&secret(), suite, [3; 16]);
+        sealer.pretend_sealed(skip, 0);
+        let wire = sealer.seal(&topic, &plain, now).unwrap();
+        let opened = Opener::new(&secret(), suite).open(&topic, wire.as_bytes()).unwrap();
+        prop_assert_eq!(&opened.body[..], &body[..]);
+        prop_assert_eq!((opened.suite, opened.kid, opened.session), (suite, secret().kid(suite), [3; 16]));
+        prop_assert_eq!((opened.sequence, opened.sealed_at_ms, opened.kind), (skip + 1, now, plain.kind));
+        prop_assert_eq!((opened.content_type, opened.sealed_len), (content_type, wire.as_bytes().len()));
+        prop_assert_eq!(
+            peek(wire.as_bytes()),
+            Peek::Native { suite, kid: secret().kid(suite), session: [3; 16], sequence: skip + 1 }
+        );
+    }
+
+    #[test]
+    fn a_fernet_body_survives(body in prop::collection::vec(any::<u8>(), 0..200), seconds in 0u64..1 << 33) {
+        let wire = Sealer::new(&secret(), Suite::Fernet, [0; 16]).seal(&topic(), &plain(&body), seconds * 1000).unwrap();
+        let opened = open(Suite::Fernet, wire.as_bytes()).unwrap();
+        prop_assert_eq!((&opened.body[..], opened.sealed_at_ms), (&body[..], seconds * 1000));
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_in_a_longer_message_is_refused(
+        body in prop::collection::vec(any::<u8>(), 100..700), at in any::<prop::sample::Index>(), bit in 0u8..8,
+    ) {
+        let mut wire = sealed(Suite::CoseA256Gcm, &body);
+        let at = at.index(wire.len());
+        wire[at] ^= 1 << bit;
+        prop_assert!(open(Suite::CoseA256Gcm, &wire).is_err());
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..200), start in prop::sample::select(vec!["", "\u{1}", "gAAAAA"]),
+        splice in any::<bool>(),
+    ) {
+        if start == "\u{1}" {
+            let whole = sealed(Suite::CoseA256Gcm, b"x");
+            let keep = bytes.len().min(whole.len());
+            bytes = if splice { [&whole[..keep], &bytes].concat() } else { [&[0xd0, 0x83], &bytes[..]].concat() };
+        } else {
+            bytes = [start.as_bytes(), &bytes].concat();
+        }
+        for suite in Suite::ALL {
+            prop_assert!(open(suite, &bytes).is_err());
+        }
+    }
+}
