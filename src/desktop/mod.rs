@@ -6,6 +6,8 @@
 
 pub mod fonts;
 pub mod icons;
+pub mod messages;
+pub mod model;
 pub mod screens;
 pub mod theme;
 pub mod widgets;
