@@ -1,1 +1,34 @@
-//! keys
+//! Topic keys, the keyring, passwords and the vault: who may seal and open what, and how it rests.
+//!
+//! May use [`crate::seal`] and [`crate::topic`]; knows nothing of files, networks or accounts beyond their names.
+//! Everything secret is wiped when dropped and prints as `…`.
+//!
+//! | start at | for |
+//! |---|---|
+//! | [`Keyring`] | which key seals a topic, which opens a message, what an import may do |
+//! | [`TopicKey`] | one key: label, filters, suite, epochs |
+//! | [`key_line`] | a key as one line of text, to hand to another person |
+//! | [`fernet_key`] | a key file as Python's `cryptography` writes it |
+//! | [`PasswordKeys`] | a password turned into what the station may see and what opens the vault |
+//! | [`Vault`] | the keyring encrypted, under a secret that password and recovery codes unwrap |
+//! | [`strength`] | whether a password is good enough |
+
+mod boxed;
+pub mod fernet_key;
+pub mod key_line;
+mod keyring;
+mod password;
+mod random;
+mod record;
+mod recovery;
+mod strength;
+mod topic_key;
+mod vault;
+
+pub use keyring::{Consent, ImportReport, Imported, Keyring, KeyringError, OpenedWith};
+pub use password::{KdfError, KdfParams, Password, PasswordKeys};
+pub use random::NoRandomness;
+pub use recovery::{RECOVERY_CODES, RecoveryCode, RecoveryCodeError};
+pub use strength::{MIN_PASSWORD_CHARS, Strength, strength};
+pub use topic_key::{Epoch, KeyError, MAX_FILTERS, MAX_LABEL_CHARS, RETIRED_GRACE_MS, TopicKey};
+pub use vault::{SealedVault, Vault, VaultError, VaultSecret, WrappedSecret};

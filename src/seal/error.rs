@@ -84,6 +84,12 @@ pub enum OpenError {
         /// The topic on which it came.
         topic: String,
     },
+    /// Sealed in a way that names no key, and none of ours is for this topic.
+    #[error("sealed, but you have no key for “{topic}”: ask the sender for it")]
+    NoKeyForTopic {
+        /// The topic on which it came.
+        topic: String,
+    },
     /// The topic's key demands another suite, or any sealing at all.
     #[error(
         "not sealed as required: this topic wants {required} and the message is {found}; it may be forged, ask the sender"

@@ -48,3 +48,6 @@ pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-encrypt0\"";
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,148 @@
+//! Which key seals, which opens, and what a received key may change.
+
+use super::*;
+use crate::seal::{Kind, Plain};
+
+fn topic(text: &str) -> TopicName {
+    TopicName::new(text).unwrap()
+}
+
+fn key(label: &str, filters: &[&str], suite: Suite) -> TopicKey {
+    let filters = filters.iter().map(|text| TopicFilter::new(text).unwrap()).collect();
+    TopicKey::generate(label, filters, suite, 1).unwrap()
+}
+
+fn native(label: &str, filters: &[&str]) -> TopicKey {
+    key(label, filters, Suite::CoseA256Gcm)
+}
+
+fn ring(keys: impl IntoIterator<Item = TopicKey>) -> Keyring {
+    let mut ring = Keyring::new();
+    for key in keys {
+        ring.add(key).unwrap();
+    }
+    ring
+}
+
+fn seal(key: &TopicKey, on: &str) -> Vec<u8> {
+    let plain = Plain { kind: Kind::default(), content_type: None, body: b"21.5" };
+    key.sealer([1; 16]).seal(&topic(on), &plain, 1000).unwrap().into_bytes()
+}
+
+fn sealing<'a>(ring: &'a Keyring, on: &str) -> Option<&'a str> {
+    ring.key_for_sealing(&topic(on)).map(TopicKey::label)
+}
+
+#[test]
+fn the_most_specific_covering_filter_decides_which_key_seals() {
+    let ring = ring([
+        native("all", &["#"]),
+        native("press", &["plant/press/#", "x"]),
+        native("any", &["plant/+/celsius"]),
+    ]);
+    assert_eq!(sealing(&ring, "plant/press/celsius"), Some("press"));
+    assert_eq!(sealing(&ring, "plant/oven/celsius"), Some("any"));
+    assert_eq!(sealing(&ring, "home"), Some("all"));
+    assert_eq!(sealing(&ring, "$SYS/x"), None);
+}
+
+#[test]
+fn a_received_key_does_not_take_over_sealing_without_consent() {
+    let mut mine = ring([native("mine", &["plant/#"])]);
+    let report = mine.import(native("theirs", &["plant/press"]), Consent::OpenOnly).unwrap();
+    assert_eq!(report.outcome, Imported::OpensOnly(vec!["mine".into()]));
+    assert_eq!(sealing(&mine, "plant/press"), Some("mine"));
+    let wire = seal(mine.get("theirs").unwrap(), "plant/press");
+    assert_eq!(mine.open(&topic("plant/press"), &wire).unwrap().key.label(), "theirs");
+    mine.set_sealing("theirs", true).unwrap();
+    assert_eq!(sealing(&mine, "plant/press"), Some("theirs"));
+}
+
+#[test]
+fn with_consent_it_takes_over_even_an_equal_filter_and_where_nothing_sealed_none_is_needed() {
+    let mut mine = ring([native("mine", &["plant/#"])]);
+    let report = mine.import(native("mine", &["plant/#"]), Consent::TakeOver).unwrap();
+    assert_eq!(
+        report,
+        ImportReport { label: "mine (2)".into(), outcome: Imported::TookOver(vec!["mine".into()]) }
+    );
+    assert_eq!(sealing(&mine, "plant/x"), Some("mine (2)"));
+    let report = mine.import(native("wide", &["#"]), Consent::OpenOnly).unwrap();
+    assert_eq!(report.outcome, Imported::Seals, "less specific, so it takes nothing from anyone");
+    assert_eq!(sealing(&mine, "home"), Some("wide"));
+}
+
+#[test]
+fn the_same_secret_is_there_once_and_has_one_suite() {
+    let original = native("mine", &["a"]);
+    let copy = |suite| {
+        let secret = original.current().secret().duplicate();
+        TopicKey::from_secret("copy", vec![TopicFilter::new("b").unwrap()], suite, secret, 5).unwrap()
+    };
+    let (same, other) = (copy(Suite::CoseA256Gcm), copy(Suite::Fernet));
+    let mut mine = ring([original]);
+    assert_eq!(mine.import(same, Consent::TakeOver).unwrap().outcome, Imported::AlreadyThere);
+    assert_eq!(mine.import(other, Consent::TakeOver), Err(KeyringError::SecretTaken("mine".into())));
+    assert_eq!(mine.len(), 1);
+}
+
+#[test]
+fn labels_stay_unique_through_adding_and_renaming() {
+    let mut ring = ring([native("a", &["a"]), native("b", &["b"])]);
+    assert!(matches!(ring.add(native("a", &["c"])), Err(KeyringError::LabelTaken(_))));
+    assert!(matches!(ring.rename("a", " b "), Err(KeyringError::LabelTaken(_))));
+    ring.rename("a", "a ").unwrap();
+    ring.rename("a", "c").unwrap();
+    assert!(matches!(ring.remove("a"), Err(KeyringError::NoSuchKey(_))));
+    assert_eq!(ring.remove("c").unwrap().label(), "c");
+}
+
+#[test]
+fn a_rotated_key_opens_both_what_is_old_and_what_is_new() {
+    let mut ring = ring([native("press", &["press"])]);
+    let old = seal(ring.get("press").unwrap(), "press");
+    ring.rotate("press", 2000).unwrap();
+    let new = seal(ring.get("press").unwrap(), "press");
+    assert_eq!(ring.open(&topic("press"), &old).unwrap().epoch.number(), 1);
+    assert_eq!(ring.open(&topic("press"), &new).unwrap().epoch.number(), 2);
+}
+
+#[test]
+fn every_reason_for_not_opening_has_its_own_name() {
+    let (press, oven) = (native("press", &["press"]), native("oven", &["oven"]));
+    let (from_oven, stranger) = (seal(&oven, "oven"), seal(&native("x", &["press"]), "press"));
+    let moved = seal(&oven, "press");
+    let ring = ring([press, oven]);
+    let open = |on: &str, wire: &[u8]| ring.open(&topic(on), wire).unwrap_err();
+    assert!(matches!(open("press", &stranger), OpenError::UnknownKey { .. }));
+    assert_eq!(open("press", &from_oven), OpenError::KeyNotForTopic { topic: "press".into() });
+    assert_eq!(open("oven", &moved), OpenError::MovedTopic { topic: "oven".into() });
+    let required = Suite::CoseA256Gcm;
+    assert_eq!(open("press", b"21.5"), OpenError::NotSealedAsRequired { required, found: Found::Plaintext });
+    assert_eq!(open("garden", b"21.5"), OpenError::NotAnEnvelope);
+    assert_eq!(open("press", b""), OpenError::Empty);
+    let token = seal(&key("f", &["press"], Suite::Fernet), "press");
+    let found = Found::Suite(Suite::Fernet);
+    assert_eq!(open("press", &token), OpenError::NotSealedAsRequired { required, found });
+    assert_eq!(open("garden", &token), OpenError::NoKeyForTopic { topic: "garden".into() });
+}
+
+#[test]
+fn fernet_keys_are_tried_in_turn_and_never_where_a_native_key_is_more_specific() {
+    let (wide, narrow) = (key("wide", &["#"], Suite::Fernet), key("narrow", &["chat/room"], Suite::Fernet));
+    let (by_wide, by_narrow) = (seal(&wide, "chat/room"), seal(&narrow, "chat/room"));
+    let unknown = seal(&key("other", &["#"], Suite::Fernet), "chat/room");
+    let mut ring = ring([wide, narrow]);
+    assert_eq!(ring.open(&topic("chat/room"), &by_wide).unwrap().key.label(), "wide");
+    assert_eq!(ring.open(&topic("chat/room"), &by_narrow).unwrap().key.label(), "narrow");
+    assert_eq!(ring.open(&topic("chat/room"), &unknown).unwrap_err(), OpenError::FernetRefused);
+    ring.add(native("strong", &["chat/+"])).unwrap();
+    assert!(ring.open(&topic("chat/room"), &by_narrow).is_ok());
+    assert_eq!(ring.open(&topic("chat/room"), &by_wide).unwrap_err(), OpenError::FernetRefused);
+    let found = Found::Suite(Suite::Fernet);
+    let required = Suite::CoseA256Gcm;
+    assert_eq!(
+        ring.open(&topic("chat/hall"), &by_wide).unwrap_err(),
+        OpenError::NotSealedAsRequired { required, found }
+    );
+}

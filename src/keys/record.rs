@@ -1,0 +1,120 @@
+//! The keyring as JSON, for the inside of a vault and nowhere else.
+//!
+//! The version is the vault's; unknown fields are refused, so that an older program never saves a newer vault with
+//! something missing.
+
+use std::{borrow::Cow, fmt};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroizing;
+
+use super::{
+    keyring::Keyring,
+    topic_key::{Epoch, KeyError, TopicKey},
+};
+use crate::{
+    seal::{EpochSecret, Suite},
+    topic::TopicFilter,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyRecord<'a> {
+    #[serde(borrow)]
+    label: Cow<'a, str>,
+    filters: Cow<'a, [TopicFilter]>,
+    suite: Suite,
+    sealing_allowed: bool,
+    epochs: Vec<EpochRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EpochRecord {
+    number: u32,
+    secret: SecretText,
+    created_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retired_ms: Option<u64>,
+}
+
+/// 32 bytes as 43 characters of base64url.
+pub(super) struct SecretText(EpochSecret);
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.expose())))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = SecretText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("32 bytes in base64url")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretText, E> {
+                decode_secret(text).map(SecretText).ok_or_else(|| E::custom("not 32 bytes in base64url"))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+fn decode_secret(text: &str) -> Option<EpochSecret> {
+    // Into a fixed buffer, so that no copy is left behind; the crate estimates 33 bytes for 43 characters.
+    let mut buffer = Zeroizing::new([0; 33]);
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut *buffer).ok()?;
+    if length != 32 {
+        return None;
+    }
+    buffer.first_chunk().copied().map(EpochSecret::from_bytes)
+}
+
+impl<'a> From<&'a TopicKey> for KeyRecord<'a> {
+    fn from(key: &'a TopicKey) -> Self {
+        let epoch = |epoch: &Epoch| EpochRecord {
+            number: epoch.number(),
+            secret: SecretText(epoch.secret().duplicate()),
+            created_ms: epoch.created_ms(),
+            retired_ms: epoch.retired_ms(),
+        };
+        Self {
+            label: key.label().into(),
+            filters: key.filters().into(),
+            suite: key.suite(),
+            sealing_allowed: key.sealing_allowed(),
+            epochs: key.epochs().iter().map(epoch).collect(),
+        }
+    }
+}
+
+impl TryFrom<KeyRecord<'_>> for TopicKey {
+    type Error = KeyError;
+    fn try_from(record: KeyRecord<'_>) -> Result<Self, KeyError> {
+        let suite = record.suite;
+        let epoch = |epoch: EpochRecord| {
+            Epoch::new(epoch.number, epoch.secret.0, suite, epoch.created_ms, epoch.retired_ms)
+        };
+        let epochs = record.epochs.into_iter().map(epoch).collect();
+        Self::from_parts(&record.label, record.filters.into_owned(), suite, epochs, record.sealing_allowed)
+    }
+}
+
+impl Keyring {
+    pub(super) fn to_records(&self) -> Vec<KeyRecord<'_>> {
+        self.keys().iter().map(KeyRecord::from).collect()
+    }
+
+    /// `None` if a key is not possible, or one is there twice.
+    pub(super) fn from_records(records: Vec<KeyRecord<'_>>) -> Option<Self> {
+        let mut keyring = Self::new();
+        for record in records {
+            keyring.add(TopicKey::try_from(record).ok()?).ok()?;
+        }
+        Some(keyring)
+    }
+}

@@ -1,0 +1,285 @@
+//! The vault: an account's keyring, encrypted; the only form in which keys rest.
+//!
+//! A random vault secret seals it, bound to the account and the vault's version, so that the station can neither read it nor
+//! pass an old one off as new. The secret itself is wrapped under the password's vault key and under each recovery
+//! code: changing the password wraps 32 bytes anew and leaves the vault alone.
+//!
+//! Inside is JSON with a version, padded with spaces to a multiple of 1 KiB, so that its size does not tell how many keys there are.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{
+    boxed::{Binding, BoxError, open_box, seal_box},
+    keyring::Keyring,
+    password::PasswordKeys,
+    random::{NoRandomness, random},
+    record::KeyRecord,
+    recovery::RecoveryCode,
+};
+use crate::seal::derive;
+
+/// The version of the plaintext. A later one is refused, never saved again with something missing.
+const FORMAT: u32 = 1;
+const PAD_TO: usize = 1024;
+
+/// Why a vault was not sealed or opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The wrapped secret does not open with this password.
+    #[error("the password does not open the vault: check it, or use a recovery code")]
+    WrongPassword,
+    /// The wrapped secret does not open with this recovery code.
+    #[error(
+        "this recovery code does not open the vault: it may belong to another account, or have been replaced by newer ones"
+    )]
+    WrongRecoveryCode,
+    /// The vault's tag does not verify.
+    #[error(
+        "the vault does not open: it was altered, is not version {version}, or belongs to another account; the station may have been tampered with, do not change your password now"
+    )]
+    Refused {
+        /// The version that the station claims.
+        version: u64,
+    },
+    /// Made by a later program.
+    #[error("the vault was made by a newer Sealwire: update this one")]
+    Newer,
+    /// Opened, but not what a vault holds.
+    #[error(
+        "the vault was saved by a faulty program, and its contents cannot be read: restore an older version of it"
+    )]
+    Malformed,
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+/// The 32 bytes that open a vault. Wiped when dropped.
+pub struct VaultSecret(Zeroizing<[u8; 32]>);
+
+/// An account's vault, open.
+#[derive(Debug)]
+pub struct Vault {
+    account: String,
+    secret: VaultSecret,
+    /// The topic keys.
+    pub keyring: Keyring,
+}
+
+/// A vault as it rests at the station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedVault {
+    /// Counts up with every change; bound into the ciphertext.
+    pub version: u64,
+    /// What only the vault secret opens.
+    pub ciphertext: Vec<u8>,
+}
+
+/// A vault secret under a password or a recovery code, as it rests at the station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedSecret(Vec<u8>);
+
+impl WrappedSecret {
+    /// Takes bytes that the station kept.
+    #[must_use]
+    pub const fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the station to keep.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Gives the bytes away.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents<'a> {
+    version: u32,
+    #[serde(borrow)]
+    keys: Vec<KeyRecord<'a>>,
+}
+
+/// Only the version, of whatever else there may be.
+#[derive(Deserialize)]
+struct Format {
+    version: u32,
+}
+
+impl Vault {
+    /// A new vault without keys, under a fresh secret.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn create(account: &str) -> Result<Self, NoRandomness> {
+        Ok(Self { account: account.to_owned(), secret: VaultSecret(random()?), keyring: Keyring::new() })
+    }
+
+    /// The account whose vault it is.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The secret that seals it.
+    #[must_use]
+    pub const fn secret(&self) -> &VaultSecret {
+        &self.secret
+    }
+
+    /// Encrypts it as this version, which must be higher than any before.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal(&self, version: u64) -> Result<SealedVault, VaultError> {
+        let contents = Contents { version: FORMAT, keys: self.keyring.to_records() };
+        let mut plaintext = to_json(&contents)?;
+        let padded = plaintext.len().next_multiple_of(PAD_TO);
+        plaintext.resize(padded, b' ');
+        let ciphertext =
+            seal_box(&self.secret.contents_key(), &contents_binding(&self.account, version), &plaintext)?;
+        Ok(SealedVault { version, ciphertext })
+    }
+
+    /// Opens what the station kept. The caller remembers the highest version it saw and refuses a lower one.
+    ///
+    /// # Errors
+    /// It was altered, is another account's or another version, or is newer than this program.
+    pub fn open(account: &str, sealed: &SealedVault, secret: VaultSecret) -> Result<Self, VaultError> {
+        let version = sealed.version;
+        let plaintext =
+            open_box(&secret.contents_key(), &contents_binding(account, version), &sealed.ciphertext)
+                .map_err(|error| match error {
+                    BoxError::Version(_) => VaultError::Newer,
+                    BoxError::Refused => VaultError::Refused { version },
+                })?;
+        let format: Format = serde_json::from_slice(&plaintext).map_err(|_| VaultError::Malformed)?;
+        if format.version > FORMAT {
+            return Err(VaultError::Newer);
+        }
+        let contents: Contents<'_> = serde_json::from_slice(&plaintext).map_err(|_| VaultError::Malformed)?;
+        let keyring = Keyring::from_records(contents.keys).ok_or(VaultError::Malformed)?;
+        Ok(Self { account: account.to_owned(), secret, keyring })
+    }
+
+    /// The secret under a password.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn wrap_for_password(&self, keys: &PasswordKeys) -> Result<WrappedSecret, NoRandomness> {
+        let binding = wrap_binding(&self.account, "password");
+        seal_box(keys.vault_key(), &binding, &*self.secret.0).map(WrappedSecret)
+    }
+
+    /// The secret under a recovery code.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn wrap_for_recovery(&self, code: &RecoveryCode) -> Result<WrappedSecret, NoRandomness> {
+        let binding = wrap_binding(&self.account, "recovery");
+        seal_box(&code.wrap_key(), &binding, &*self.secret.0).map(WrappedSecret)
+    }
+}
+
+impl VaultSecret {
+    /// Unwraps it with the password.
+    ///
+    /// # Errors
+    /// Another password, another account, or altered.
+    pub fn unwrap_with_password(
+        account: &str,
+        wrapped: &WrappedSecret,
+        keys: &PasswordKeys,
+    ) -> Result<Self, VaultError> {
+        Self::unwrapped(
+            keys.vault_key(),
+            &wrap_binding(account, "password"),
+            wrapped,
+            VaultError::WrongPassword,
+        )
+    }
+
+    /// Unwraps it with a recovery code.
+    ///
+    /// # Errors
+    /// Another code, another account, or altered.
+    pub fn unwrap_with_recovery(
+        account: &str,
+        wrapped: &WrappedSecret,
+        code: &RecoveryCode,
+    ) -> Result<Self, VaultError> {
+        let binding = wrap_binding(account, "recovery");
+        Self::unwrapped(&code.wrap_key(), &binding, wrapped, VaultError::WrongRecoveryCode)
+    }
+
+    fn unwrapped(
+        key: &[u8; 32],
+        binding: &Binding,
+        wrapped: &WrappedSecret,
+        refusal: VaultError,
+    ) -> Result<Self, VaultError> {
+        match open_box(key, binding, &wrapped.0) {
+            Ok(bytes) => match bytes.first_chunk() {
+                Some(secret) if bytes.len() == secret.len() => Ok(Self(Zeroizing::new(*secret))),
+                _ => Err(VaultError::Malformed),
+            },
+            Err(BoxError::Version(_)) => Err(VaultError::Newer),
+            Err(BoxError::Refused) => Err(refusal),
+        }
+    }
+
+    /// A second copy, on purpose: to open a newer version of a vault that is open.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    fn contents_key(&self) -> Zeroizing<[u8; 32]> {
+        derive(&*self.0, &[b"sealwire/1 vault contents"])
+    }
+}
+
+impl std::fmt::Debug for VaultSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VaultSecret(…)")
+    }
+}
+
+fn contents_binding(account: &str, version: u64) -> Binding {
+    Binding::new("sealwire/1 vault", account).and_number(version)
+}
+
+fn wrap_binding(account: &str, by: &str) -> Binding {
+    Binding::new("sealwire/1 vault secret", account).and_text(by)
+}
+
+/// Writes JSON twice, the first time only to count: a buffer that grew would leave copies of keys behind in memory.
+fn to_json(contents: &Contents<'_>) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, contents).map_err(|_| VaultError::Malformed)?;
+    let mut out = Zeroizing::new(Vec::with_capacity(count.0.next_multiple_of(PAD_TO)));
+    serde_json::to_writer(&mut *out, contents).map_err(|_| VaultError::Malformed)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+#[path = "vault_tests.rs"]
+mod tests;
