@@ -16,6 +16,7 @@ use std::{
 };
 
 use crate::{
+    acl::{Effect, Right},
     client::{
         AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView, LinkState,
         OutboxEntry, SampleState, StationView, SubscriptionView,
@@ -23,7 +24,10 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{messages::MessageStore, widgets::Severity};
+use super::{
+    messages::MessageStore,
+    widgets::{Problem, Severity},
+};
 
 /// How many messages on their way out are shown; the outbox on disk may hold more.
 const OUTBOX_SHOWN: usize = 2_000;
@@ -68,6 +72,8 @@ pub enum Happened {
 /// What the window knows.
 #[derive(Debug)]
 pub struct Model {
+    /// What is remembered on this computer; `None` until the session told it.
+    pub preferences: Option<HashMap<String, String>>,
     /// The station that answers.
     pub station: Option<StationView>,
     /// Who is logged in.
@@ -102,6 +108,7 @@ pub struct Model {
 impl Default for Model {
     fn default() -> Self {
         Self {
+            preferences: None,
             station: None,
             account: None,
             link: LinkState::Off,
@@ -151,6 +158,20 @@ impl Model {
         self.pending.contains(&asked)
     }
 
+    /// What is remembered under a name.
+    #[must_use]
+    pub fn preference(&self, name: &str) -> Option<&str> {
+        self.preferences.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Whether the account's role speaks of publishing or of subscribing at all; what it does not, is not offered.
+    #[must_use]
+    pub fn may(&self, right: Right) -> bool {
+        self.account.as_ref().is_some_and(|account| {
+            account.role.rules.iter().any(|rule| rule.effect == Effect::Allow && rule.right.includes(right))
+        })
+    }
+
     /// Whether the account's role administers the station.
     #[must_use]
     pub fn is_admin(&self) -> bool {
@@ -187,6 +208,7 @@ impl Model {
                 self.failures.insert(asked, failure);
                 return Some(Happened::Failed(asked));
             }
+            Event::Preferences(list) => self.preferences = Some(list.into_iter().collect()),
             Event::Station(station) => self.station = Some(station),
             Event::LoggedIn(account) => {
                 self.account = Some(account);
@@ -238,7 +260,8 @@ impl Model {
 
     /// What belonged to the account that is no longer logged in.
     fn forget_account(&mut self) {
-        *self = Self { station: self.station.take(), ..Self::default() };
+        let (station, preferences) = (self.station.take(), self.preferences.take());
+        *self = Self { station, preferences, ..Self::default() };
     }
 
     fn take_outbox(&mut self, entries: Vec<OutboxEntry>) {
@@ -256,6 +279,19 @@ impl Model {
             self.outbox.pop_front();
         }
     }
+}
+
+/// A failure as a banner shows it.
+#[must_use]
+pub fn problem_of(failure: &Failure) -> Problem {
+    let mut next = failure.next.clone();
+    if let Some(wait) = failure.retry_after {
+        let seconds = wait.as_secs().max(1);
+        let wait = if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds.div_ceil(60)) };
+        let gap = if next.is_empty() { "" } else { " " };
+        next.push_str(&format!("{gap}The next try is possible in {wait}."));
+    }
+    Problem::new(failure.what.clone(), failure.why.clone(), next)
 }
 
 const fn index(log: AuditLog) -> usize {

@@ -25,7 +25,7 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::DeleteKey { .. } => Asked::DeleteKey,
         Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,
         Command::ListDevices | Command::NewDevice { .. } | Command::RevokeDevice { .. } => Asked::Devices,
-        Command::RetryNow => return None,
+        Command::RetryNow | Command::SetPreference { .. } => return None,
     })
 }
 
@@ -50,6 +50,6 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
         Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
         Event::Sample(_) => &[Asked::Sample],
-        Event::Failed(..) | Event::Account(_) | Event::Link(_) | Event::LeftOut { .. } => &[],
+        Event::Preferences(_) | Event::Failed(..) | Event::Account(_) | Event::Link(_) | Event::LeftOut { .. } => &[],
     }
 }
