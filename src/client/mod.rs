@@ -15,4 +15,5 @@ pub use event::{
 pub use session::{FarEnd, Session};
 
 pub use crate::keys::{Strength, strength};
+pub use crate::files::DataFolders;
 pub use crate::seal::Suite;
