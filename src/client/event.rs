@@ -324,6 +324,8 @@ pub enum SampleState {
 /// What a person is told.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// What is remembered on this computer, by name: the first event of a session, and after each change.
+    Preferences(Vec<(String, String)>),
     /// A command failed.
     Failed(Asked, Failure),
     /// The station answers.

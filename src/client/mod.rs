@@ -33,4 +33,5 @@ pub use event::{
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::keys::{Strength, strength};
+pub use crate::files::DataFolders;
 pub use crate::seal::Suite;
