@@ -8,6 +8,8 @@ pub mod fonts;
 pub mod icons;
 pub mod messages;
 pub mod model;
+pub mod panels;
 pub mod screens;
 pub mod theme;
+pub mod when;
 pub mod widgets;
