@@ -23,7 +23,7 @@ pub mod panels;
 pub mod screens;
 mod start;
 pub mod theme;
-mod when;
+pub mod when;
 pub mod widgets;
 mod window;
 

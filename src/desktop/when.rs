@@ -14,6 +14,12 @@ pub fn clock(ms: u64) -> String {
     format(ms, "%H:%M:%S")
 }
 
+/// `12:41:59.888`.
+#[must_use]
+pub fn clock_ms(ms: u64) -> String {
+    format(ms, "%H:%M:%S%.3f")
+}
+
 /// `2026-11-20`.
 #[must_use]
 pub fn date(ms: u64) -> String {

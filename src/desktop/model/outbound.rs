@@ -41,6 +41,7 @@ pub struct Outbound {
     pub(in crate::desktop) go: Option<Place>,
     pub(in crate::desktop) publish_to: Option<String>,
     pub(in crate::desktop) new_key_for: Option<String>,
+    pub(in crate::desktop) import_key: bool,
     pub(in crate::desktop) toasts: Vec<(Severity, String)>,
 }
 
@@ -73,9 +74,21 @@ impl Outbound {
         self.go = Some(Place::Keys);
     }
 
+    /// Shows the keys page with the dialog that takes a key in.
+    pub fn import_key(&mut self) {
+        self.import_key = true;
+        self.go = Some(Place::Keys);
+    }
+
     /// Says something that happened elsewhere.
     pub fn toast(&mut self, severity: Severity, text: impl Into<String>) {
         self.toasts.push((severity, text.into()));
+    }
+
+    /// Where to go, for tests.
+    #[must_use]
+    pub fn going(&self) -> Option<Place> {
+        self.go
     }
 
     /// What was asked of the session so far, for tests.

@@ -4,12 +4,18 @@
 //! `on_event` is called before the model takes an event in; `ui` once a frame while the page is on.
 
 mod audit;
+mod ends;
+pub mod keys;
+pub mod publish;
+pub mod sealing;
 mod settings;
-mod standin;
+pub mod watch;
 
 pub use audit::AuditPanel;
-pub use standin::*;
+pub use keys::KeysPanel;
+pub use publish::PublishPanel;
 pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
+pub use watch::WatchPanel;
 
 /// A count with its noun: "1 line", "1,204 lines".
 #[must_use]
