@@ -174,6 +174,12 @@ async fn plain_mqtt_takes_devices_and_never_a_logins_token() {
     let token = Some(&paul.api_token);
     let new = NewDevice { label: "press".into() };
     let made: DeviceCredential = station.ask("POST", "devices", token, new).await.unwrap();
+    let another = plain(Some(("root", &made.password))).await.err();
+    assert_eq!(
+        another,
+        Some(ConnectReturnCode::BadUserNamePassword),
+        "a credential is good for its own name"
+    );
     let login = Some((made.username.as_str(), &made.password));
     let mut device = plain(login).await.unwrap();
     assert_eq!(device.publish("plant/press", "21.5").await.0, PubAckReason::Success);
