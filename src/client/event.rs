@@ -323,6 +323,7 @@ pub enum SampleState {
 
 /// What a person is told.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are what the event's own line says")]
 pub enum Event {
     /// A command failed.
     Failed(Asked, Failure),
