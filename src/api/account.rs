@@ -52,7 +52,7 @@ pub struct SignedUp {
 }
 
 /// A one-time code secret that waits for its first code.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
     /// Names this enrolment in [`ConfirmOtp`]; good for 15 minutes.
     pub token: Confidential,

@@ -25,8 +25,11 @@
 //! | `GET devices` *session* | | `Vec<`[`Device`]`>` |
 //! | `POST devices` *session* | [`NewDevice`] | [`DeviceCredential`] |
 //! | `DELETE devices/{id}` *session* | | |
+//! | `GET accounts` *admin's session* | | `Vec<`[`AccountEntry`]`>` |
+//! | `PUT accounts/{username}/role` *admin's session* | [`SetRole`] | |
 
 mod account;
+mod admin;
 mod audit;
 mod device;
 mod problem;
@@ -39,6 +42,7 @@ pub use account::{
     Account, ChangePassword, ConfirmOtp, Enrolment, LogIn, OtpConfirmed, RecoverFinish, RecoverOpen,
     RecoverOpened, ResetByCode, Salt, SaltRequest, SecondFactor, SessionGrant, SignUp, SignedUp,
 };
+pub use admin::{AccountEntry, SetRole};
 pub use audit::{Anchor, Anchors};
 pub use device::{Device, DeviceCredential, NewDevice};
 pub use problem::{Problem, ProblemCode};

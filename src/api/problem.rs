@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Enrolment;
+
 /// What went wrong, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,6 +32,9 @@ pub enum ProblemCode {
     RoleNotOffered,
     /// The first account needs the station's setup code.
     SetupCode,
+    /// The password is right, but this station needs one-time codes and the account has none yet: the problem
+    /// carries the enrolment, and the first code logs in.
+    EnrolOtp,
     /// The vault has been changed elsewhere: fetch it and merge.
     VersionConflict,
     /// The station itself is in trouble: disk full, database damaged.
@@ -47,13 +52,16 @@ pub struct Problem {
     /// Seconds to wait before trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// With [`ProblemCode::EnrolOtp`]: what the authenticator app needs, for [`super::ConfirmOtp`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<Box<Enrolment>>,
 }
 
 impl Problem {
     /// A problem without a waiting time.
     #[must_use]
     pub fn new(code: ProblemCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_s: None }
+        Self { code, message: message.into(), retry_after_s: None, enrolment: None }
     }
 
     /// Its HTTP status (RFC 9110 §15).
@@ -62,7 +70,7 @@ impl Problem {
         match self.code {
             ProblemCode::Malformed | ProblemCode::SetupCode | ProblemCode::RoleNotOffered => 400,
             ProblemCode::SessionOver | ProblemCode::WrongCredentials | ProblemCode::WrongCode => 401,
-            ProblemCode::Forbidden | ProblemCode::SignUpClosed => 403,
+            ProblemCode::Forbidden | ProblemCode::SignUpClosed | ProblemCode::EnrolOtp => 403,
             ProblemCode::NotFound => 404,
             ProblemCode::NameTaken | ProblemCode::VersionConflict => 409,
             ProblemCode::TooLarge => 413,

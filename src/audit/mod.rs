@@ -15,7 +15,7 @@ mod verify;
 pub use chain::Hash;
 pub use file::{AuditFile, tail};
 pub use record::{Line, Record};
-pub use verify::{Anchor, Broken, Report, verify};
+pub use verify::{Anchor, Broken, Report, read_anchor_beside, verify, write_anchor_beside};
 
 use crate::files::FilesError;
 

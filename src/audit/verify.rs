@@ -3,8 +3,12 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::{read_bounded, write_atomic};
 
 use super::{
     AuditError, Hash, Record, chain,
@@ -195,4 +199,45 @@ fn check(line: &str, at: u64, before: &Hash) -> Result<(Hash, Record), Broken> {
         return Err(Broken::Changed(at));
     }
     Ok((hash, numbered.record))
+}
+
+/// An anchor as a file beside its log, for the terminal.
+#[derive(Debug, Serialize, Deserialize)]
+struct AnchorFile {
+    log: String,
+    count: u64,
+    head: String,
+}
+
+fn anchor_path(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".anchor");
+    name.into()
+}
+
+/// Keeps the anchor of the log `log_id` in a file beside it. It catches an accident; against somebody who can write
+/// the folder the one at the station counts.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn write_anchor_beside(log: &Path, log_id: &str, anchor: &Anchor) -> Result<(), AuditError> {
+    let file = AnchorFile { log: log_id.to_owned(), count: anchor.count, head: anchor.head.to_string() };
+    let text = serde_json::to_vec(&file)
+        .map_err(|e| AuditError::Io { action: "anchor", path: log.display().to_string(), source: e.into() })?;
+    Ok(write_atomic(&anchor_path(log), &text)?)
+}
+
+/// The anchor kept beside a log, with the log id it is of; `None` where there is none.
+///
+/// # Errors
+/// Where there is one that cannot be read.
+pub fn read_anchor_beside(log: &Path) -> Result<Option<(String, Anchor)>, AuditError> {
+    let path = anchor_path(log);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let damaged = || AuditError::NotALog { path: path.display().to_string(), line: 1 };
+    let file: AnchorFile = serde_json::from_slice(&read_bounded(&path, 4096)?).map_err(|_| damaged())?;
+    let head = file.head.parse().map_err(|()| damaged())?;
+    Ok(Some((file.log, Anchor { count: file.count, head })))
 }

@@ -1,8 +1,144 @@
-//! The MQTT server core. Knows topics and connections, nothing of accounts: see [`seam`].
+//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP and TLS, QoS 0 and 1, retained messages, sessions in
+//! memory. Knows topics and connections, nothing of accounts: it asks an [`Authority`] and tells an [`Observer`].
+//!
+//! | file | what |
+//! |---|---|
+//! | `seam` | what the broker asks and tells |
+//! | `limits`, `stats` | what it gives out at most; what it counts |
+//! | `listener`, `handshake` | from accept to the answer to CONNECT |
+//! | `connection`, `inbound` | the task that reads: waits, and what packets do |
+//! | `writer`, `control` | the task that writes; how others reach a connection |
+//! | `codec`, `message` | bytes to packets and back; a message, encoded once for all |
+//! | `session`, `outbox`, `parcels` | one client: what it subscribed to, what it is yet to be sent |
+//! | `router`, `trie`, `retained`, `will` | who is sent what |
+//! | `core` | what all connections share |
+//!
+//! The way of a message: `connection` reads, `inbound` handles every complete packet of what was read, looks the
+//! route up in its cache, `core` gives the message to every target's `outbox`, whose `writer` takes all that is
+//! ready in one swap.
+//!
+//! Not offered yet, and refused as the standard says: QoS 2, shared subscriptions, enhanced authentication.
+//! Sessions and retained messages do not outlive the process.
 
+mod codec;
+mod connection;
+mod control;
+mod core;
+mod handshake;
+mod inbound;
+mod limits;
+mod listener;
+mod message;
+mod outbox;
+mod parcels;
+mod retained;
+mod router;
 mod seam;
+mod session;
+mod stats;
+mod trie;
+mod will;
+mod writer;
 
-pub use seam::{
-    Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
-    Verdict,
+use std::{
+    fmt, io,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
+
+use rmqtt_codec::v5::DisconnectReasonCode;
+use tokio::{net::TcpListener, time::timeout};
+
+use self::{control::End, core::Core, listener::accept_loop};
+pub use self::{
+    limits::Limits,
+    seam::{
+        Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
+        Verdict,
+    },
+    stats::Stats,
+};
+
+/// An MQTT broker. A cheap handle: clones are the same broker.
+#[derive(Clone)]
+pub struct Broker {
+    core: Arc<Core>,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// A broker that listens nowhere yet.
+    pub fn new(limits: Limits, authority: Arc<dyn Authority>, observer: Arc<dyn Observer>) -> Self {
+        Self { core: Arc::new(Core::new(limits, authority, observer)) }
+    }
+
+    /// Serves MQTT without TLS until [`Broker::shutdown`]. Transient errors, such as too many open files, are
+    /// survived.
+    ///
+    /// # Errors
+    /// When the listener itself is of no use.
+    pub async fn serve_tcp(&self, listener: TcpListener) -> io::Result<()> {
+        accept_loop(&self.core, listener, None).await
+    }
+
+    /// Serves MQTT over TLS until [`Broker::shutdown`].
+    ///
+    /// # Errors
+    /// As [`Broker::serve_tcp`].
+    pub async fn serve_tls(&self, listener: TcpListener, tls: Arc<rustls::ServerConfig>) -> io::Result<()> {
+        accept_loop(&self.core, listener, Some(tls.into())).await
+    }
+
+    /// Every cached verdict is forgotten; subscriptions that are no longer permitted stop delivering, also what
+    /// they queued. They deliver again if they are permitted again.
+    pub fn permissions_changed(&self) {
+        self.core.permissions_changed();
+    }
+
+    /// Ends the connections whose identity satisfies the test (MQTT 5: DISCONNECT 0x98 with the reason), and
+    /// returns how many. Also refuses whoever was let in before this call and is not yet connected.
+    pub fn disconnect(&self, test: impl Fn(&Identity) -> bool, reason: &str) -> usize {
+        self.core.disconnect(test, reason)
+    }
+
+    /// Ends an account's connections and forgets its sessions, with all that waits in them. What it retained stays.
+    pub fn forget(&self, account: &str) {
+        self.core.forget(account);
+    }
+
+    /// What the broker counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let counters = &self.core.counters;
+        Stats {
+            connections: self.core.connections.lock().len() as u64,
+            sessions: self.core.sessions.lock().len() as u64,
+            subscriptions: self.core.router.len() as u64,
+            retained: self.core.retained.lock().len() as u64,
+            messages_in: counters.messages_in.load(Relaxed),
+            messages_out: counters.messages_out.load(Relaxed),
+            bytes_in: counters.bytes_in.load(Relaxed),
+            bytes_out: counters.bytes_out.load(Relaxed),
+            dropped: counters.dropped.load(Relaxed),
+        }
+    }
+
+    /// Stops accepting, ends all connections (MQTT 5: DISCONNECT 0x8B) and waits for them, within
+    /// [`Limits::shutdown_timeout`]. Wills are not published: nobody is left to hear them.
+    pub async fn shutdown(&self) {
+        self.core.stopping.cancel();
+        let connections: Vec<_> = self.core.connections.lock().values().cloned().collect();
+        for control in connections {
+            let code = Some(DisconnectReasonCode::ServerShuttingDown);
+            control.end(End { code, text: "the station is shutting down".into(), will: false });
+        }
+        self.core.tasks.close();
+        if timeout(self.core.limits.shutdown_timeout, self.core.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections did not say goodbye in time");
+        }
+    }
+}

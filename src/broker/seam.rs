@@ -127,6 +127,7 @@ pub trait Observer: Send + Sync + 'static {
 
 /// What an [`Observer`] is told.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are what their names and the variant say")]
 pub enum Event<'a> {
     /// A client is in.
     Connected { identity: &'a Identity, peer: SocketAddr, protocol: Protocol, transport: Transport },
@@ -146,7 +147,8 @@ pub enum Event<'a> {
     PublishDenied { identity: &'a Identity, topic: &'a TopicName, reason: &'a str },
     /// A delivery was withheld by the check at delivery.
     DeliveryDenied { identity: &'a Identity, topic: &'a TopicName },
-    /// A client that reads too slowly lost QoS 0 messages.
+    /// A client lost messages: QoS 0 because it reads too slowly, or QoS 1 because its queue was full; the
+    /// latter are told together when the client comes back.
     Dropped { identity: &'a Identity, messages: u64 },
     /// A peer broke the protocol and was cut off.
     ProtocolError { peer: SocketAddr, client_id: Option<&'a str>, error: &'a str },

@@ -379,7 +379,13 @@ pub enum Event {
     /// The credentials.
     Devices(Vec<DeviceView>),
     /// A new credential; its password is shown once.
-    DeviceMade { device: DeviceView, username: String, password: Password, mqtt: String, ca_pem: Option<Arc<str>> },
+    DeviceMade {
+        device: DeviceView,
+        username: String,
+        password: Password,
+        mqtt: String,
+        ca_pem: Option<Arc<str>>,
+    },
     /// The sample sensor.
     Sample(SampleState),
 }

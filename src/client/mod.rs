@@ -3,16 +3,35 @@
 //! [`Session`] is the one face towards the window and the terminal: [`Command`]s in, batches of [`Event`]s out.
 //! Nothing here knows of pixels. Start at `session.rs`, then `link/` for MQTT and `store/` for what rests on disk.
 
+mod account;
+mod address;
+mod audit;
+mod clock;
 mod command;
+mod desk;
 mod event;
+mod failure;
+mod http;
+mod keyring;
+mod link;
+mod login;
+mod records;
+mod sample;
+mod sealing;
 mod session;
+mod stations;
+mod store;
+mod teller;
+mod tls;
 
 pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust};
 pub use event::{
-    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView, LinkState, Message,
-    Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView, SubscriptionView,
+    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView,
+    LinkState, Message, Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView,
+    SubscriptionView,
 };
-pub use session::{FarEnd, Session};
+pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::keys::{Strength, strength};
+pub use crate::files::DataFolders;
 pub use crate::seal::Suite;

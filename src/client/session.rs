@@ -2,21 +2,27 @@
 
 use std::{
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::{Command, Event};
+use crate::files::{DataFolders, FilesError};
 
-/// How many batches wait for the window before the thread waits in turn.
+use super::{Command, Event, desk::Desk, teller::Teller};
+
+/// How many batches wait for the window; what comes then is gathered, and messages are left out and counted.
 const BATCHES: usize = 1024;
+/// How long dropping a session waits for its thread.
+const GOODBYE: Duration = Duration::from_secs(6);
 
 /// A handle to a person's side. Dropping it ends the thread, after what is under way was kept.
 pub struct Session {
     commands: mpsc::UnboundedSender<Command>,
     events: Receiver<Vec<Event>>,
+    thread: Option<Thread>,
 }
 
 /// The other end of a [`Session`]: what the background thread holds, or a test.
@@ -29,13 +35,62 @@ pub struct FarEnd {
     pub wake: Arc<dyn Fn() + Send + Sync>,
 }
 
+/// Why a person's side could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The data folder.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The system gave no thread.
+    #[error("the background thread could not be started: {0}; close some programs and try again")]
+    Thread(#[from] std::io::Error),
+}
+
+struct Thread {
+    handle: JoinHandle<()>,
+    closing: watch::Sender<bool>,
+    done: Receiver<()>,
+}
+
 impl Session {
+    /// Begins a person's side on the data in `folders`. `wake` is called after each batch of events, from another
+    /// thread.
+    ///
+    /// # Errors
+    /// Where the data folder cannot be used or no thread can be had.
+    #[expect(clippy::needless_pass_by_value, reason = "the data folder belongs to the session from here on")]
+    pub fn start(folders: DataFolders, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self, ClientError> {
+        let clients = folders.clients()?;
+        let logs = folders.logs()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("sealwire-client")
+            .enable_all()
+            .build()?;
+        let (mut session, far) = Self::pair(wake);
+        let (closing, closed) = watch::channel(false);
+        let (done, finished) = crossbeam_channel::bounded(1);
+        let handle = std::thread::Builder::new().name("sealwire-session".into()).spawn(move || {
+            let teller = Teller::new(far.events, far.wake);
+            runtime.block_on(async {
+                let telling = tokio::spawn(teller.clone().run());
+                Desk::new(clients, logs, teller.clone(), closed).run(far.commands).await;
+                telling.abort();
+                teller.flush();
+            });
+            runtime.shutdown_timeout(Duration::from_millis(500));
+            let _ = done.send(());
+        })?;
+        session.thread = Some(Thread { handle, closing, done: finished });
+        Ok(session)
+    }
+
     /// A session and its other end, joined by channels and nothing else.
     #[must_use]
     pub fn pair(wake: Arc<dyn Fn() + Send + Sync>) -> (Self, FarEnd) {
         let (commands, asked) = mpsc::unbounded_channel();
         let (told, events) = crossbeam_channel::bounded(BATCHES);
-        (Self { commands, events }, FarEnd { commands: asked, events: told, wake })
+        (Self { commands, events, thread: None }, FarEnd { commands: asked, events: told, wake })
     }
 
     /// Asks. Where the thread has ended there is nobody to answer, which the window shows by its link.
@@ -70,6 +125,22 @@ impl Session {
         match self.events.recv_timeout(at_most) {
             Ok(batch) => Some(batch),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // Requests under way are cut short; the desk then says goodbye and ends.
+        let _ = thread.closing.send(true);
+        match thread.done.recv_timeout(GOODBYE) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                if thread.handle.join().is_err() {
+                    tracing::error!("the session's thread panicked");
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => tracing::warn!("the session's thread is left behind"),
         }
     }
 }

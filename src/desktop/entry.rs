@@ -7,8 +7,8 @@
 mod act;
 mod told;
 
-#[cfg(test)]
-mod tests;
+pub(super) use act::{judge, recovery_text};
+pub(super) use told::in_fours;
 
 use eframe::egui::{Context, Ui};
 use zeroize::Zeroizing;

@@ -1,10 +1,12 @@
 //! A password, and what is derived from it: all that the station ever sees, and what never leaves the client.
 //!
 //! `Argon2id(password, salt, parameters, 32)` (RFC 9106), then `HKDF-SHA-256` with the labels `sealwire/1 auth` and
-//! `sealwire/1 vault`. The password's UTF-8 bytes are taken as they were typed, without normalization or trimming.
+//! `sealwire/1 vault`. The password is taken in Unicode's normal form C (RFC 8265 §4.2), because two keyboards may write
+//! one accent in two ways; it is not trimmed.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::seal::derive;
@@ -130,8 +132,9 @@ impl PasswordKeys {
         let mut stretched = Zeroizing::new([0; 32]);
         let params = Params::new(params.memory_kib, params.iterations, params.lanes, Some(stretched.len()))
             .map_err(|_| KdfError::TooHeavy("parameters that do not fit together"))?;
+        let normal = Zeroizing::new(password.expose().nfc().collect::<String>());
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(password.expose().as_bytes(), salt, &mut *stretched)
+            .hash_password_into(normal.as_bytes(), salt, &mut *stretched)
             .map_err(|_| KdfError::OutOfMemory)?;
         let auth = derive::<32>(&*stretched, &[b"sealwire/1 auth"]);
         Ok(Self { auth: in_text(&auth), vault: derive(&*stretched, &[b"sealwire/1 vault"]) })
@@ -176,6 +179,8 @@ mod tests {
         assert_ne!(*keys.auth_key(), *in_text(keys.vault_key()));
         assert_eq!(*keys.auth_key(), *derive("correct horse", [1; 16]).auth_key());
         assert_ne!(*keys.auth_key(), *derive("correct horse ", [1; 16]).auth_key());
+        // An e with an accent, as one character and as two.
+        assert_eq!(*derive("caf\u{e9}", [1; 16]).auth_key(), *derive("cafe\u{301}", [1; 16]).auth_key());
         assert_ne!(*keys.auth_key(), *derive("correct horse", [2; 16]).auth_key());
     }
 

@@ -175,8 +175,7 @@ impl Vault {
     /// # Errors
     /// No randomness.
     pub fn wrap_for_password(&self, keys: &PasswordKeys) -> Result<WrappedSecret, NoRandomness> {
-        let binding = wrap_binding(&self.account, "password");
-        seal_box(keys.vault_key(), &binding, &*self.secret.0).map(WrappedSecret)
+        self.secret.wrap_for_password(&self.account, keys)
     }
 
     /// The secret under a recovery code.
@@ -234,6 +233,26 @@ impl VaultSecret {
             Err(BoxError::Version(_)) => Err(VaultError::Newer),
             Err(BoxError::Refused) => Err(refusal),
         }
+    }
+
+    /// Wraps it with a password, as a reset by recovery code must without the vault itself.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn wrap_for_password(
+        &self,
+        account: &str,
+        keys: &PasswordKeys,
+    ) -> Result<WrappedSecret, NoRandomness> {
+        let binding = wrap_binding(account, "password");
+        seal_box(keys.vault_key(), &binding, &*self.0).map(WrappedSecret)
+    }
+
+    /// Names it without telling anything of it, so that a client can tell a vault that was made anew from an old
+    /// version of the one it knows.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        *derive(&*self.0, &[b"sealwire/1 vault id"])
     }
 
     /// A second copy, on purpose: to open a newer version of a vault that is open.

@@ -2,7 +2,7 @@
 //!
 //! `base64url(0x80 ‖ seconds ‖ IV ‖ AES-128-CBC(body) ‖ HMAC-SHA-256)`. A token names no key, binds no topic, and carries
 //! neither kind nor content type nor sequence: those of a [`Plain`](super::Plain) are not sent. The `fernet` crate
-//! does the cryptography; it takes no IV, but draws it from the operating system itself.
+//! does the cryptography; it takes no IV, but draws it from the operating system itself (and panics should that have none).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
 use fernet::Fernet;

@@ -1,2 +1,55 @@
-//! The server side.
+//! The station: accounts, one-time codes, their store and the HTTPS API, around a broker, in one process.
+//!
+//! It keeps vaults that it cannot open and routes payloads that it cannot read: it may not use `seal` or `keys`.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | [`host`] | finds the station of a data folder, or starts one; the only part that an app needs |
+//! | `config`, `error` | what a station is told, and why it could not run |
+//! | `run` | one life of a station, from the lock to the last good-bye: **start here** |
+//! | `tls` | its own certificate authority |
+//! | `key`, `token` | the key that seals columns; random tokens and what of them is kept |
+//! | `store/` | the database: one file per table |
+//! | `accounts/` | sign-up, login, one-time codes, ways back in |
+//! | `http/` | the API over TLS: extractors, handlers, problems |
+//! | `authority`, `trail`, `mqtt` | what the broker asks, what it tells, and the broker itself |
+//! | `roles` | the role pack and who has which role now |
+
 pub mod host;
+
+#[cfg(feature = "station")]
+mod accounts;
+#[cfg(feature = "station")]
+mod authority;
+#[cfg(feature = "station")]
+mod clock;
+#[cfg(feature = "station")]
+mod config;
+#[cfg(feature = "station")]
+mod error;
+#[cfg(feature = "station")]
+mod http;
+#[cfg(feature = "station")]
+mod key;
+#[cfg(feature = "station")]
+mod mqtt;
+#[cfg(feature = "station")]
+mod roles;
+#[cfg(feature = "station")]
+mod run;
+#[cfg(feature = "station")]
+mod store;
+#[cfg(feature = "station")]
+mod tls;
+#[cfg(feature = "station")]
+mod token;
+#[cfg(feature = "station")]
+mod trail;
+
+#[cfg(feature = "station")]
+pub use {
+    clock::Clock,
+    config::{Config, Running},
+    error::StationError,
+    run::run,
+};

@@ -1,6 +1,6 @@
 //! A topic name: what a message is published to.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use super::{TopicError, validate_common};
 
@@ -65,6 +65,13 @@ impl fmt::Display for TopicName {
 impl fmt::Debug for TopicName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// So that a map by name can be asked with a text that has not been made a name.
+impl Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

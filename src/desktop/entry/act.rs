@@ -189,7 +189,7 @@ pub(in crate::desktop) fn judge(password: &str, username: &str) -> Strength {
         return Strength::default();
     }
     let judged = client::strength(password, &[username]);
-    Strength { score: Some(judged.score), advice: judged.advice, acceptable: judged.acceptable }
+    Strength { score: Some(judged.score), acceptable: judged.acceptable(), advice: judged.hint }
 }
 
 /// The codes as a file that still makes sense in a year.

@@ -122,6 +122,11 @@ impl TopicTree {
         self.by_topic.len()
     }
 
+    /// Every topic, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &TopicName> {
+        self.by_topic.keys()
+    }
+
     /// Messages that count at a higher level, because there were too many topics.
     #[must_use]
     pub const fn folded(&self) -> u64 {

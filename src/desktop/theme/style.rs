@@ -36,10 +36,12 @@ impl From<ThemeChoice> for ThemePreference {
 /// Installs fonts and both themes and switches to the chosen one. Cheap enough to call again when the choice changes,
 /// but not every frame: it uploads the fonts.
 pub fn apply(ctx: &Context, choice: ThemeChoice) {
+    let reduced = ctx.style_of(Theme::Dark).animation_time <= 0.0;
     fonts::install(ctx);
     ctx.set_style_of(Theme::Dark, style(&DARK));
     ctx.set_style_of(Theme::Light, style(&LIGHT));
     ctx.set_theme(choice);
+    set_reduced_motion(ctx, reduced);
 }
 
 /// Stops every animation, for people who asked their system for less motion.
@@ -162,5 +164,7 @@ mod tests {
         set_reduced_motion(&ctx, true);
         assert!(ctx.style_of(Theme::Dark).animation_time == 0.0);
         assert!(ctx.style_of(Theme::Light).animation_time == 0.0);
+        apply(&ctx, ThemeChoice::Light);
+        assert!(ctx.style_of(Theme::Light).animation_time == 0.0, "another theme keeps it");
     }
 }

@@ -173,5 +173,6 @@ fn announce(response: &Response, text: &str) {
 pub fn problem(ui: &mut Ui, problem: Option<&Problem>) {
     if let Some(problem) = problem {
         Banner::error(problem).show(ui);
+        ui.add_space(6.0);
     }
 }

@@ -1,8 +1,10 @@
 //! Buttons: primary, secondary, ghost and danger, icon buttons, links.
 
+use std::sync::Arc;
+
 use eframe::egui::{
-    self, Color32, CornerRadius, CursorIcon, Response, Role, Sense, Stroke, StrokeKind, Ui, Widget,
-    WidgetInfo, pos2, vec2,
+    self, Color32, CornerRadius, CursorIcon, Galley, Response, Role, Sense, Stroke, StrokeKind, Ui,
+    UiBuilder, Vec2, Widget, WidgetInfo, pos2, vec2,
 };
 
 use super::paint;
@@ -119,54 +121,75 @@ impl<'a> Button<'a> {
 
     /// Draws it. `clicked()` is also true for Enter and Space on a focused button.
     pub fn show(self, ui: &mut Ui) -> Response {
-        let enabled = self.enabled && !self.busy;
-        let tooltip = self.tooltip;
-        let response = ui.add_enabled_ui(enabled, |ui| self.paint(ui)).inner;
-        match tooltip {
+        let measured = Measured::of(&self, ui);
+        let width = if self.wide { ui.available_width().max(measured.size.x) } else { measured.size.x };
+        // The room is taken from the caller's layout, so that rows wrap; a child alone is greyed out.
+        let (id, rect) = ui.allocate_space(vec2(width, measured.size.y));
+        let mut child = ui.new_child(UiBuilder::new().id_salt(id).max_rect(rect));
+        if !self.enabled || self.busy {
+            child.disable();
+        }
+        let response = child.interact(rect, id, Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, child.is_enabled(), self.text));
+        paint::reveal(&response);
+        if child.is_rect_visible(rect) {
+            self.paint(&child, &response, measured);
+        }
+        match self.tooltip {
             Some(text) => response.on_hover_text(text).on_disabled_hover_text(text),
             None => response,
         }
     }
 
-    fn paint(&self, ui: &mut Ui) -> Response {
-        let t = tokens(ui);
-        let (rest, hover, pressed, ink, border) = colours(self.kind, t);
-        let font = if self.large { fonts::semibold(14.0) } else { fonts::medium(13.0) };
-        let text = paint::line(ui, self.text, font, ink);
-        let icon_size = if self.large { 17.0 } else { icons::INLINE };
-        let gap = 6.0;
-        let has_lead = self.icon.is_some() || self.busy;
-        let lead = if has_lead { icon_size + gap } else { 0.0 };
-        let trail = if self.trailing.is_some() { icon_size + gap } else { 0.0 };
-        let content = lead + text.size().x + trail;
-        let height = if self.large { LARGE_HEIGHT } else { CONTROL_HEIGHT };
-        let padding = if self.kind == ButtonKind::Ghost { 10.0 } else { 12.0 };
-        let natural = content + 2.0 * padding;
-        let width = if self.wide { ui.available_width().max(natural) } else { natural };
-
-        let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), self.text));
-        if ui.is_rect_visible(rect) {
-            let fill = paint::fill(ui, &response, rest, hover, pressed);
-            let radius = CornerRadius::same(RADIUS);
-            ui.painter().rect(rect, radius, fill, Stroke::new(1.0, border), StrokeKind::Inside);
-            let mut x = rect.center().x - content / 2.0;
-            let middle = rect.center().y;
-            if self.busy {
-                wait::paint_spinner(ui, pos2(x + icon_size / 2.0, middle), icon_size, ink);
-            } else if let Some(icon) = self.icon {
-                paint::icon_at(ui, pos2(x + icon_size / 2.0, middle), icon, icons::icon_font(icon_size), ink);
-            }
-            x += lead;
-            let (text_width, text_height) = (text.size().x, text.size().y);
-            ui.painter().galley(pos2(x, middle - text_height / 2.0), text, ink);
-            x += text_width + gap;
-            if let Some(icon) = self.trailing {
-                paint::icon_at(ui, pos2(x + icon_size / 2.0, middle), icon, icons::icon_font(icon_size), ink);
-            }
-            paint::focus_ring(ui, &response, rect, RADIUS);
+    fn paint(&self, ui: &Ui, response: &Response, measured: Measured) {
+        let rect = response.rect;
+        let (rest, hover, pressed, ink, border) = colours(self.kind, tokens(ui));
+        let fill = paint::fill(ui, response, rest, hover, pressed);
+        let radius = CornerRadius::same(RADIUS);
+        ui.painter().rect(rect, radius, fill, Stroke::new(1.0, border), StrokeKind::Inside);
+        let Measured { text, icon: icon_size, content, lead, .. } = measured;
+        let mut x = rect.center().x - content / 2.0;
+        let middle = rect.center().y;
+        if self.busy {
+            wait::paint_spinner(ui, pos2(x + icon_size / 2.0, middle), icon_size, ink);
+        } else if let Some(icon) = self.icon {
+            paint::icon_at(ui, pos2(x + icon_size / 2.0, middle), icon, icons::icon_font(icon_size), ink);
         }
-        response
+        x += lead;
+        let (text_width, text_height) = (text.size().x, text.size().y);
+        ui.painter().galley(pos2(x, middle - text_height / 2.0), text, ink);
+        x += text_width + ICON_GAP;
+        if let Some(icon) = self.trailing {
+            paint::icon_at(ui, pos2(x + icon_size / 2.0, middle), icon, icons::icon_font(icon_size), ink);
+        }
+        paint::focus_ring(ui, response, rect, RADIUS);
+    }
+}
+
+/// Between an icon and the text.
+const ICON_GAP: f32 = 6.0;
+
+/// A button's parts, laid out.
+struct Measured {
+    text: Arc<Galley>,
+    icon: f32,
+    lead: f32,
+    content: f32,
+    size: Vec2,
+}
+
+impl Measured {
+    fn of(button: &Button<'_>, ui: &Ui) -> Self {
+        let (_, _, _, ink, _) = colours(button.kind, tokens(ui));
+        let font = if button.large { fonts::semibold(14.0) } else { fonts::medium(13.0) };
+        let text = paint::line(ui, button.text, font, ink);
+        let icon = if button.large { 17.0 } else { icons::INLINE };
+        let lead = if button.icon.is_some() || button.busy { icon + ICON_GAP } else { 0.0 };
+        let trail = if button.trailing.is_some() { icon + ICON_GAP } else { 0.0 };
+        let content = lead + text.size().x + trail;
+        let height = if button.large { LARGE_HEIGHT } else { CONTROL_HEIGHT };
+        let padding = if button.kind == ButtonKind::Ghost { 10.0 } else { 12.0 };
+        Self { text, icon, lead, content, size: vec2(content + 2.0 * padding, height) }
     }
 }
 
@@ -217,6 +240,7 @@ fn square(ui: &mut Ui, icon: &str, name: &str, selected: Option<bool>, side: f32
         Some(on) => WidgetInfo::selected(Role::Button, enabled, on, name),
         None => WidgetInfo::labeled(Role::Button, enabled, name),
     });
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let on = selected == Some(true);
         let rest = match (on, framed) {
@@ -248,6 +272,7 @@ pub fn link(ui: &mut Ui, text: &str) -> Response {
     // As high as a line of text, but 24 pixels to hit (WCAG 2.2, 2.5.8).
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x, 24.0), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Link, ui.is_enabled(), text));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let at = pos2(rect.left(), rect.center().y - galley.size().y / 2.0);
         let bottom = at.y + galley.size().y;
@@ -265,6 +290,7 @@ pub fn search_button(ui: &mut Ui, hint: &str, shortcut: &str, width: f32) -> Res
     let t = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(width, CONTROL_HEIGHT), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), hint));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let fill = paint::fill(ui, &response, t.panel, t.card, t.control);
         let radius = CornerRadius::same(RADIUS);

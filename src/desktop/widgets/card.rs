@@ -18,7 +18,6 @@ pub fn card<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> InnerRespons
 }
 
 /// The frame of a card, where a card's own layout is wanted.
-#[must_use]
 pub fn card_frame(ui: &Ui) -> Frame {
     let t = tokens(ui);
     Frame::new()
@@ -78,11 +77,11 @@ pub fn key_value(ui: &mut Ui, name: &str, value: impl FnOnce(&mut Ui)) {
     let t = tokens(ui);
     ui.horizontal_top(|ui| {
         ui.spacing_mut().interact_size.y = 18.0;
-        ui.allocate_ui_with_layout(vec2(KEY_WIDTH, 18.0), Layout::left_to_right(Align::Center), |ui| {
-            ui.set_min_width(KEY_WIDTH);
-            let name = RichText::new(name).font(fonts::regular(12.5)).color(t.text_muted);
-            ui.add(Label::new(name).truncate().selectable(false));
-        });
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let left = ui.cursor().left();
+        let label = Label::new(RichText::new(name).font(fonts::regular(12.5)).color(t.text_muted));
+        ui.add_sized(vec2(0.0, 0.0), label.extend().selectable(false));
+        ui.add_space((left + KEY_WIDTH - ui.cursor().left()).max(8.0));
         ui.vertical(value);
     });
 }
@@ -115,7 +114,7 @@ pub fn copy_line(ui: &mut Ui, name: &str, value: &str) -> bool {
                 let width = (ui.available_width() - 32.0).max(40.0);
                 ui.allocate_ui_with_layout(vec2(width, 24.0), Layout::left_to_right(Align::Center), |ui| {
                     ui.set_min_width(width);
-                    let text = RichText::new(value).font(fonts::mono(12.0)).color(t.text_strong);
+                    let text = RichText::new(value).font(fonts::mono(11.5)).color(t.text_strong);
                     ui.add(Label::new(text).wrap());
                 });
                 if icon_button_small(ui, icons::COPY, &format!("Copy the {name}")).clicked() {

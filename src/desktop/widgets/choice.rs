@@ -1,13 +1,13 @@
 //! Choosing: segmented control, toggle switch, checkbox, choice cards, combo box.
 
 use eframe::egui::{
-    self, Align, Color32, ComboBox, CornerRadius, FontId, Frame, Label, Layout, Margin, Popup, Rect,
-    Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    self, Align, Color32, ComboBox, CornerRadius, FontId, Label, Layout, Popup, Rect, Response, RichText,
+    Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::field::field_label;
 use super::paint;
-use crate::desktop::theme::{CONTROL_HEIGHT, RADIUS, RADIUS_CARD, RADIUS_SMALL, tokens};
+use crate::desktop::theme::{CONTROL_HEIGHT, INPUT_HEIGHT, RADIUS, RADIUS_CARD, RADIUS_SMALL, tokens};
 use crate::desktop::{fonts, icons};
 
 /// A row of segments of which one is chosen. `name` tells a screen reader what is chosen. True when it changed.
@@ -19,36 +19,39 @@ pub fn segmented<T: PartialEq + Clone>(
 ) -> bool {
     let t = tokens(ui);
     let mut changed = false;
-    let frame = Frame::new()
-        .fill(t.input)
-        .stroke(Stroke::new(1.0, t.line))
-        .corner_radius(CornerRadius::same(RADIUS))
-        .inner_margin(Margin::same(2));
-    let group = frame
-        .show(ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 2.0;
-                for (value, text) in segments {
-                    let selected = *value == *chosen;
-                    if segment(ui, text, selected).clicked() && !selected {
-                        *chosen = value.clone();
-                        changed = true;
-                    }
-                }
-            });
-        })
-        .response;
+    let (edge, between) = (3.0, 2.0);
+    let widths: Vec<f32> = segments
+        .iter()
+        .map(|(_, text)| paint::line(ui, text, fonts::medium(12.5), t.text).size().x + 20.0)
+        .collect();
+    let total = widths.iter().sum::<f32>() + between * widths.len().saturating_sub(1) as f32 + 2.0 * edge;
+    let (rect, group) = ui.allocate_exact_size(vec2(total, CONTROL_HEIGHT + 2.0), Sense::hover());
     group.widget_info(|| WidgetInfo::labeled(Role::RadioGroup, true, name));
+    let radius = CornerRadius::same(RADIUS);
+    ui.painter().rect(rect, radius, t.input, Stroke::new(1.0, t.line), StrokeKind::Inside);
+    let mut left = rect.left() + edge;
+    // Placed by hand: in a right-to-left row the order would turn round.
+    for ((value, text), width) in segments.iter().zip(widths) {
+        let place =
+            Rect::from_min_size(pos2(left, rect.top() + edge), vec2(width, rect.height() - 2.0 * edge));
+        let selected = *value == *chosen;
+        if segment(ui, (name, text), place, selected).clicked() && !selected {
+            *chosen = value.clone();
+            changed = true;
+        }
+        left += width + between;
+    }
     changed
 }
 
-fn segment(ui: &mut Ui, text: &str, selected: bool) -> Response {
+fn segment(ui: &mut Ui, (name, text): (&str, &str), rect: Rect, selected: bool) -> Response {
     let t = tokens(ui);
     let ink = if selected { t.text_strong } else { t.text_muted };
     let galley = paint::line(ui, text, fonts::medium(12.5), ink);
-    let (rect, response) =
-        ui.allocate_exact_size(vec2(galley.size().x + 20.0, CONTROL_HEIGHT - 6.0), Sense::click());
+    let id = ui.make_persistent_id(("segment", name, text));
+    let response = ui.interact(rect, id, Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), selected, text));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let rest = if selected { t.control_hover } else { Color32::TRANSPARENT };
         let fill = paint::fill(ui, &response, rest, t.control, t.control_pressed);
@@ -62,17 +65,29 @@ fn segment(ui: &mut Ui, text: &str, selected: bool) -> Response {
 
 /// A switch with its label on the right, for settings that act at once. `changed()` says that it was flipped.
 pub fn toggle(ui: &mut Ui, on: &mut bool, label: &str) -> Response {
+    draw_switch(ui, on, label, true)
+}
+
+/// A switch alone, at the end of a [`setting_row`]; `name` is for screen readers.
+pub fn switch(ui: &mut Ui, on: &mut bool, name: &str) -> Response {
+    draw_switch(ui, on, name, false)
+}
+
+fn draw_switch(ui: &mut Ui, on: &mut bool, label: &str, label_shown: bool) -> Response {
     let t = tokens(ui);
     let size = vec2(34.0, 20.0);
-    let text =
-        paint::line_within(ui, label, fonts::regular(13.0), t.text, ui.available_width() - size.x - 10.0);
-    let wanted = vec2(size.x + 10.0 + text.size().x, CONTROL_HEIGHT);
+    let room = ui.available_width() - size.x - 10.0;
+    let shown = if label_shown { label } else { "" };
+    let text = paint::line_within(ui, shown, fonts::regular(13.0), t.text, room);
+    let text_room = if label_shown { 10.0 + text.size().x } else { 0.0 };
+    let wanted = vec2(size.x + text_room, CONTROL_HEIGHT);
     let (rect, mut response) = ui.allocate_exact_size(wanted, Sense::click());
     if response.clicked() {
         *on = !*on;
         response.mark_changed();
     }
     response.widget_info(|| WidgetInfo::selected(Role::Switch, ui.is_enabled(), *on, label));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let amount = ui.ctx().animate_bool_with_time(response.id, *on, ui.style().animation_time);
         let track = Rect::from_min_size(pos2(rect.left(), rect.center().y - size.y / 2.0), size);
@@ -106,6 +121,7 @@ pub fn checkbox(ui: &mut Ui, on: &mut bool, label: &str) -> Response {
         response.mark_changed();
     }
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), *on, label));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let box_rect =
             Rect::from_center_size(pos2(rect.left() + side / 2.0, rect.top() + 12.0), vec2(side, side));
@@ -140,6 +156,7 @@ pub fn choice_card(ui: &mut Ui, selected: bool, icon: &str, title: &str, text: &
     let response = ui.interact(rect, id, Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), selected, title));
     ui.ctx().accesskit_node_builder(id, |node| node.set_description(text));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let rest = if selected { t.row_selected } else { t.input };
         let hover = if selected { t.row_selected } else { t.row_hover };
@@ -177,6 +194,7 @@ pub fn next_card(ui: &mut Ui, icon: &str, title: &str, text: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), title));
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_description(text));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let fill = paint::fill(ui, &response, t.input, t.row_hover, t.control);
         let radius = CornerRadius::same(RADIUS_CARD);
@@ -221,6 +239,10 @@ pub fn combo<T: PartialEq + Clone>(ui: &mut Ui, label: &str, chosen: &mut T, cho
         ui.spacing_mut().item_spacing.y = 5.0;
         let label_response = field_label(ui, label);
         let width = ui.available_width();
+        // As high and as dark as the text fields beside it.
+        ui.spacing_mut().interact_size.y = INPUT_HEIGHT;
+        let input = tokens(ui).input;
+        ui.visuals_mut().widgets.inactive.weak_bg_fill = input;
         combo_box(ui, label, Some(label_response.id), width, chosen, choices)
     })
     .inner
@@ -257,6 +279,7 @@ fn combo_box<T: PartialEq + Clone>(
         })
         .show_ui(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
+            ui.spacing_mut().interact_size.y = CONTROL_HEIGHT;
             for (value, text) in choices {
                 let selected = value == chosen;
                 if menu_row(ui, None, text, selected).clicked() && !selected {
@@ -285,6 +308,7 @@ pub fn menu_row(ui: &mut Ui, icon: Option<&str>, text: &str, selected: bool) -> 
     let width = (galley.size().x + lead + 44.0).max(ui.available_width());
     let (rect, response) = ui.allocate_exact_size(vec2(width, 28.0), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::MenuItem, ui.is_enabled(), selected, text));
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let fill = paint::fill(ui, &response, Color32::TRANSPARENT, t.control_hover, t.control_pressed);
         ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_SMALL), fill);

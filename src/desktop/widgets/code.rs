@@ -52,6 +52,8 @@ pub fn code_field(ui: &mut Ui, label: &str, code: &mut String, focus: bool) -> R
         }
         if focus {
             response.request_focus();
+        } else {
+            super::paint::reveal(&response);
         }
         let stroke =
             if focused { Stroke::new(FOCUS_WIDTH, t.accent) } else { Stroke::new(1.0, t.line_strong) };

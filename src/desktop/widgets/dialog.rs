@@ -7,7 +7,7 @@ use eframe::egui::{
 use super::button::{Button, ButtonKind, icon_button};
 use super::card;
 use crate::desktop::icons;
-use crate::desktop::theme::{RADIUS_CARD, tokens_of};
+use crate::desktop::theme::{RADIUS_CARD, tokens, tokens_of};
 
 /// What came of a dialog in this frame.
 #[derive(Debug)]
@@ -87,14 +87,13 @@ pub fn dialog_buttons(
     // Drawn from the left, so that Tab goes as the eye does.
     let row = ui.available_width();
     ui.horizontal(|ui| {
-        let font = crate::desktop::fonts::medium(13.0);
-        let text_width = |text: &str| {
-            ui.painter().layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE).size().x
-        };
+        let (font, ink) = (crate::desktop::fonts::medium(13.0), tokens(ui).text);
+        let text_width =
+            |text: &str| ui.painter().layout_no_wrap(text.to_owned(), font.clone(), ink).size().x;
         let spinner = if busy { 21.0 } else { 0.0 };
         let wanted =
             text_width("Cancel") + text_width(confirm) + 48.0 + spinner + ui.spacing().item_spacing.x;
-        ui.add_space((row - wanted - ui.spacing().item_spacing.x).max(0.0));
+        ui.add_space((row - wanted).max(0.0));
         if Button::secondary("Cancel").show(ui).clicked() {
             pressed = Some(DialogButton::Cancel);
         }

@@ -51,11 +51,12 @@ impl EmptyState<'_> {
             return None;
         }
         let mut pressed = None;
+        let t = tokens(ui);
         let font = fonts::medium(13.0);
         let total: f32 = self
             .actions
             .iter()
-            .map(|text| paint::line(ui, text, font.clone(), egui::Color32::WHITE).size().x + 24.0)
+            .map(|text| paint::line(ui, text, font.clone(), t.text).size().x + 24.0)
             .sum::<f32>()
             + ui.spacing().item_spacing.x * (self.actions.len() - 1) as f32;
         let row = ui.available_rect_before_wrap();

@@ -184,7 +184,7 @@ impl<'a> TextField<'a> {
         let output = edit
             .id(id)
             .password(self.secret && !shown)
-            .hint_text(RichText::new(self.hint).font(font.clone()))
+            .hint_text(RichText::new(self.hint).font(fonts::regular(13.5)))
             .font(font)
             .text_color(t.text_strong)
             .desired_width(width)
@@ -208,6 +208,8 @@ impl<'a> TextField<'a> {
         };
         if self.focus {
             response.request_focus();
+        } else {
+            paint::reveal(&response);
         }
         let stroke = Stroke::new(border_width, border);
         ui.painter().rect_stroke(rect, CornerRadius::same(RADIUS), stroke, egui::StrokeKind::Inside);

@@ -21,6 +21,14 @@ pub(super) fn focus_ring(ui: &Ui, response: &Response, rect: Rect, radius: u8) {
     }
 }
 
+/// Scrolls to what has just got the focus, if it is out of view: egui does not do so when Tab reaches it. Call it
+/// also for what is not painted because it cannot be seen.
+pub(super) fn reveal(response: &Response) {
+    if response.gained_focus() {
+        response.scroll_to_me(None);
+    }
+}
+
 /// The fill of a control: at rest, under the pointer (faded in), held down.
 pub(super) fn fill(ui: &Ui, response: &Response, rest: Color32, hover: Color32, pressed: Color32) -> Color32 {
     if response.is_pointer_button_down_on() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use eframe::egui::cache::{ComputerMut, FrameCache};
 use eframe::egui::text::{LayoutJob, TextFormat};
-use eframe::egui::{self, Color32, CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui};
+use eframe::egui::{Color32, CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui};
 
 use super::button::link;
 use super::json::{self, Line, Piece};
@@ -17,8 +17,10 @@ use crate::desktop::theme::{RADIUS, Tokens, tokens};
 
 /// Bytes that are laid out before the person asks for more.
 pub const FIRST_LIMIT: usize = 64 * 1024;
-/// Bytes in a row of the hex dump.
-const HEX_ROW: usize = 16;
+/// Bytes in a row of the hex dump, where there is room for so many.
+const HEX_WIDE: usize = 16;
+/// Bytes in a row of the hex dump in a narrow panel.
+const HEX_NARROW: usize = 8;
 
 /// How to show a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -91,7 +93,7 @@ impl<'a> PayloadView<'a> {
                     ui.label(RichText::new("Empty").font(fonts::regular(12.5)).color(t.text_muted));
                     return;
                 }
-                let rows = self.rows(ui, shown);
+                let rows = self.rows(ui, shown, ui.available_width());
                 let count = rows.len();
                 ScrollArea::both()
                     .id_salt(("payload", self.id))
@@ -115,13 +117,18 @@ impl<'a> PayloadView<'a> {
         .inner
     }
 
-    fn rows(&self, ui: &Ui, shown: &'a [u8]) -> Rows<'a> {
+    fn rows(&self, ui: &Ui, shown: &'a [u8], width: f32) -> Rows<'a> {
         let text = match self.form {
             PayloadForm::Hex => None,
             PayloadForm::Json | PayloadForm::Text => utf8(shown),
         };
         match text {
-            None => Rows::Hex(shown),
+            None => {
+                let glyph = ui.fonts_mut(|fonts| fonts.glyph_width(&fonts::mono(HEX_FONT), '0'));
+                let wide = Hex { bytes: shown, per_row: HEX_WIDE };
+                let fits = wide.characters() as f32 * glyph <= width;
+                Rows::Hex(if fits { wide } else { Hex { per_row: HEX_NARROW, ..wide } })
+            }
             Some(text) => {
                 let json = self.form == PayloadForm::Json;
                 Rows::Lines(
@@ -174,14 +181,14 @@ impl ComputerMut<(&str, bool), Arc<Vec<Line>>> for LineMaker {
 
 enum Rows<'a> {
     Lines(Arc<Vec<Line>>),
-    Hex(&'a [u8]),
+    Hex(Hex<'a>),
 }
 
 impl Rows<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Lines(lines) => lines.len(),
-            Self::Hex(bytes) => bytes.len().div_ceil(HEX_ROW),
+            Self::Hex(hex) => hex.bytes.len().div_ceil(hex.per_row),
         }
     }
 
@@ -189,7 +196,7 @@ impl Rows<'_> {
         for row in visible {
             let mut job = match self {
                 Self::Lines(lines) => lines.get(row).map(|line| line_job(line, t)).unwrap_or_default(),
-                Self::Hex(bytes) => hex_job(bytes, row, t),
+                Self::Hex(hex) => hex.row(row, t),
             };
             for section in &mut job.sections {
                 section.format.line_height = Some(height);
@@ -200,45 +207,74 @@ impl Rows<'_> {
     }
 }
 
+/// Size of the hex dump's letters.
+const HEX_FONT: f32 = 11.5;
+
+/// A hex dump: offset, bytes, letters.
+#[derive(Clone, Copy)]
+struct Hex<'a> {
+    bytes: &'a [u8],
+    per_row: usize,
+}
+
+impl Hex<'_> {
+    /// Digits of the offset.
+    fn digits(&self) -> usize {
+        if self.bytes.len() <= 0x1_0000 { 4 } else { 8 }
+    }
+
+    /// Characters in a row: offset, two spaces, "xx " for each byte, one more space in the middle of a wide row, letters.
+    fn characters(&self) -> usize {
+        self.digits() + 2 + self.per_row * 4 + self.per_row / HEX_WIDE
+    }
+
+    fn row(&self, row: usize, t: &Tokens) -> LayoutJob {
+        let start = row * self.per_row;
+        let end = (start + self.per_row).min(self.bytes.len());
+        let part = self.bytes.get(start..end).unwrap_or_default();
+        let format = |colour: Color32| TextFormat::simple(fonts::mono(HEX_FONT), colour);
+        let mut job = LayoutJob::default();
+        job.append(&format!("{start:0digits$x}  ", digits = self.digits()), 0.0, format(t.text_faint));
+        let mut hex = String::with_capacity(self.per_row * 3 + 1);
+        for at in 0..self.per_row {
+            if at == HEX_WIDE / 2 {
+                hex.push(' ');
+            }
+            match part.get(at) {
+                Some(byte) => hex.push_str(&format!("{byte:02x} ")),
+                None => hex.push_str("   "),
+            }
+        }
+        job.append(&hex, 0.0, format(t.text));
+        let letters: String = part
+            .iter()
+            .map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' })
+            .collect();
+        job.append(&letters, 0.0, format(t.teal.text));
+        job
+    }
+}
+
 fn format(colour: Color32) -> TextFormat {
     TextFormat::simple(fonts::mono(12.0), colour)
+}
+
+fn piece_format(piece: Piece, t: &Tokens) -> TextFormat {
+    format(match piece {
+        Piece::Punctuation => t.text_faint,
+        Piece::Key => t.accent_text,
+        Piece::Text => t.amber.text,
+        Piece::Number => t.green.text,
+        Piece::Word => t.violet.text,
+        Piece::Plain => t.text,
+    })
 }
 
 fn line_job(line: &Line, t: &Tokens) -> LayoutJob {
     let mut job = LayoutJob::default();
     for (piece, text) in line {
-        let colour = match piece {
-            Piece::Punctuation => t.text_faint,
-            Piece::Key => t.accent_text,
-            Piece::Text => t.amber.text,
-            Piece::Number => t.green.text,
-            Piece::Word => t.violet.text,
-            Piece::Plain => t.text,
-        };
-        job.append(text, 0.0, format(colour));
+        job.append(text, 0.0, piece_format(*piece, t));
     }
-    job
-}
-
-fn hex_job(bytes: &[u8], row: usize, t: &Tokens) -> LayoutJob {
-    let start = row * HEX_ROW;
-    let part = &bytes[start.min(bytes.len())..(start + HEX_ROW).min(bytes.len())];
-    let mut job = LayoutJob::default();
-    job.append(&format!("{start:06x}  "), 0.0, format(t.text_faint));
-    let mut hex = String::with_capacity(HEX_ROW * 3 + 2);
-    for at in 0..HEX_ROW {
-        match part.get(at) {
-            Some(byte) => hex.push_str(&format!("{byte:02x} ")),
-            None => hex.push_str("   "),
-        }
-        if at == HEX_ROW / 2 - 1 {
-            hex.push(' ');
-        }
-    }
-    job.append(&hex, 0.0, format(t.text));
-    let letters: String =
-        part.iter().map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' }).collect();
-    job.append(&format!(" {letters}"), 0.0, format(t.teal.text));
     job
 }
 
@@ -262,23 +298,15 @@ pub fn one_line(bytes: &[u8], limit: usize) -> String {
 pub fn one_line_job(ui: &Ui, text: &str) -> LayoutJob {
     let t = tokens(ui);
     let mut job = LayoutJob::default();
-    let is_json = text.trim_start().starts_with(['{', '[']);
-    if !is_json {
-        job.append(text, 0.0, format(t.text));
-    } else {
-        for line in json::json_lines(text) {
-            for (piece, text) in &line {
-                let indent = *piece == Piece::Punctuation && text.trim().is_empty();
-                let text = if indent { " " } else { text.as_str() };
-                job.append(
-                    text,
-                    0.0,
-                    line_job(&vec![(*piece, String::from("x"))], t).sections[0].format.clone(),
-                );
-            }
+    if text.trim_start().starts_with(['{', '[']) {
+        for (piece, text) in json::json_lines(text).iter().flatten() {
+            let indent = *piece == Piece::Punctuation && text.trim().is_empty();
+            job.append(if indent { " " } else { text }, 0.0, piece_format(*piece, t));
         }
+    } else {
+        job.append(text, 0.0, format(t.text));
     }
-    job.wrap = egui::text::TextWrapping::truncate_at_width(f32::INFINITY);
+    job.break_on_newline = false;
     job
 }
 
@@ -314,11 +342,14 @@ mod tests {
     #[test]
     fn a_hex_row_has_offset_bytes_and_letters() {
         let bytes: Vec<u8> = (0x30..0x44).collect();
-        assert_eq!(hex_job(&bytes, 1, &crate::desktop::theme::DARK).text.trim_end(), {
-            let mut row = "000010  40 41 42 43 ".to_owned();
-            row.push_str(&" ".repeat(37));
-            row + " @ABC"
-        });
+        let t = &crate::desktop::theme::DARK;
+        let wide = Hex { bytes: &bytes, per_row: HEX_WIDE };
+        assert_eq!(wide.row(0, t).text.len(), wide.characters());
+        assert!(wide.row(0, t).text.starts_with("0000  30 31 32 33 34 35 36 37  38 39"));
+        assert_eq!(wide.row(1, t).text, format!("0010  40 41 42 43 {}@ABC", " ".repeat(37)));
+        let narrow = Hex { per_row: HEX_NARROW, ..wide };
+        assert_eq!(narrow.row(1, t).text, "0008  38 39 3a 3b 3c 3d 3e 3f 89:;<=>?");
+        assert_eq!(narrow.row(0, t).text.len(), narrow.characters());
     }
 
     #[test]

@@ -36,6 +36,7 @@ fn draw(ui: &mut Ui, icon: Option<&str>, text: &str, tone: Tone, sense: Sense) -
         let role = if clickable { Role::Button } else { Role::Label };
         WidgetInfo::labeled(role, ui.is_enabled(), text)
     });
+    paint::reveal(&response);
     if ui.is_rect_visible(rect) {
         let radius = CornerRadius::same(RADIUS_SMALL);
         ui.painter().rect_filled(rect, radius, tone.tint(t));
@@ -51,6 +52,16 @@ fn draw(ui: &mut Ui, icon: Option<&str>, text: &str, tone: Tone, sense: Sense) -
         paint::focus_ring(ui, &response, rect, RADIUS_SMALL);
     }
     response
+}
+
+/// Pills side by side, in as many rows as they need.
+pub fn pill_row<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        ui.horizontal_wrapped(contents).inner
+    })
+    .inner
 }
 
 /// A dot in a tone with the word that says the same.

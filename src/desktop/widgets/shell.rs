@@ -200,6 +200,7 @@ fn ends(ui: &mut Ui, left: impl FnOnce(&mut Ui), right: impl FnOnce(&mut Ui)) {
             .layout(Layout::left_to_right(Align::Center)),
     );
     child.set_clip_rect(left_rect.expand(3.0).intersect(ui.clip_rect()));
+    child.style_mut().wrap_mode = Some(egui::TextWrapMode::Truncate);
     left(&mut child);
     let right_rect = Rect::from_min_max(pos2(rect.right() - right_width, rect.top()), rect.max);
     let mut child = ui.new_child(
@@ -220,7 +221,7 @@ fn ends(ui: &mut Ui, left: impl FnOnce(&mut Ui), right: impl FnOnce(&mut Ui)) {
 /// A word in the status bar.
 pub fn status_text(ui: &mut Ui, text: &str) -> Response {
     let ink = tokens(ui).text_muted;
-    ui.add(egui::Label::new(RichText::new(text).font(fonts::regular(12.0)).color(ink)).truncate())
+    ui.add(egui::Label::new(RichText::new(text).font(fonts::regular(12.0)).color(ink)))
 }
 
 /// A clickable state in the status bar: dot, word; `name` says to a screen reader what opens.

@@ -50,6 +50,7 @@ pub fn strength_meter(ui: &mut Ui, strength: &Strength) -> Response {
             ui.painter().rect_filled(bar_rect, CornerRadius::same(2), colour);
         }
         if strength.score.is_some() {
+            ui.spacing_mut().interact_size.y = 16.0;
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing.x = 6.0;
                 ui.label(RichText::new(word).font(fonts::medium(12.0)).color(tone.text(t)));

@@ -86,6 +86,7 @@ impl<'a> TreeRow<'a> {
         let indent = rect.left() + 8.0 + self.depth as f32 * TREE_INDENT;
         let mark = Rect::from_center_size(pos2(indent + 5.0, rect.center().y), vec2(18.0, ROW_HEIGHT));
         let toggled = self.toggled(ui, &response, mark);
+        paint::reveal(&response);
         if ui.is_rect_visible(rect) {
             let rest = if self.selected { t.row_selected } else { Color32::TRANSPARENT };
             let hover = if self.selected { t.row_selected } else { t.row_hover };

@@ -23,6 +23,7 @@ use crate::{
         model::{Model, Outbound},
         theme::{PANEL_MARGIN, RADIUS_CARD, tokens},
     },
+    topic::TopicName,
 };
 
 pub(super) use self::filters::sentence;
@@ -165,6 +166,14 @@ impl WatchPanel {
         let mut child = ui.new_child(UiBuilder::new().id_salt("watch overlay").max_rect(inner));
         child.set_clip_rect(rect.intersect(ui.clip_rect()));
         self.detail.ui(&mut child, self.selected.as_ref(), true, model, out)
+    }
+
+    /// Chooses a topic in the tree and shows only its messages.
+    pub fn show_topic(&mut self, topic: &TopicName, model: &Model) {
+        if let Some(node) = model.messages.tree().find(topic) {
+            self.topics.reveal(node, &model.messages);
+            self.table.to_newest();
+        }
     }
 
     /// Takes notice of an event before the model does.

@@ -1,0 +1,433 @@
+//! Bytes to packets and back, for all three versions: `rmqtt-codec` does the layout, this module checks what it
+//! leaves open, and says with which MQTT 5 reason code a broken packet is answered.
+//!
+//! Start at [`Codec::decode`]. PUBLISH packets towards clients are written by [`super::message`].
+
+use std::{borrow::Cow, num::NonZeroU16};
+
+use bytes::{BufMut, BytesMut};
+use rmqtt_codec::{
+    error::DecodeError,
+    types::{Publish, QoS},
+    v3,
+    v5::{
+        self, ConnectAckReason, DisconnectReasonCode, PublishAck2, PublishAck2Reason, PublishAckReason,
+        RetainHandling, SubscribeAckReason, SubscriptionOptions, UnsubscribeAckReason,
+    },
+};
+use tokio_util::codec::{Decoder, Encoder};
+
+use super::{Limits, Protocol};
+use crate::topic::{TopicError, TopicFilter, TopicName};
+
+/// A peer broke the protocol, or asked for what is not offered: the connection ends with this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Violation {
+    /// What MQTT 5 clients are told.
+    pub(super) code: DisconnectReasonCode,
+    /// For the log, and the reason string.
+    pub(super) text: Cow<'static, str>,
+}
+
+impl Violation {
+    pub(super) fn new(code: DisconnectReasonCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    pub(super) fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(DisconnectReasonCode::MalformedPacket, text)
+    }
+
+    pub(super) fn protocol(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(DisconnectReasonCode::ProtocolError, text)
+    }
+}
+
+impl From<DecodeError> for Violation {
+    fn from(error: DecodeError) -> Self {
+        use DisconnectReasonCode as Code;
+        let code = match &error {
+            DecodeError::MaxSizeExceeded { .. } => Code::PacketTooLarge,
+            DecodeError::InvalidTopicFilter
+            | DecodeError::PacketIdRequired
+            | DecodeError::InvalidProtocol => Code::ProtocolError,
+            DecodeError::InvalidTopicName => Code::TopicNameInvalid,
+            _ => Code::MalformedPacket,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// What a client may send after CONNECT.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Publish(Box<Publish>),
+    PubAck(NonZeroU16),
+    PubRel(NonZeroU16),
+    Subscribe { packet_id: NonZeroU16, id: Option<u32>, filters: Vec<(TopicFilter, SubscriptionOptions)> },
+    Unsubscribe { packet_id: NonZeroU16, filters: Vec<TopicFilter> },
+    Ping,
+    Disconnect { keep_will: bool, session_expiry: Option<u32> },
+}
+
+/// One connection's codec.
+#[derive(Debug)]
+pub(super) struct Codec {
+    wire: Wire,
+    /// The client takes packets so small that reason strings might not fit.
+    terse: bool,
+}
+
+#[derive(Debug)]
+enum Wire {
+    V3(v3::Codec),
+    V5(v5::Codec),
+}
+
+/// What a packet with a reason string may take: 512 characters, and the packet around it.
+const ROOM_FOR_TEXT: usize = 4 * 512 + 64;
+
+/// A topic name as a packet must hold it.
+pub(super) fn topic_name(text: &str, limits: &Limits) -> Result<TopicName, Violation> {
+    let name = TopicName::new(text)
+        .map_err(|error| topic_violation(&error, DisconnectReasonCode::TopicNameInvalid))?;
+    if name.levels().count() > limits.max_topic_levels {
+        let text = format!("a topic may have at most {} levels", limits.max_topic_levels);
+        return Err(Violation::new(DisconnectReasonCode::TopicNameInvalid, text));
+    }
+    Ok(name)
+}
+
+fn topic_filter(text: &str, limits: &Limits) -> Result<TopicFilter, Violation> {
+    let filter = TopicFilter::new(text)
+        .map_err(|error| topic_violation(&error, DisconnectReasonCode::TopicFilterInvalid))?;
+    if filter.levels().count() > limits.max_topic_levels {
+        let text = format!("a topic filter may have at most {} levels", limits.max_topic_levels);
+        return Err(Violation::new(DisconnectReasonCode::TopicFilterInvalid, text));
+    }
+    Ok(filter)
+}
+
+fn topic_violation(error: &TopicError, code: DisconnectReasonCode) -> Violation {
+    match error {
+        TopicError::Null => Violation::malformed(error.to_string()),
+        _ => Violation::new(code, error.to_string()),
+    }
+}
+
+impl Codec {
+    pub(super) fn v3(max_packet_bytes: u32) -> Self {
+        Self { wire: Wire::V3(v3::Codec::new(max_packet_bytes)), terse: false }
+    }
+
+    pub(super) fn v5(max_packet_bytes: u32) -> Self {
+        Self { wire: Wire::V5(v5::Codec::new(max_packet_bytes, 0)), terse: false }
+    }
+
+    /// Reads the first packet, which must be CONNECT; none while it is incomplete.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub(super) fn decode_connect(&mut self, buffer: &mut BytesMut) -> Result<Option<Connect>, DecodeError> {
+        match &mut self.wire {
+            Wire::V3(codec) => match codec.decode(buffer)? {
+                Some((v3::Packet::Connect(connect), _)) => Ok(Some(Connect::V3(connect))),
+                Some(_) => Err(DecodeError::UnsupportedPacketType),
+                None => Ok(None),
+            },
+            Wire::V5(codec) => match codec.decode(buffer)? {
+                Some((v5::Packet::Connect(connect), _)) => Ok(Some(Connect::V5(connect))),
+                Some(_) => Err(DecodeError::UnsupportedPacketType),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The next complete packet in `buffer`, taken out of it; none while it is incomplete.
+    ///
+    /// # Errors
+    /// When the connection must end: nothing after it can be understood.
+    pub(super) fn decode(
+        &mut self,
+        buffer: &mut BytesMut,
+        limits: &Limits,
+    ) -> Result<Option<Incoming>, Violation> {
+        match &mut self.wire {
+            Wire::V3(codec) => match codec.decode(buffer)? {
+                Some((packet, _)) => from_v3(packet, limits).map(Some),
+                None => Ok(None),
+            },
+            Wire::V5(codec) => match codec.decode(buffer)? {
+                Some((packet, _)) => from_v5(packet, limits).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// From CONNECT's small limit to those for the rest of the connection.
+    pub(super) fn establish(&mut self, max_packet_bytes: u32, max_out: usize) {
+        self.terse = max_out < ROOM_FOR_TEXT;
+        match &mut self.wire {
+            Wire::V3(codec) => codec.set_max_size(max_packet_bytes),
+            Wire::V5(codec) => codec.set_max_inbound_size(max_packet_bytes),
+        }
+    }
+
+    fn text<S: From<String>>(&self, text: &str) -> Option<S> {
+        if self.terse { None } else { reason_string(text) }
+    }
+
+    fn encode_v5(&mut self, packet: v5::Packet, out: &mut BytesMut) {
+        let start = out.len();
+        let Wire::V5(codec) = &mut self.wire else { return };
+        if let Err(error) = codec.encode(packet, out) {
+            out.truncate(start);
+            tracing::error!(%error, "a packet of the broker's own could not be encoded");
+        }
+    }
+
+    fn encode_v3(&mut self, packet: v3::Packet, out: &mut BytesMut) {
+        let start = out.len();
+        let Wire::V3(codec) = &mut self.wire else { return };
+        if let Err(error) = codec.encode(packet, out) {
+            out.truncate(start);
+            tracing::error!(%error, "a packet of the broker's own could not be encoded");
+        }
+    }
+
+    /// The positive answer to CONNECT, or none for the reason given (MQTT 5 only).
+    pub(super) fn connack_v5(&mut self, ack: v5::ConnectAck, out: &mut BytesMut) {
+        self.encode_v5(v5::Packet::ConnectAck(Box::new(ack)), out);
+    }
+
+    /// The answer to CONNECT before MQTT 5.
+    pub(super) fn connack_v3(
+        &mut self,
+        return_code: v3::ConnectAckReason,
+        session_present: bool,
+        out: &mut BytesMut,
+    ) {
+        self.encode_v3(v3::Packet::ConnectAck(v3::ConnectAck { return_code, session_present }), out);
+    }
+
+    /// A refused publish. Before MQTT 5 a publish cannot be refused, only acknowledged (MQTT-3.3.5-2).
+    pub(super) fn puback_refused(
+        &mut self,
+        packet_id: NonZeroU16,
+        code: PublishAckReason,
+        text: &str,
+        out: &mut BytesMut,
+    ) {
+        match self.wire {
+            Wire::V3(_) => puback(packet_id, out),
+            Wire::V5(_) => self.encode_v5(
+                v5::Packet::PublishAck(v5::PublishAck {
+                    packet_id,
+                    reason_code: code,
+                    properties: Vec::new(),
+                    reason_string: self.text(text),
+                }),
+                out,
+            ),
+        }
+    }
+
+    /// The answer to PUBREL: there is no QoS 2 exchange to end.
+    pub(super) fn pubcomp_unknown(&mut self, packet_id: NonZeroU16, out: &mut BytesMut) {
+        match self.wire {
+            Wire::V3(_) => self.encode_v3(v3::Packet::PublishComplete { packet_id }, out),
+            Wire::V5(_) => self.encode_v5(
+                v5::Packet::PublishComplete(PublishAck2 {
+                    packet_id,
+                    reason_code: PublishAck2Reason::PacketIdNotFound,
+                    properties: Vec::new(),
+                    reason_string: None,
+                }),
+                out,
+            ),
+        }
+    }
+
+    /// The answer to SUBSCRIBE, one code per filter.
+    pub(super) fn suback(
+        &mut self,
+        packet_id: NonZeroU16,
+        codes: Vec<SubscribeAckReason>,
+        text: Option<&str>,
+        out: &mut BytesMut,
+    ) {
+        match self.wire {
+            Wire::V3(_) => {
+                let status = codes.iter().map(|code| match code {
+                    SubscribeAckReason::GrantedQos0 => v3::SubscribeReturnCode::Success(QoS::AtMostOnce),
+                    SubscribeAckReason::GrantedQos1 => v3::SubscribeReturnCode::Success(QoS::AtLeastOnce),
+                    _ => v3::SubscribeReturnCode::Failure,
+                });
+                let status = status.collect();
+                self.encode_v3(v3::Packet::SubscribeAck { packet_id, status }, out);
+            }
+            Wire::V5(_) => self.encode_v5(
+                v5::Packet::SubscribeAck(v5::SubscribeAck {
+                    packet_id,
+                    properties: Vec::new(),
+                    reason_string: text.and_then(|text| self.text(text)),
+                    status: codes,
+                }),
+                out,
+            ),
+        }
+    }
+
+    /// The answer to UNSUBSCRIBE, one code per filter under MQTT 5.
+    pub(super) fn unsuback(
+        &mut self,
+        packet_id: NonZeroU16,
+        codes: Vec<UnsubscribeAckReason>,
+        out: &mut BytesMut,
+    ) {
+        match self.wire {
+            Wire::V3(_) => self.encode_v3(v3::Packet::UnsubscribeAck { packet_id }, out),
+            Wire::V5(_) => self.encode_v5(
+                v5::Packet::UnsubscribeAck(v5::UnsubscribeAck {
+                    packet_id,
+                    properties: Vec::new(),
+                    reason_string: None,
+                    status: codes,
+                }),
+                out,
+            ),
+        }
+    }
+
+    /// The goodbye of the server; MQTT before 5 has none.
+    pub(super) fn disconnect(&mut self, code: DisconnectReasonCode, text: &str, out: &mut BytesMut) {
+        let mut packet = v5::Disconnect::new(code);
+        packet.reason_string = self.text(text);
+        self.encode_v5(v5::Packet::Disconnect(packet), out);
+    }
+}
+
+/// A CONNECT of either layout.
+#[derive(Debug)]
+pub(super) enum Connect {
+    V3(Box<v3::Connect>),
+    V5(Box<v5::Connect>),
+}
+
+/// Short enough for a string of the protocol; none where there is nothing to say.
+pub(super) fn reason_string<S: From<String>>(text: &str) -> Option<S> {
+    let text: String = text.chars().filter(|c| *c != '\0').take(512).collect();
+    (!text.is_empty()).then(|| S::from(text))
+}
+
+/// A positive PUBACK: the same four bytes in every version.
+pub(super) fn puback(packet_id: NonZeroU16, out: &mut BytesMut) {
+    out.put_slice(&[0x40, 2]);
+    out.put_u16(packet_id.get());
+}
+
+/// PINGRESP.
+pub(super) const PINGRESP: [u8; 2] = [0xD0, 0];
+
+fn from_v3(packet: v3::Packet, limits: &Limits) -> Result<Incoming, Violation> {
+    Ok(match packet {
+        v3::Packet::Publish(publish) => Incoming::Publish(publish),
+        v3::Packet::PublishAck { packet_id } => Incoming::PubAck(packet_id),
+        v3::Packet::PublishRelease { packet_id } => Incoming::PubRel(packet_id),
+        v3::Packet::PingRequest => Incoming::Ping,
+        v3::Packet::Disconnect => Incoming::Disconnect { keep_will: false, session_expiry: None },
+        v3::Packet::Subscribe { packet_id, topic_filters } => {
+            let filters = topic_filters.iter().map(|(filter, qos)| {
+                let options = SubscriptionOptions {
+                    qos: *qos,
+                    retain_handling: RetainHandling::AtSubscribe,
+                    ..Default::default()
+                };
+                Ok((topic_filter(filter, limits)?, options))
+            });
+            Incoming::Subscribe { packet_id, id: None, filters: filters.collect::<Result<_, Violation>>()? }
+        }
+        v3::Packet::Unsubscribe { packet_id, topic_filters } => {
+            let filters = topic_filters.iter().map(|filter| topic_filter(filter, limits));
+            Incoming::Unsubscribe { packet_id, filters: filters.collect::<Result<_, _>>()? }
+        }
+        v3::Packet::Connect(_) => return Err(Violation::protocol("a second CONNECT")),
+        v3::Packet::PublishReceived { .. } | v3::Packet::PublishComplete { .. } => return Err(NO_QOS2_SENT),
+        v3::Packet::ConnectAck(_)
+        | v3::Packet::SubscribeAck { .. }
+        | v3::Packet::UnsubscribeAck { .. }
+        | v3::Packet::PingResponse => return Err(SERVERS_ONLY),
+    })
+}
+
+const SERVERS_ONLY: Violation = Violation {
+    code: DisconnectReasonCode::ProtocolError,
+    text: Cow::Borrowed("a packet that only servers send"),
+};
+const NO_QOS2_SENT: Violation = Violation {
+    code: DisconnectReasonCode::ProtocolError,
+    text: Cow::Borrowed("an answer to a QoS 2 message, and none was sent"),
+};
+
+fn from_v5(packet: v5::Packet, limits: &Limits) -> Result<Incoming, Violation> {
+    Ok(match packet {
+        v5::Packet::Publish(publish) => {
+            if let Some(properties) = &publish.properties {
+                if !properties.subscription_ids.is_empty() {
+                    return Err(Violation::protocol("a client sent a subscription identifier in PUBLISH"));
+                }
+                if let Some(topic) = &properties.response_topic {
+                    TopicName::new(&topic[..]).map_err(|error| Violation::protocol(error.to_string()))?;
+                }
+            }
+            Incoming::Publish(publish)
+        }
+        v5::Packet::PublishAck(ack) => Incoming::PubAck(ack.packet_id),
+        v5::Packet::PublishRelease(ack) => Incoming::PubRel(ack.packet_id),
+        v5::Packet::PingRequest => Incoming::Ping,
+        v5::Packet::Disconnect(disconnect) => Incoming::Disconnect {
+            keep_will: disconnect.reason_code != DisconnectReasonCode::NormalDisconnection,
+            session_expiry: disconnect.session_expiry_interval_secs,
+        },
+        v5::Packet::Subscribe(subscribe) => {
+            let filters = subscribe.topic_filters.iter();
+            let filters = filters.map(|(filter, options)| Ok((topic_filter(filter, limits)?, *options)));
+            Incoming::Subscribe {
+                packet_id: subscribe.packet_id,
+                id: subscribe.id.map(Into::into),
+                filters: filters.collect::<Result<_, Violation>>()?,
+            }
+        }
+        v5::Packet::Unsubscribe(unsubscribe) => {
+            let filters = unsubscribe.topic_filters.iter().map(|filter| topic_filter(filter, limits));
+            Incoming::Unsubscribe {
+                packet_id: unsubscribe.packet_id,
+                filters: filters.collect::<Result<_, _>>()?,
+            }
+        }
+        v5::Packet::Connect(_) => return Err(Violation::protocol("a second CONNECT")),
+        v5::Packet::Auth(_) => {
+            return Err(Violation::protocol("AUTH without an authentication method in CONNECT"));
+        }
+        v5::Packet::PublishReceived(_) | v5::Packet::PublishComplete(_) => return Err(NO_QOS2_SENT),
+        v5::Packet::ConnectAck(_)
+        | v5::Packet::SubscribeAck(_)
+        | v5::Packet::UnsubscribeAck(_)
+        | v5::Packet::PingResponse => return Err(SERVERS_ONLY),
+    })
+}
+
+/// What a refused CONNECT is told, in both tongues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConnectCode {
+    pub(super) v5: ConnectAckReason,
+    pub(super) v3: v3::ConnectAckReason,
+}
+
+impl Protocol {
+    /// Whether it has reason codes and properties.
+    pub(super) fn is_v5(self) -> bool {
+        self == Self::V5
+    }
+}

@@ -1,0 +1,430 @@
+//! What a connection's packets do. Handles every complete packet of a buffer without waiting for anything; the
+//! acknowledgements of the batch leave together.
+//!
+//! Start at [`Inbound::consume`].
+
+use std::{num::NonZeroU16, sync::Arc, time::Instant};
+
+use ahash::AHashMap;
+use bytes::{Bytes, BytesMut};
+use rmqtt_codec::{
+    types::{Publish, QoS},
+    v5::{
+        self, DisconnectReasonCode, PublishAckReason, RetainHandling, SubscribeAckReason,
+        UnsubscribeAckReason,
+    },
+};
+
+use super::{
+    Event, Protocol, Verdict,
+    codec::{Codec, Incoming, PINGRESP, Violation, puback, topic_name},
+    control::{Control, End},
+    core::{Core, Published},
+    message::{Message, forwarded},
+    parcels::Parcel,
+    router::{Route, SubscriptionOptions, Target},
+    session::Session,
+    stats::Counters,
+};
+use crate::topic::{TopicFilter, TopicName};
+
+/// What the reader should do next.
+pub(super) enum Step {
+    /// Read more.
+    Starved,
+    /// Wait for room at one of these, then consume what is left.
+    Congested(Arc<[Target]>),
+    /// The connection is over.
+    Ended(End),
+}
+
+/// A route, and where its messages are counted in the present batch, without and with the retain flag.
+struct CachedRoute {
+    route: Route,
+    tally: [(u64, usize); 2],
+}
+
+/// Messages of one topic in the present batch.
+struct Tally {
+    topic: TopicName,
+    retained: bool,
+    messages: u64,
+    bytes: u64,
+}
+
+/// See the module.
+pub(super) struct Inbound {
+    core: Arc<Core>,
+    session: Arc<Session>,
+    control: Arc<Control>,
+    codec: Codec,
+    routes: AHashMap<TopicName, CachedRoute>,
+    /// The router's generation that the routes are valid for.
+    generation: u64,
+    /// Index 0 is alias 1.
+    aliases: Vec<Option<TopicName>>,
+    replies: BytesMut,
+    acknowledged: Vec<u16>,
+    tallies: Vec<Tally>,
+    batch: u64,
+    /// In force when the connection ends; DISCONNECT can change it.
+    pub(super) session_expiry_secs: u32,
+    /// Packets handled so far.
+    pub(super) packets: u64,
+}
+
+impl Inbound {
+    pub(super) fn new(
+        core: Arc<Core>,
+        session: Arc<Session>,
+        control: Arc<Control>,
+        codec: Codec,
+        session_expiry_secs: u32,
+    ) -> Self {
+        Self {
+            generation: core.router.generation(),
+            core,
+            session,
+            control,
+            codec,
+            routes: AHashMap::new(),
+            aliases: Vec::new(),
+            replies: BytesMut::new(),
+            acknowledged: Vec::new(),
+            tallies: Vec::new(),
+            batch: 1,
+            session_expiry_secs,
+            packets: 0,
+        }
+    }
+
+    /// The MQTT 5 goodbye, if the end has a reason to give.
+    pub(super) fn farewell(&mut self, end: &End, out: &mut BytesMut) {
+        if let Some(code) = end.code {
+            self.codec.disconnect(code, &end.text, out);
+        }
+    }
+
+    /// Handles the complete packets in `buffer`, until one of them calls for a pause.
+    pub(super) fn consume(&mut self, buffer: &mut BytesMut) -> Step {
+        let step = loop {
+            if self.control.has_ended() {
+                break Step::Starved;
+            }
+            let packet = match self.codec.decode(buffer, &self.core.limits) {
+                Ok(Some(packet)) => packet,
+                Ok(None) => break Step::Starved,
+                Err(violation) => break self.violation(violation),
+            };
+            self.packets += 1;
+            match self.handle(packet) {
+                Ok(None) => {}
+                Ok(Some(step)) => break step,
+                Err(violation) => break self.violation(violation),
+            }
+        };
+        self.flush();
+        step
+    }
+
+    fn violation(&self, violation: Violation) -> Step {
+        self.core.observer.observe(Event::ProtocolError {
+            peer: self.control.peer,
+            client_id: Some(&self.control.identity.client_id),
+            error: &violation.text,
+        });
+        Step::Ended(End::by_server(violation.code, violation.text))
+    }
+
+    /// Everything that the batch left to be done at once.
+    fn flush(&mut self) {
+        if !self.acknowledged.is_empty() {
+            self.session.acknowledge(self.control.id, &self.acknowledged);
+            self.acknowledged.clear();
+        }
+        self.flush_replies();
+        let mut messages = 0;
+        for tally in self.tallies.drain(..) {
+            messages += tally.messages;
+            self.core.observer.observe(Event::Published {
+                identity: &self.control.identity,
+                topic: &tally.topic,
+                messages: tally.messages,
+                bytes: tally.bytes,
+                retained: tally.retained,
+            });
+        }
+        Counters::add(&self.core.counters.messages_in, messages);
+        self.batch += 1;
+    }
+
+    fn flush_replies(&mut self) {
+        if !self.replies.is_empty() {
+            self.session.reply(self.control.id, &self.replies);
+            self.replies.clear();
+        }
+    }
+
+    fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
+        match packet {
+            Incoming::Publish(publish) => return Ok(self.publish(*publish)?.map(Step::Congested)),
+            Incoming::PubAck(packet_id) => self.acknowledged.push(packet_id.get()),
+            Incoming::PubRel(packet_id) => self.codec.pubcomp_unknown(packet_id, &mut self.replies),
+            Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
+            Incoming::Subscribe { packet_id, id, filters } => self.subscribe(packet_id, id, &filters),
+            Incoming::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, &filters),
+            Incoming::Disconnect { keep_will, session_expiry } => {
+                if let Some(seconds) = session_expiry {
+                    if self.session_expiry_secs == 0 && seconds > 0 {
+                        return Err(Violation::protocol(
+                            "a session that was to end cannot be kept at DISCONNECT",
+                        ));
+                    }
+                    self.session_expiry_secs = seconds.min(self.core.limits.max_session_expiry_secs);
+                }
+                let text = "the client said goodbye".into();
+                return Ok(Some(Step::Ended(End { code: None, text, will: keep_will })));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the addressees where one of them is full.
+    fn publish(&mut self, publish: Publish) -> Result<Option<Arc<[Target]>>, Violation> {
+        if publish.qos == QoS::ExactlyOnce {
+            let text = "QoS 2 is not supported: publish with QoS 1";
+            return Err(Violation::new(DisconnectReasonCode::QosNotSupported, text));
+        }
+        if publish.dup && publish.qos == QoS::AtMostOnce {
+            return Err(Violation::malformed("DUP is set on a QoS 0 message"));
+        }
+        let properties = publish.properties.as_ref();
+        let alias = properties.and_then(|properties| properties.topic_alias);
+        let aliased = match alias {
+            Some(alias) => self.resolve_alias(alias, &publish.topic)?,
+            None if publish.topic.is_empty() => {
+                return Err(Violation::protocol("a PUBLISH without topic and topic alias"));
+            }
+            None => None,
+        };
+        let name = aliased.as_ref().map_or(&publish.topic[..], TopicName::as_str);
+
+        let generation = self.core.router.generation();
+        if generation != self.generation || self.routes.len() >= self.core.limits.route_cache_topics {
+            self.routes.clear();
+            self.generation = generation;
+        }
+        if !self.routes.contains_key(name) {
+            let topic = topic_name(name, &self.core.limits)?;
+            let route = self.core.route(&self.control.identity, self.session.id, &topic);
+            self.routes.insert(topic, CachedRoute { route, tally: [(0, 0); 2] });
+        }
+        let Some((topic, _)) = self.routes.get_key_value(name) else { return Ok(None) };
+        let topic = topic.clone();
+        let Some(cached) = self.routes.get_mut(name) else { return Ok(None) };
+
+        if let Verdict::Deny(reason) = &cached.route.verdict {
+            let identity = &self.control.identity;
+            self.core.observer.observe(Event::PublishDenied { identity, topic: &topic, reason });
+            if let Some(packet_id) = publish.packet_id {
+                let code = PublishAckReason::NotAuthorized;
+                self.codec.puback_refused(packet_id, code, reason, &mut self.replies);
+            }
+            return Ok(None);
+        }
+
+        let qos = publish.qos.value();
+        // What may be kept must not pin the buffer that it was read into.
+        let payload = if qos > 0 || publish.retain {
+            Bytes::copy_from_slice(&publish.payload)
+        } else {
+            publish.payload
+        };
+        let bytes = payload.len() as u64;
+        let message = Arc::new(Message {
+            topic,
+            payload,
+            qos,
+            retain: publish.retain,
+            properties: properties.map(forwarded).unwrap_or_default(),
+            received: Instant::now(),
+            expiry: properties.and_then(|properties| properties.message_expiry_interval).map(Into::into),
+        });
+        match self.core.publish(&message, &cached.route.targets) {
+            Published::NotRetained(full) => {
+                let (identity, reason) = (&self.control.identity, full.to_string());
+                let event = Event::PublishDenied { identity, topic: &message.topic, reason: &reason };
+                self.core.observer.observe(event);
+                if let Some(packet_id) = publish.packet_id {
+                    let code = PublishAckReason::QuotaExceeded;
+                    self.codec.puback_refused(packet_id, code, &reason, &mut self.replies);
+                }
+                Ok(None)
+            }
+            Published::Accepted { congested } => {
+                if let Some(packet_id) = publish.packet_id {
+                    puback(packet_id, &mut self.replies);
+                }
+                let slot = &mut cached.tally[usize::from(publish.retain)];
+                if slot.0 != self.batch {
+                    *slot = (self.batch, self.tallies.len());
+                    let (topic, retained) = (message.topic.clone(), publish.retain);
+                    self.tallies.push(Tally { topic, retained, messages: 0, bytes: 0 });
+                }
+                if let Some(tally) = self.tallies.get_mut(slot.1) {
+                    tally.messages += 1;
+                    tally.bytes += bytes;
+                }
+                Ok(congested.then(|| Arc::clone(&cached.route.targets)))
+            }
+        }
+    }
+
+    /// Sets an alias, or finds the topic that it stands for; none where the packet has the topic itself.
+    fn resolve_alias(&mut self, alias: NonZeroU16, topic: &str) -> Result<Option<TopicName>, Violation> {
+        let invalid = |text: &'static str| Violation::new(DisconnectReasonCode::TopicAliasInvalid, text);
+        if alias.get() > self.core.limits.max_topic_aliases {
+            return Err(invalid("a topic alias over Topic Alias Maximum"));
+        }
+        let index = usize::from(alias.get()) - 1;
+        if topic.is_empty() {
+            let known = self.aliases.get(index).cloned().flatten();
+            return known.map(Some).ok_or_else(|| invalid("a topic alias that was not set"));
+        }
+        let name = topic_name(topic, &self.core.limits)?;
+        if self.aliases.len() <= index {
+            self.aliases.resize(index + 1, None);
+        }
+        self.aliases[index] = Some(name);
+        Ok(None)
+    }
+
+    fn subscribe(
+        &mut self,
+        packet_id: NonZeroU16,
+        id: Option<u32>,
+        filters: &[(TopicFilter, v5::SubscriptionOptions)],
+    ) {
+        let mut codes = Vec::with_capacity(filters.len());
+        let mut refusal: Option<Arc<str>> = None;
+        let mut replays = Vec::new();
+        for (filter, wanted) in filters {
+            let granted = SubscriptionOptions {
+                qos: wanted.qos.value().min(1),
+                no_local: wanted.no_local,
+                retain_as_published: wanted.retain_as_published,
+                id,
+            };
+            match self.grant(filter, granted) {
+                Ok(new) => {
+                    let replay = match wanted.retain_handling {
+                        RetainHandling::AtSubscribe => true,
+                        RetainHandling::AtSubscribeNew => new,
+                        RetainHandling::NoAtSubscribe => false,
+                    };
+                    if replay {
+                        replays.push((filter, granted));
+                    }
+                    codes.push(match granted.qos {
+                        0 => SubscribeAckReason::GrantedQos0,
+                        _ => SubscribeAckReason::GrantedQos1,
+                    });
+                }
+                Err((code, reason)) => {
+                    let identity = &self.control.identity;
+                    self.core.observer.observe(Event::SubscribeDenied { identity, filter, reason: &reason });
+                    refusal.get_or_insert(reason);
+                    // MQTT 3.1 knows no refusal here: the client is told QoS 0, and gets nothing.
+                    codes.push(match self.control.protocol {
+                        Protocol::V31 => SubscribeAckReason::GrantedQos0,
+                        _ => code,
+                    });
+                }
+            }
+        }
+        self.codec.suback(packet_id, codes, refusal.as_deref(), &mut self.replies);
+        self.flush_replies();
+        for (filter, granted) in replays {
+            self.replay(filter, granted);
+        }
+    }
+
+    /// Makes a subscription, if it is permitted; true if there was none to this filter.
+    fn grant(
+        &self,
+        filter: &TopicFilter,
+        options: SubscriptionOptions,
+    ) -> Result<bool, (SubscribeAckReason, Arc<str>)> {
+        if filter.levels().next() == Some("$share") {
+            let reason =
+                "shared subscriptions are not supported: subscribe to the topic filter itself".into();
+            return Err((SubscribeAckReason::SharedSubscriptionNotSupported, reason));
+        }
+        let identity = &self.control.identity;
+        let permissions = self.core.router.permissions();
+        if let Verdict::Deny(reason) = self.core.authority.subscribe(identity, filter) {
+            return Err((SubscribeAckReason::NotAuthorized, reason));
+        }
+        {
+            let mut subscriptions = self.session.subscriptions.lock();
+            let maximum = self.core.limits.max_subscriptions_per_session;
+            if !subscriptions.contains_key(filter) && subscriptions.len() >= maximum {
+                let reason =
+                    format!("a session may have at most {maximum} subscriptions: unsubscribe from some");
+                return Err((SubscribeAckReason::QuotaExceeded, reason.into()));
+            }
+            subscriptions.insert(filter.clone(), options);
+        }
+        let new = self.core.router.subscribe(&self.session, filter, options, permissions);
+        // Where the session ended meanwhile, nobody else would take the subscription back.
+        if self.session.has_ended() {
+            self.core.router.unsubscribe(&self.session, filter);
+        }
+        self.core.observer.observe(Event::Subscribed { identity, filter, qos: options.qos });
+        Ok(new)
+    }
+
+    /// Sends the retained messages that a filter matches.
+    fn replay(&self, filter: &TopicFilter, options: SubscriptionOptions) {
+        let topics = self.core.retained.lock().matching(filter);
+        let identity = &self.control.identity;
+        let permitted = topics.into_iter().filter(|topic| {
+            let yes = self.core.authority.deliver(identity, topic);
+            if !yes {
+                self.core.observer.observe(Event::DeliveryDenied { identity, topic });
+            }
+            yes
+        });
+        let permitted: Vec<_> = permitted.collect();
+        if permitted.is_empty() {
+            return;
+        }
+        let subscription_ids: Arc<[u32]> = options.id.into_iter().collect();
+        let now = Instant::now();
+        // Looked up again and queued under one lock, so that a newer message cannot come before an older one.
+        let retained = self.core.retained.lock();
+        let parcels = permitted.iter().filter_map(|topic| {
+            let message = Arc::clone(retained.get(topic, now)?);
+            let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));
+            Some(Parcel { message, qos, retain: true, subscription_ids, replay: true })
+        });
+        self.session.replay(parcels.collect());
+    }
+
+    fn unsubscribe(&mut self, packet_id: NonZeroU16, filters: &[TopicFilter]) {
+        let mut codes = Vec::with_capacity(filters.len());
+        for filter in filters {
+            let known = self.session.subscriptions.lock().remove(filter).is_some();
+            if known {
+                self.core.router.unsubscribe(&self.session, filter);
+                let identity = &self.control.identity;
+                self.core.observer.observe(Event::Unsubscribed { identity, filter });
+            }
+            codes.push(match known {
+                true => UnsubscribeAckReason::Success,
+                false => UnsubscribeAckReason::NoSubscriptionExisted,
+            });
+        }
+        self.codec.unsuback(packet_id, codes, &mut self.replies);
+    }
+}

@@ -1,0 +1,218 @@
+//! One client's session: its subscriptions and its outbox. It outlives connections where the client asked for it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use parking_lot::{Mutex, RwLock};
+use rmqtt_codec::v5::DisconnectReasonCode;
+use tokio::sync::Notify;
+
+use super::{
+    Identity, Limits,
+    control::{Control, End},
+    message::{Heads, Message},
+    outbox::{Congestion, Link, Outbox, Outcome, Taken},
+    parcels::Parcel,
+    router::SubscriptionOptions,
+    will::Will,
+};
+use crate::topic::TopicFilter;
+
+/// Whose session it is: another account can neither take it over nor inherit it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct SessionKey {
+    pub(super) account: Arc<str>,
+    pub(super) client_id: Arc<str>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Unique in this process.
+    pub(super) id: u64,
+    pub(super) key: SessionKey,
+    identity: RwLock<Arc<Identity>>,
+    outbox: Mutex<Outbox>,
+    /// What it subscribed to. The router holds the same, by filter.
+    pub(super) subscriptions: Mutex<HashMap<TopicFilter, SubscriptionOptions>>,
+    /// There may be room again for a publisher that waits.
+    pub(super) room: Notify,
+    /// Its own reader waits for another session's room, so none may wait for it: two that publish to each other
+    /// would wait for ever.
+    pub(super) paused: AtomicBool,
+    /// When it is over, while no connection holds it.
+    away_until: Mutex<Option<Instant>>,
+    /// A will that is delayed, and the connection that left it.
+    pub(super) pending_will: Mutex<Option<(u64, Will)>>,
+}
+
+impl Session {
+    pub(super) fn new(id: u64, key: SessionKey, identity: Arc<Identity>, limits: &Limits) -> Self {
+        Self {
+            id,
+            key,
+            identity: RwLock::new(identity),
+            outbox: Mutex::new(Outbox::new(limits)),
+            subscriptions: Mutex::default(),
+            room: Notify::new(),
+            paused: AtomicBool::new(false),
+            away_until: Mutex::new(None),
+            pending_will: Mutex::new(None),
+        }
+    }
+
+    /// Who it speaks for, as of its last CONNECT.
+    pub(super) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read())
+    }
+
+    /// Sets who it speaks for; true if that changed.
+    pub(super) fn set_identity(&self, identity: &Arc<Identity>) -> bool {
+        let mut own = self.identity.write();
+        let changed = **own != **identity;
+        *own = Arc::clone(identity);
+        changed
+    }
+
+    /// Works on the outbox, then wakes the writer if there is something for it and publishers if there is room.
+    fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> T {
+        let mut outbox = self.outbox.lock();
+        let idle = !outbox.has_output();
+        let result = work(&mut outbox);
+        let wake = if idle && outbox.has_output() {
+            outbox.link().map(|link| Arc::clone(&link.control))
+        } else {
+            None
+        };
+        let room = outbox.has_room_for_waiters();
+        drop(outbox);
+        if let Some(control) = wake {
+            control.wake.notify_one();
+        }
+        if room {
+            self.room.notify_waiters();
+        }
+        result
+    }
+
+    /// Sends a message, or keeps it for later. Ends the connection where its queue overflows.
+    pub(super) fn push(
+        &self,
+        message: &Arc<Message>,
+        qos: u8,
+        retain: bool,
+        subscription_ids: &Arc<[u32]>,
+        heads: &mut Heads,
+    ) -> Outcome {
+        let (outcome, control) = self.with_outbox(|outbox| {
+            let outcome = outbox.push(message, qos, retain, subscription_ids, heads);
+            let overflow = outcome == Outcome::Overflow;
+            (outcome, outbox.link().filter(|_| overflow).map(|link| Arc::clone(&link.control)))
+        });
+        if let Some(control) = control {
+            let text = "too many messages wait to be acknowledged";
+            control.end(End::by_server(DisconnectReasonCode::QuotaExceeded, text));
+        }
+        outcome
+    }
+
+    /// Retained messages for a new subscription.
+    pub(super) fn replay(&self, parcels: Vec<Parcel>) {
+        self.with_outbox(|outbox| outbox.replay(parcels));
+    }
+
+    /// Messages that the client acknowledged.
+    pub(super) fn acknowledge(&self, connection: u64, packet_ids: &[u16]) {
+        self.with_outbox(|outbox| outbox.acknowledge(connection, packet_ids));
+    }
+
+    /// Bytes that are not messages.
+    pub(super) fn reply(&self, connection: u64, bytes: &[u8]) {
+        self.with_outbox(|outbox| outbox.reply(connection, bytes));
+    }
+
+    /// For the writer: all that is ready.
+    pub(super) fn take(&self, connection: u64, empty: &mut BytesMut) -> Taken {
+        let mut outbox = self.outbox.lock();
+        let taken = outbox.take(connection, empty);
+        let room = outbox.has_room_for_waiters();
+        drop(outbox);
+        if room {
+            self.room.notify_waiters();
+        }
+        taken
+    }
+
+    /// Gives the session a connection, and returns the one that it takes the place of.
+    pub(super) fn attach(&self, link: Link) -> Option<Arc<Control>> {
+        *self.away_until.lock() = None;
+        self.with_outbox(|outbox| outbox.attach(link))
+    }
+
+    /// Lets what waits go to the new connection.
+    pub(super) fn release(&self, connection: u64) {
+        self.with_outbox(|outbox| outbox.release(connection));
+    }
+
+    /// The connection is over; what was still to be sent, or none if another has the session.
+    pub(super) fn detach(&self, connection: u64, keep_for: Duration) -> Option<BytesMut> {
+        let left = self.with_outbox(|outbox| outbox.detach(connection))?;
+        *self.away_until.lock() = Some(Instant::now() + keep_for);
+        self.room.notify_waiters();
+        Some(left)
+    }
+
+    /// The session is over. Returns its connection, if it has one.
+    pub(super) fn end(&self) -> Option<Arc<Control>> {
+        let control = self.outbox.lock().end();
+        self.room.notify_waiters();
+        control
+    }
+
+    /// Whether it is over, or nobody came back in time.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.outbox.lock().has_ended() || self.away_until.lock().is_some_and(|until| now >= until)
+    }
+
+    /// Whether it has been ended, so that nothing may be added to it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.outbox.lock().has_ended()
+    }
+
+    /// Whether a connection holds it.
+    pub(super) fn is_connected(&self) -> bool {
+        self.outbox.lock().link().is_some()
+    }
+
+    /// One message of every topic that is yet to be sent.
+    pub(super) fn unsent(&self) -> Vec<Arc<Message>> {
+        self.outbox.lock().unsent()
+    }
+
+    /// Forgets what is yet to be sent and no longer permitted.
+    pub(super) fn withhold(&self, permitted: impl Fn(&Message) -> bool) {
+        self.with_outbox(|outbox| outbox.withhold(permitted));
+    }
+
+    /// Whether a publisher should wait for this session before it goes on.
+    pub(super) fn congestion(&self) -> Option<Congestion> {
+        if self.paused.load(SeqCst) { None } else { self.outbox.lock().congestion(Instant::now()) }
+    }
+
+    /// A publisher waited in vain.
+    pub(super) fn give_up(&self) {
+        self.outbox.lock().give_up(Instant::now());
+    }
+
+    /// Whether the connection's own socket has fallen behind.
+    pub(super) fn is_behind(&self, connection: u64) -> bool {
+        self.outbox.lock().is_behind(connection)
+    }
+}

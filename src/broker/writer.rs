@@ -1,0 +1,79 @@
+//! The task that writes one connection: takes all that is ready in one swap and writes it in one go.
+
+use std::{io, sync::Arc};
+
+use bytes::{Buf, BytesMut};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::{
+    Event,
+    control::{Control, End},
+    core::Core,
+    session::Session,
+    stats::Counters,
+};
+
+/// A buffer that grew beyond this is given back once it is written.
+const KEEP_CAPACITY: usize = 64 * 1024;
+
+/// Writes until the session goes elsewhere, the connection ends or the socket fails.
+pub(super) async fn write_loop(
+    core: Arc<Core>,
+    session: Arc<Session>,
+    control: Arc<Control>,
+    mut socket: impl AsyncWrite + Unpin + Send,
+) {
+    let mut chunk = BytesMut::new();
+    loop {
+        let taken = session.take(control.id, &mut chunk);
+        Counters::add(&core.counters.dropped, taken.dropped);
+        let messages = taken.dropped + taken.lost;
+        if messages > 0 {
+            core.observer.observe(Event::Dropped { identity: &control.identity, messages });
+        }
+        Counters::add(&core.counters.messages_out, taken.sent);
+        if chunk.is_empty() {
+            if taken.gone || control.finishing.is_cancelled() {
+                break;
+            }
+            tokio::select! {
+                () = control.wake.notified() => {}
+                () = control.finishing.cancelled() => {}
+            }
+            continue;
+        }
+        if let Err(error) = write(&core, &mut socket, &mut chunk).await {
+            control.end(End::lost(format!("cannot write: {error}")));
+            return;
+        }
+        if chunk.capacity() > KEEP_CAPACITY {
+            chunk = BytesMut::new();
+        }
+    }
+    control.finishing.cancelled().await;
+    let mut last = control.last_words();
+    if !last.is_empty() && write(&core, &mut socket, &mut last).await.is_err() {
+        return;
+    }
+    // The peer may be gone already, which is what is wanted.
+    let _ = timeout(core.limits.write_timeout, socket.shutdown()).await;
+}
+
+async fn write(core: &Core, socket: &mut (impl AsyncWrite + Unpin), chunk: &mut BytesMut) -> io::Result<()> {
+    let total = chunk.len();
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing");
+    while chunk.has_remaining() {
+        let written =
+            timeout(core.limits.write_timeout, socket.write_buf(chunk)).await.map_err(|_| late())??;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    timeout(core.limits.write_timeout, socket.flush()).await.map_err(|_| late())??;
+    chunk.clear();
+    Counters::add(&core.counters.bytes_out, total as u64);
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Failures as people read them: what went wrong, why, and the next step.
+
+use std::time::Duration;
+
+use crate::{
+    api::{Problem, ProblemCode},
+    files::FilesError,
+};
+
+use super::Failure;
+
+impl Failure {
+    /// What, why and the next step.
+    pub(super) fn new(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into(), next: next.into(), retry_after: None }
+    }
+
+    /// As the station told it.
+    pub(super) fn of_problem(what: &str, problem: &Problem) -> Self {
+        let next = match problem.code {
+            ProblemCode::SessionOver => "Log in again.",
+            ProblemCode::TryLater => "Wait, then try again.",
+            ProblemCode::WrongCredentials => "Check username, password and code, and try again.",
+            ProblemCode::WrongCode => "Wait for the next code and try again; check this computer's clock.",
+            ProblemCode::NameTaken => "Choose another name.",
+            ProblemCode::Internal => "Ask whoever looks after the station to read its log.",
+            ProblemCode::VersionConflict => "Try again.",
+            _ => "",
+        };
+        Self {
+            retry_after: problem.retry_after_s.map(Duration::from_secs),
+            ..Self::new(what, problem.message.clone(), next)
+        }
+    }
+
+    /// A file or folder on this computer.
+    pub(super) fn of_files(what: &str, error: &FilesError) -> Self {
+        Self::new(what, error.to_string(), "")
+    }
+}
+
+/// What did not happen, for a command without a login.
+pub(super) fn not_logged_in(what: &str) -> Failure {
+    Failure::new(what, "Nobody is logged in.", "Log in first.")
+}

@@ -1,0 +1,298 @@
+//! One MQTT 5 connection: made afresh for every attempt, polled by one task, fed without waiting.
+//!
+//! What is known of rumqttc 0.25 and held here: a publish is matched to its packet id first-in-first-out by
+//! `Outgoing`; nothing awaits its request channel while it is polled; packet ids never catch up with one that is
+//! still open, because no more ids are handed out than its in-flight table has places.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use rumqttc::{
+    Outgoing, TlsConfiguration, Transport,
+    v5::{
+        AsyncClient, ConnectionError, Event, EventLoop, MqttOptions,
+        mqttbytes::{
+            QoS,
+            v5::{
+                ConnAck, ConnectProperties, Filter, Packet, PubAck, Publish, PublishProperties,
+                RetainForwardRule, SubAck, UnsubAck,
+            },
+        },
+    },
+};
+use rustls::ClientConfig;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{api::Confidential, client::address::Address, topic::TopicFilter};
+
+use super::super::store::OutboxRow;
+
+/// Places in rumqttc's table of unacknowledged publishes. One is kept free: a full table would hold back our
+/// acknowledgements too.
+const IN_FLIGHT: u16 = 257;
+/// Unacknowledged messages that the broker may send us.
+const RECEIVE_MAXIMUM: u16 = 1_000;
+/// The largest packet that we take, told to the broker; also what bounds the memory of [`EVENTS`].
+pub(super) const MAX_PACKET: u32 = 16 << 20;
+/// Events that wait for the link; then the network waits.
+const EVENTS: usize = 512;
+/// Requests that wait for the network: every unacknowledged message in both directions, and then some.
+const REQUESTS: usize = 4_096;
+/// How long the broker keeps our session, and QoS 1 messages for us, while the link is down.
+const SESSION_EXPIRY_S: u32 = 3_600;
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// TCP, TLS and CONNECT together.
+const CONNECT_TIMEOUT_S: u64 = 10;
+
+/// How to reach the broker.
+#[derive(Clone)]
+pub(in crate::client) struct Broker {
+    pub address: Address,
+    pub tls: Arc<ClientConfig>,
+    pub username: String,
+    pub token: Confidential,
+    pub client_id: String,
+}
+
+/// What happens on a connection.
+pub(super) enum Happening {
+    Online(ConnAck),
+    Incoming(Publish),
+    /// The network has it: its packet id, 0 at QoS 0.
+    Sent(u16),
+    Acked(PubAck),
+    SubscribeSent(u16),
+    Subscribed(SubAck),
+    UnsubscribeSent(u16),
+    Unsubscribed(UnsubAck),
+    Lost(ConnectionError),
+}
+
+/// What the broker takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Takes {
+    /// Bytes of a packet.
+    pub packet: usize,
+    pub retain: bool,
+    pub qos1: bool,
+    /// Unacknowledged publishes.
+    window: u16,
+    /// Packet ids before they start over.
+    ids: u16,
+}
+
+impl Takes {
+    pub(super) fn of(connack: &ConnAck) -> Self {
+        let told = connack.properties.as_ref();
+        let packet = told.and_then(|told| told.max_packet_size).unwrap_or(268_435_455);
+        let ids = told.and_then(|told| told.receive_max).unwrap_or(u16::MAX).min(IN_FLIGHT);
+        Self {
+            packet: usize::try_from(packet).unwrap_or(usize::MAX),
+            retain: told.and_then(|told| told.retain_available) != Some(0),
+            qos1: told.and_then(|told| told.max_qos) != Some(0),
+            window: (ids - 1).max(1),
+            ids,
+        }
+    }
+}
+
+/// One connection, or the attempt at one. Dropping it ends it at once.
+pub(super) struct Connection {
+    client: AsyncClient,
+    pub(super) events: mpsc::Receiver<Happening>,
+    task: JoinHandle<()>,
+    /// From CONNACK.
+    pub(super) takes: Option<Takes>,
+    /// Packet ids handed out so far.
+    ids: u64,
+    /// Subscribes and unsubscribes: handed over, then by packet id.
+    asked: VecDeque<(u64, Vec<TopicFilter>)>,
+    asked_by_id: HashMap<u16, (u64, Vec<TopicFilter>)>,
+    /// Acknowledgements that found the request channel full.
+    acks: VecDeque<u16>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connection {
+    /// Begins an attempt.
+    pub(super) fn begin(broker: &Broker) -> Self {
+        let mut options = MqttOptions::new(&broker.client_id, &broker.address.host, broker.address.port);
+        let mut properties = ConnectProperties::new();
+        properties.session_expiry_interval = Some(SESSION_EXPIRY_S);
+        properties.receive_maximum = Some(RECEIVE_MAXIMUM);
+        properties.max_packet_size = Some(MAX_PACKET);
+        properties.request_problem_info = Some(1);
+        options
+            .set_credentials(&broker.username, broker.token.reveal())
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&broker.tls))))
+            .set_keep_alive(KEEP_ALIVE)
+            .set_connection_timeout(CONNECT_TIMEOUT_S)
+            .set_clean_start(false)
+            .set_manual_acks(true)
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT)
+            .set_connect_properties(properties);
+        let mut network = rumqttc::NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
+        let (client, eventloop) = AsyncClient::new(options, REQUESTS);
+        let (happened, events) = mpsc::channel(EVENTS);
+        let task = tokio::spawn(poll(eventloop, happened));
+        Self {
+            client,
+            events,
+            task,
+            takes: None,
+            ids: 0,
+            asked: VecDeque::new(),
+            asked_by_id: HashMap::new(),
+            acks: VecDeque::new(),
+        }
+    }
+
+    /// Whether one more packet id can be handed out: `oldest` is the number of the oldest open publish.
+    fn has_id(&self, takes: Takes, oldest: Option<u64>) -> bool {
+        let open = self.asked.iter().chain(self.asked_by_id.values()).map(|(number, _)| *number);
+        let next = self.ids + 1;
+        next - open.chain(oldest).min().unwrap_or(next) < u64::from(takes.ids)
+    }
+
+    /// Hands a message to the network. `open`: how many QoS 1 messages are unacknowledged, and the number of the
+    /// oldest. The answer is its number among packet ids (0 at QoS 0), or `None` where it must wait.
+    pub(super) fn publish(&mut self, row: &OutboxRow, open: usize, oldest: Option<u64>) -> Option<u64> {
+        let takes = self.takes?;
+        if row.qos > 0 && (open >= usize::from(takes.window) || !self.has_id(takes, oldest)) {
+            return None;
+        }
+        let qos = if row.qos > 0 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let properties = row
+            .content_type
+            .as_ref()
+            .map(|text| PublishProperties {
+                content_type: Some(text.clone()),
+                ..PublishProperties::default()
+            })
+            .unwrap_or_default();
+        self.client
+            .try_publish_with_properties(row.topic.as_str(), qos, row.retain, row.wire.clone(), properties)
+            .ok()?;
+        if row.qos == 0 {
+            return Some(0);
+        }
+        self.ids += 1;
+        Some(self.ids)
+    }
+
+    /// Subscribes. The broker is to send retained messages only where it did not know the subscription, and to mark
+    /// them as such (Retain As Published off), so that the replay guard can tell them from live ones.
+    pub(super) fn subscribe(
+        &mut self,
+        filters: Vec<TopicFilter>,
+        oldest: Option<u64>,
+    ) -> Result<(), Vec<TopicFilter>> {
+        let Some(takes) = self.takes.filter(|takes| self.has_id(*takes, oldest)) else { return Err(filters) };
+        let qos = if takes.qos1 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let asked = filters.iter().map(|filter| Filter {
+            retain_forward_rule: RetainForwardRule::OnNewSubscribe,
+            ..Filter::new(filter.as_str(), qos)
+        });
+        match self.client.try_subscribe_many(asked.collect::<Vec<_>>()) {
+            Ok(()) => {
+                self.ids += 1;
+                self.asked.push_back((self.ids, filters));
+                Ok(())
+            }
+            Err(_) => Err(filters),
+        }
+    }
+
+    /// Unsubscribes.
+    pub(super) fn unsubscribe(
+        &mut self,
+        filter: TopicFilter,
+        oldest: Option<u64>,
+    ) -> Result<(), TopicFilter> {
+        if self.takes.is_none_or(|takes| !self.has_id(takes, oldest)) {
+            return Err(filter);
+        }
+        match self.client.try_unsubscribe(filter.as_str()) {
+            Ok(()) => {
+                self.ids += 1;
+                self.asked.push_back((self.ids, vec![filter]));
+                Ok(())
+            }
+            Err(_) => Err(filter),
+        }
+    }
+
+    /// The oldest subscribe or unsubscribe that was handed over has this packet id.
+    pub(super) fn asked_with(&mut self, packet_id: u16) {
+        if let Some(asked) = self.asked.pop_front() {
+            self.asked_by_id.insert(packet_id, asked);
+        }
+    }
+
+    /// What was asked with this packet id; it is answered now.
+    pub(super) fn answered(&mut self, packet_id: u16) -> Vec<TopicFilter> {
+        self.asked_by_id.remove(&packet_id).map(|(_, filters)| filters).unwrap_or_default()
+    }
+
+    /// Acknowledges messages that are on disk.
+    pub(super) fn acknowledge(&mut self, packet_ids: impl IntoIterator<Item = u16>) {
+        self.acks.extend(packet_ids);
+        while let Some(&packet_id) = self.acks.front() {
+            let publish = Publish { pkid: packet_id, qos: QoS::AtLeastOnce, ..Publish::default() };
+            if self.client.try_ack(&publish).is_err() {
+                break;
+            }
+            self.acks.pop_front();
+        }
+    }
+
+    /// Says goodbye once everything handed over has gone out, and waits for that.
+    pub(super) async fn disconnect(mut self, at_most: Duration) {
+        if self.takes.is_none() || self.client.try_disconnect().is_err() {
+            return;
+        }
+        let goodbye = async {
+            while let Some(happening) = self.events.recv().await {
+                if matches!(happening, Happening::Lost(_)) {
+                    break;
+                }
+            }
+        };
+        // A peer that does not close is left behind.
+        let _ = tokio::time::timeout(at_most, goodbye).await;
+    }
+}
+
+/// The one task that polls. It waits for the link where that is behind, and the link never waits for it.
+async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
+    loop {
+        let happening = match eventloop.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(connack))) => Happening::Online(connack),
+            Ok(Event::Incoming(Packet::Publish(publish))) => Happening::Incoming(publish),
+            Ok(Event::Incoming(Packet::PubAck(puback))) => Happening::Acked(puback),
+            Ok(Event::Incoming(Packet::SubAck(suback))) => Happening::Subscribed(suback),
+            Ok(Event::Incoming(Packet::UnsubAck(unsuback))) => Happening::Unsubscribed(unsuback),
+            Ok(Event::Outgoing(Outgoing::Publish(packet_id))) => Happening::Sent(packet_id),
+            Ok(Event::Outgoing(Outgoing::Subscribe(packet_id))) => Happening::SubscribeSent(packet_id),
+            Ok(Event::Outgoing(Outgoing::Unsubscribe(packet_id))) => Happening::UnsubscribeSent(packet_id),
+            Ok(_) => continue,
+            Err(error) => {
+                let _ = happened.send(Happening::Lost(error)).await;
+                return;
+            }
+        };
+        if happened.send(happening).await.is_err() {
+            return;
+        }
+    }
+}

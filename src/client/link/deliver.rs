@@ -1,0 +1,115 @@
+//! What arrives: opened, judged, kept, then acknowledged and shown. And the history, opened again.
+
+use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
+
+use crate::{audit::Record, seal::replay::Replay, topic::TopicName};
+
+use super::{
+    super::{
+        Asked, AuditLog, Event, Failure, Message, Opening, clock::now_ms, sealing::Received,
+        store::HistoryRow,
+    },
+    Link, Turn,
+};
+
+/// Messages of the history that are opened again at most; more would not reach the window in one piece.
+const MAX_LOADED: u32 = 5_000;
+
+impl Link {
+    pub(super) fn receive(&mut self, publish: Publish, turn: &mut Turn) {
+        let qos = match publish.qos {
+            QoS::AtMostOnce => 0,
+            // Subscriptions are made with QoS 1 at most, so that nothing comes at QoS 2.
+            QoS::AtLeastOnce | QoS::ExactlyOnce => 1,
+        };
+        if qos > 0 {
+            turn.acks.push(publish.pkid);
+        }
+        let topic = std::str::from_utf8(&publish.topic).ok().and_then(|topic| TopicName::new(topic).ok());
+        let Some(topic) = topic else {
+            tracing::warn!("a message under an invalid topic name was left out");
+            return;
+        };
+        let (wire, retained) = (publish.payload, publish.retain);
+        let guard = &mut self.guard;
+        let received =
+            self.sealing.open(&topic, &wire, !retained, |opened| Some(guard.judge(opened, &topic, retained)));
+        // MQTT may repeat a QoS 1 message: no alarm, and not shown twice.
+        if received.verdict == Some(Replay::Repeated) {
+            turn.repeats += 1;
+            return;
+        }
+        turn.audit.push((AuditLog::Subscriber, self.receive_record(&topic, wire.len(), &received.opening)));
+        let row = HistoryRow {
+            id: self.store.take_history_id(),
+            arrived_ms: now_ms(),
+            topic,
+            qos,
+            retained,
+            wire,
+            verdict: received.verdict,
+        };
+        turn.messages.push(message(&row, received));
+        turn.changes.arrived.push(row);
+    }
+
+    fn receive_record(&self, topic: &TopicName, wire_len: usize, opening: &Opening) -> Record {
+        let base = |outcome| Record {
+            topic: Some(topic.as_str().to_owned()),
+            wire_len: Some(wire_len as u64),
+            ..self.auditor.record("receive", outcome)
+        };
+        match opening {
+            Opening::Opened { with, body, notes, .. } => {
+                let notes = notes.join(", ");
+                Record {
+                    kid: Some(with.kid.clone()),
+                    suite: Some(with.suite.to_string()),
+                    plain_len: Some(body.len() as u64),
+                    ..base(if notes.is_empty() { Ok(()) } else { Err(&notes) })
+                }
+            }
+            Opening::InTheClear { body } => {
+                Record { plain_len: Some(body.len() as u64), ..base(Err("in the clear")) }
+            }
+            Opening::Refused { name, .. } => base(Err(name)),
+        }
+    }
+
+    /// Opens the newest messages again. Their replay verdict is the one of their arrival.
+    pub(super) async fn load_history(&mut self, limit: u32) {
+        let rows = match self.store.history(limit.min(MAX_LOADED)).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let what = "The history could not be read.";
+                self.teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
+                return;
+            }
+        };
+        let opened = rows.iter().map(|row| {
+            let received = self.sealing.open(&row.topic, &row.wire, false, |_| row.verdict);
+            message(row, received)
+        });
+        let messages: Vec<Message> = opened.collect();
+        self.teller.tell(Event::Messages(messages));
+    }
+
+    pub(super) async fn clear_history(&mut self) {
+        if let Err(error) = self.store.clear_history().await {
+            let what = "The history is still there.";
+            self.teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
+        }
+    }
+}
+
+fn message(row: &HistoryRow, received: Received) -> Message {
+    Message {
+        serial: row.id,
+        arrived_ms: row.arrived_ms,
+        topic: row.topic.clone(),
+        qos: row.qos,
+        retained: row.retained,
+        wire: row.wire.clone(),
+        opening: received.opening,
+    }
+}

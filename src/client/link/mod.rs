@@ -1,0 +1,396 @@
+//! The link: the account's live MQTT connection, its outbox and what arrives, in one task.
+//!
+//! It works in turns: take everything that waits (commands, happenings on the network, clocks), put what changed on
+//! disk in one transaction, then acknowledge and tell. So the cost of the disk is shared by all that came in the
+//! meantime, nothing is acknowledged before it is kept, and nothing is told as queued before it is on disk.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `connect` | one connection: rumqttc and what is known of it |
+//! | `outgoing` | the outbox in memory, in order |
+//! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
+//! | `deliver` | what arrives: opened, judged, kept |
+//! | `subscriptions` | what is watched |
+//! | `state` | online, waiting, given up, and what a lost connection means |
+//! | `backoff` | how long to wait, and causes in words |
+
+mod backoff;
+mod connect;
+mod deliver;
+mod outgoing;
+mod publish;
+mod state;
+mod subscriptions;
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    acl::{Role, Subject},
+    audit::Record,
+    seal::replay::ReplayGuard,
+    topic::{TopicFilter, TopicName},
+};
+
+use super::{
+    Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState,
+    audit::Auditor,
+    keyring::remember_version,
+    sealing::Sealing,
+    store::{Changes, OutboxRow, Store},
+    teller::Teller,
+    tls::Seen,
+};
+use connect::Happening;
+
+pub(super) use connect::Broker;
+
+/// Commands and happenings that one turn takes at most, so that no turn is long.
+const PER_TURN: usize = 1_000;
+/// How long goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What the desk asks of the link.
+pub(super) enum Ask {
+    Publish {
+        draft: Draft,
+        every: Option<Duration>,
+    },
+    StopRepeat(TopicName),
+    Discard(i64),
+    Subscribe(TopicFilter),
+    Unsubscribe(TopicFilter),
+    SetClear {
+        filter: TopicFilter,
+        clear: bool,
+    },
+    LoadHistory(u32),
+    ClearHistory,
+    StartSample,
+    StopSample,
+    KeysChanged,
+    /// The vault has this version now: an older one is refused at the next login.
+    VaultSeen {
+        version: u64,
+    },
+    /// The role is another, or its rules are.
+    Role(Role),
+    RetryNow,
+    /// The broker refused us, but the session may live: try again later.
+    Refused {
+        reason: String,
+    },
+    /// The session at the station is over: try no more.
+    Over {
+        reason: String,
+    },
+    /// Ends the link, keeping what is under way.
+    End(oneshot::Sender<()>),
+}
+
+/// What the link tells the desk.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// The broker refused the token: does the station still know the session?
+    CheckSession { reason: String },
+    /// Online again after it was lost: what may have changed?
+    OnlineAgain,
+}
+
+/// What a link begins with.
+pub(super) struct Start {
+    pub broker: Broker,
+    pub seen: Seen,
+    pub pinned: String,
+    pub role: Role,
+    pub store: Store,
+    pub guard: ReplayGuard,
+    pub sealing: Sealing,
+    pub auditor: Auditor,
+    pub teller: Teller,
+    pub asks: mpsc::UnboundedReceiver<Ask>,
+    pub notes: mpsc::UnboundedSender<Note>,
+}
+
+/// See the module.
+pub(super) struct Link {
+    broker: Broker,
+    seen: Seen,
+    pinned: String,
+    role: Role,
+    store: Store,
+    guard: ReplayGuard,
+    sealing: Sealing,
+    auditor: Auditor,
+    teller: Teller,
+    notes: mpsc::UnboundedSender<Note>,
+    phase: state::Phase,
+    /// Attempts since the link was last online for a while.
+    attempt: u32,
+    was_online: bool,
+    outgoing: outgoing::Outgoing,
+    subscriptions: subscriptions::Subscriptions,
+    clear: Vec<TopicFilter>,
+    repeats: publish::Repeats,
+    /// Rows that are acknowledged but could not be deleted yet: the disk was full.
+    done_later: Vec<i64>,
+}
+
+/// What one turn gathers.
+#[derive(Default)]
+struct Turn {
+    changes: Changes,
+    /// Told after the commit.
+    entries: Vec<OutboxEntry>,
+    messages: Vec<Message>,
+    audit: Vec<(AuditLog, Record)>,
+    /// Packet ids to acknowledge after the commit.
+    acks: Vec<u16>,
+    repeats: u64,
+    queued_bytes: usize,
+    lost: Option<rumqttc::v5::ConnectionError>,
+    ended: Vec<oneshot::Sender<()>>,
+}
+
+impl Link {
+    /// Loads what rests, tells it, and runs until it is ended.
+    pub(super) async fn run(start: Start) {
+        let Start { broker, seen, pinned, role, mut store, guard, sealing, auditor, teller, mut asks, notes } =
+            start;
+        let loaded = async {
+            let outbox = store.outbox().await?;
+            let (watched, gone) = store.subscriptions().await?;
+            Ok::<_, super::store::StoreError>((outbox, watched, gone, store.clear_topics().await?))
+        };
+        let (outbox, watched, gone, clear) = loaded.await.unwrap_or_else(|error| {
+            let what = "What waited on this computer could not be read.";
+            teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
+            Default::default()
+        });
+        let mut link = Self {
+            broker,
+            seen,
+            pinned,
+            role,
+            store,
+            guard,
+            sealing,
+            auditor,
+            teller,
+            notes,
+            phase: state::Phase::Idle,
+            attempt: 0,
+            was_online: false,
+            outgoing: outgoing::Outgoing::of(outbox),
+            subscriptions: subscriptions::Subscriptions::of(watched, gone),
+            clear,
+            repeats: publish::Repeats::default(),
+            done_later: Vec::new(),
+        };
+        link.tell_all();
+        link.connect();
+        let ended = link.turns(&mut asks).await;
+        link.end().await;
+        for answer in ended {
+            let _ = answer.send(());
+        }
+    }
+
+    fn tell_all(&self) {
+        let entries = self.outgoing.all().map(|(row, _)| row.entry(OutboxState::Queued)).collect();
+        self.teller.tell(Event::Outbox(entries));
+        self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
+        self.teller.tell(Event::ClearTopics(self.clear.clone()));
+    }
+
+    async fn turns(&mut self, asks: &mut mpsc::UnboundedReceiver<Ask>) -> Vec<oneshot::Sender<()>> {
+        loop {
+            let mut turn = Turn::default();
+            let wake_at = self.next_clock();
+            tokio::select! {
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.ask(ask, &mut turn).await,
+                    // The desk is gone without a word.
+                    None => return Vec::new(),
+                },
+                happening = self.phase.happening() => self.happening(happening, &mut turn).await,
+                () = sleep_until(wake_at) => {}
+            }
+            for _ in 0..PER_TURN {
+                let Ok(ask) = asks.try_recv() else { break };
+                self.ask(ask, &mut turn).await;
+            }
+            for _ in 0..PER_TURN {
+                let Some(happening) = self.phase.waiting_happening() else { break };
+                self.happening(happening, &mut turn).await;
+            }
+            self.clocks(&mut turn);
+            self.finish(&mut turn).await;
+            if !turn.ended.is_empty() {
+                return turn.ended;
+            }
+        }
+    }
+
+    /// When something is due next.
+    fn next_clock(&self) -> Option<Instant> {
+        [self.phase.retry_at(), self.repeats.next()].into_iter().flatten().min()
+    }
+
+    fn clocks(&mut self, turn: &mut Turn) {
+        let now = Instant::now();
+        if self.phase.retry_at().is_some_and(|at| at <= now) {
+            self.connect();
+        }
+        self.due_repeats(now, turn);
+    }
+
+    /// Puts the turn on disk, then acknowledges and tells.
+    async fn finish(&mut self, turn: &mut Turn) {
+        let guard_rows = self.guard.take_changes();
+        turn.changes.replay.extend(guard_rows.into_iter().map(|row| (row.key, row.value)));
+        turn.changes.done.append(&mut self.done_later);
+        match self.store.commit(&turn.changes).await {
+            Ok(()) => {
+                for row in std::mem::take(&mut turn.changes.queued) {
+                    turn.entries.push(row.entry(OutboxState::Queued));
+                    self.outgoing.push(row);
+                }
+                if let Some(connection) = self.phase.connection() {
+                    connection.acknowledge(std::mem::take(&mut turn.acks));
+                }
+                for (log, record) in turn.audit.drain(..) {
+                    self.auditor.note_record(log, record);
+                }
+                self.teller.tell_all(&mut turn.messages, &mut turn.entries, turn.repeats);
+            }
+            Err(error) => self.not_kept(turn, &error.to_string()).await,
+        }
+        self.pump().await;
+        if let Some(error) = turn.lost.take() {
+            self.lost(&error);
+        }
+    }
+
+    /// The disk took nothing of this turn: nothing of it is acknowledged, and the network has to send it again.
+    async fn not_kept(&mut self, turn: &mut Turn, why: &str) {
+        let next = "Free some space on this computer's disk, then try again.";
+        if !turn.changes.queued.is_empty() {
+            let what = match turn.changes.queued.len() {
+                1 => "The message was not queued.".to_owned(),
+                many => format!("{many} messages were not queued."),
+            };
+            self.teller.fail(Asked::Publish, Failure::new(what, why, next));
+        }
+        self.done_later.append(&mut turn.changes.done);
+        let settled = turn.entries.drain(..).collect();
+        self.teller.tell(Event::Outbox(settled));
+        if turn.changes.arrived.is_empty() {
+            return;
+        }
+        let what = "Messages that arrived could not be kept.";
+        self.teller.fail(Asked::History, Failure::new(what, why, next));
+        // The guard must not remember what was not kept: the broker sends it again.
+        match self.store.replay_rows().await.map(ReplayGuard::load) {
+            Ok(Ok(guard)) => self.guard = guard,
+            Ok(Err(error)) => tracing::error!(%error, "the replay memory cannot be read back"),
+            Err(error) => tracing::error!(%error, "the replay memory cannot be read back"),
+        }
+        self.drop_connection(format!("messages could not be kept: {why}"));
+    }
+
+    async fn ask(&mut self, ask: Ask, turn: &mut Turn) {
+        match ask {
+            Ask::Publish { draft, every } => self.publish(draft, every, turn),
+            Ask::StopRepeat(topic) => self.stop_repeat(&topic),
+            Ask::Discard(id) => self.discard(id, turn),
+            Ask::Subscribe(filter) => self.subscribe(filter).await,
+            Ask::Unsubscribe(filter) => self.unsubscribe(filter).await,
+            Ask::SetClear { filter, clear } => self.set_clear(filter, clear).await,
+            Ask::LoadHistory(limit) => self.load_history(limit).await,
+            Ask::ClearHistory => self.clear_history().await,
+            Ask::StartSample => self.start_sample(),
+            Ask::StopSample => self.stop_sample(),
+            Ask::KeysChanged => self.sealing.keys_changed(),
+            Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
+            Ask::Role(role) => self.role = role,
+            Ask::RetryNow => self.retry_now(),
+            Ask::Refused { reason } => self.refused(reason),
+            Ask::Over { reason } => self.over(reason),
+            Ask::End(answer) => turn.ended.push(answer),
+        }
+    }
+
+    async fn happening(&mut self, happening: Happening, turn: &mut Turn) {
+        match happening {
+            Happening::Online(connack) => self.online(&connack),
+            Happening::Incoming(publish) => self.receive(publish, turn),
+            Happening::Sent(packet_id) => self.sent(packet_id, turn),
+            Happening::Acked(puback) => self.acked(puback, turn),
+            Happening::SubscribeSent(packet_id) | Happening::UnsubscribeSent(packet_id) => {
+                if let Some(connection) = self.phase.connection() {
+                    connection.asked_with(packet_id);
+                }
+            }
+            Happening::Subscribed(suback) => self.subscribed(&suback),
+            Happening::Unsubscribed(unsuback) => self.unsubscribed(&unsuback).await,
+            Happening::Lost(error) => turn.lost = Some(error),
+        }
+    }
+
+    /// Hands the network what it takes; what this broker cannot take at all is told and removed.
+    async fn pump(&mut self) {
+        self.pump_subscriptions();
+        let Some(connection) = self.phase.connection() else { return };
+        connection.acknowledge([]);
+        let refused = self.outgoing.pump(connection).refused;
+        if refused.is_empty() {
+            return;
+        }
+        let done = refused.iter().map(|(row, _)| row.id).collect();
+        if let Err(error) = self.store.commit(&Changes { done, ..Changes::default() }).await {
+            tracing::warn!(%error, "refused messages stay in the outbox");
+        }
+        let mut entries = Vec::new();
+        for (row, why) in refused {
+            self.auditor.note_record(AuditLog::Publisher, self.outbox_record(&row, Err(&why)));
+            entries.push(row.entry(OutboxState::Refused { why }));
+        }
+        self.teller.tell(Event::Outbox(entries));
+    }
+
+    /// An audit line about an outgoing message.
+    fn outbox_record(&self, row: &OutboxRow, outcome: Result<(), &str>) -> Record {
+        Record {
+            topic: Some(row.topic.as_str().to_owned()),
+            kid: row.sealed_with.as_ref().map(|with| with.kid.clone()),
+            suite: row.sealed_with.as_ref().map(|with| with.suite.to_string()),
+            plain_len: Some(row.plain_len as u64),
+            wire_len: Some(row.wire.len() as u64),
+            ..self.auditor.record("publish", outcome)
+        }
+    }
+
+    /// Who asks, for `acl`.
+    fn subject(&self) -> Subject<'_> {
+        Subject { username: &self.broker.username, client_id: &self.broker.client_id }
+    }
+
+    async fn end(mut self) {
+        if let Some(connection) = self.phase.take_connection() {
+            connection.disconnect(GOODBYE).await;
+        }
+        self.store.close().await;
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,171 @@
+//! Online, waiting, given up; and what a lost connection means.
+
+use rumqttc::v5::{ConnectionError, mqttbytes::v5::ConnAck};
+use tokio::time::Instant;
+
+use super::{
+    super::{Event, LinkState, OutboxState, clock::now_ms, http, tls},
+    Link, Note,
+    backoff::{self, Cause},
+    connect::{Connection, Happening, Takes},
+};
+
+/// A connection that lasted this long was a good one: the next wait is short again.
+const SETTLED: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Where the link is.
+pub(super) enum Phase {
+    /// Not begun.
+    Idle,
+    /// An attempt, or online.
+    Line { connection: Connection, online_since: Option<Instant> },
+    /// Until the next attempt.
+    Waiting { retry_at: Instant },
+    /// The desk asks the station whether the session still lives.
+    Checking,
+    /// The session is over.
+    Over,
+}
+
+impl Phase {
+    pub(super) fn connection(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Line { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub(super) fn take_connection(&mut self) -> Option<Connection> {
+        match std::mem::replace(self, Self::Idle) {
+            Self::Line { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// The next happening; never, where there is no connection.
+    pub(super) async fn happening(&mut self) -> Happening {
+        match self.connection() {
+            Some(connection) => match connection.events.recv().await {
+                Some(happening) => happening,
+                None => Happening::Lost(ConnectionError::RequestsDone),
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A happening that waits already.
+    pub(super) fn waiting_happening(&mut self) -> Option<Happening> {
+        self.connection()?.events.try_recv().ok()
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        match self {
+            Self::Waiting { retry_at } => Some(*retry_at),
+            _ => None,
+        }
+    }
+}
+
+impl Link {
+    /// Begins the next attempt.
+    pub(super) fn connect(&mut self) {
+        self.attempt += 1;
+        self.phase = Phase::Line { connection: Connection::begin(&self.broker), online_since: None };
+        self.teller.tell(Event::Link(LinkState::Connecting { attempt: self.attempt }));
+    }
+
+    pub(super) fn retry_now(&mut self) {
+        if matches!(self.phase, Phase::Waiting { .. } | Phase::Checking) {
+            self.connect();
+        }
+    }
+
+    pub(super) fn online(&mut self, connack: &ConnAck) {
+        if let Phase::Line { connection, online_since } = &mut self.phase {
+            connection.takes = Some(Takes::of(connack));
+            *online_since = Some(Instant::now());
+        }
+        self.subscriptions.ask_all();
+        self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
+        self.teller.tell(Event::Link(LinkState::Online {
+            broker: format!("mqtts://{}", self.broker.address),
+            protocol: "MQTT 5".to_owned(),
+            tls: tls::PROTOCOL.to_owned(),
+        }));
+        if std::mem::replace(&mut self.was_online, true) {
+            let _ = self.notes.send(Note::OnlineAgain);
+        }
+    }
+
+    /// The connection is gone: everything unacknowledged goes back to the outbox.
+    fn gather_back(&mut self) {
+        if let Phase::Line { online_since: Some(since), .. } = &self.phase
+            && since.elapsed() >= SETTLED
+        {
+            self.attempt = 0;
+        }
+        self.phase = Phase::Idle;
+        let again: Vec<_> = self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)).collect();
+        if !again.is_empty() {
+            self.teller.tell(Event::Outbox(again));
+        }
+        self.subscriptions.forget_answers();
+    }
+
+    pub(super) fn lost(&mut self, error: &ConnectionError) {
+        self.gather_back();
+        match Cause::of(error) {
+            Cause::Transient(reason) => self.wait(reason),
+            Cause::Credentials(reason) => {
+                self.phase = Phase::Checking;
+                let _ = self.notes.send(Note::CheckSession { reason });
+            }
+            Cause::Identity => {
+                let seen =
+                    http::identity(&self.seen).map(|identity| identity.fingerprint.as_str().to_owned());
+                match seen {
+                    Some(seen) if seen != self.pinned => {
+                        let address = self.broker.address.to_string();
+                        let pinned = self.pinned.clone();
+                        self.teller.tell(Event::StationChanged { address, pinned, seen });
+                        self.over("another station than the pinned one answers; nothing was sent".to_owned());
+                    }
+                    _ => self.wait("the station's certificate does not hold".to_owned()),
+                }
+            }
+        }
+    }
+
+    /// Gives the connection up for a reason on this side, and tries again later.
+    pub(super) fn drop_connection(&mut self, reason: String) {
+        if self.phase.connection().is_some() {
+            self.gather_back();
+            self.wait(reason);
+        }
+    }
+
+    fn wait(&mut self, reason: String) {
+        let wait = backoff::wait(self.attempt.max(1));
+        self.phase = Phase::Waiting { retry_at: Instant::now() + wait };
+        let retry_at_ms = now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.teller.tell(Event::Link(LinkState::Waiting {
+            attempt: self.attempt.max(1),
+            retry_at_ms,
+            reason,
+        }));
+    }
+
+    /// The desk found the session alive after all, or could not ask.
+    pub(super) fn refused(&mut self, reason: String) {
+        if matches!(self.phase, Phase::Checking) {
+            self.wait(reason);
+        }
+    }
+
+    /// The session is over: the outbox is kept, and nothing more is tried.
+    pub(super) fn over(&mut self, reason: String) {
+        self.gather_back();
+        self.phase = Phase::Over;
+        self.teller.tell(Event::Link(LinkState::LogInAgain { reason }));
+    }
+}

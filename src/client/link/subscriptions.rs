@@ -1,0 +1,165 @@
+//! What is watched: asked again at every connection, ended for good only when the broker confirms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rumqttc::v5::mqttbytes::v5::{SubAck, SubscribeReasonCode, UnsubAck};
+
+use crate::{acl::Right, topic::TopicFilter};
+
+use super::{
+    super::{Asked, AuditLog, Event, Failure, SubscriptionView},
+    Link,
+};
+
+/// Filters in one SUBSCRIBE.
+const PER_PACKET: usize = 20;
+
+/// See the module.
+pub(super) struct Subscriptions {
+    /// With the broker's answer.
+    watched: BTreeMap<TopicFilter, Option<Result<u8, String>>>,
+    /// Ended here, not yet confirmed.
+    gone: BTreeSet<TopicFilter>,
+    /// To be sent.
+    to_ask: BTreeSet<TopicFilter>,
+    to_end: BTreeSet<TopicFilter>,
+    /// Asked by a person and not by a new connection: goes into the audit log.
+    fresh: BTreeSet<TopicFilter>,
+}
+
+impl Subscriptions {
+    pub(super) fn of(watched: Vec<TopicFilter>, gone: Vec<TopicFilter>) -> Self {
+        Self {
+            watched: watched.into_iter().map(|filter| (filter, None)).collect(),
+            gone: gone.into_iter().collect(),
+            to_ask: BTreeSet::new(),
+            to_end: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn view(&self) -> Vec<SubscriptionView> {
+        let view = |(filter, granted): (&TopicFilter, &Option<Result<u8, String>>)| SubscriptionView {
+            filter: filter.clone(),
+            granted: granted.clone(),
+        };
+        self.watched.iter().map(view).collect()
+    }
+
+    /// A new connection: everything is asked again.
+    pub(super) fn ask_all(&mut self) {
+        self.forget_answers();
+        self.to_ask = self.watched.keys().cloned().collect();
+        self.to_end = self.gone.clone();
+    }
+
+    pub(super) fn forget_answers(&mut self) {
+        self.watched.values_mut().for_each(|granted| *granted = None);
+    }
+}
+
+impl Link {
+    fn tell_subscriptions(&self) {
+        self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
+    }
+
+    pub(super) async fn subscribe(&mut self, filter: TopicFilter) {
+        let decision = self.role.decide_subscribe(&self.subject(), &filter);
+        if !decision.is_allowed() {
+            let why = decision.explain(&self.role, Right::Subscribe, filter.as_str());
+            self.auditor.note(AuditLog::Subscriber, "subscribe", Some(filter.as_str()), Err(&why));
+            let what = format!("{filter} is not watched.");
+            let next = "Choose a narrower filter, or ask the station's admin for the right.";
+            self.teller.fail(Asked::Subscribe, Failure::new(what, why, next));
+            return;
+        }
+        if let Err(error) = self.store.set_subscription(&filter, false).await {
+            let what = format!("{filter} is not watched.");
+            self.teller.fail(Asked::Subscribe, Failure::new(what, error.to_string(), ""));
+            return;
+        }
+        self.subscriptions.gone.remove(&filter);
+        self.subscriptions.to_end.remove(&filter);
+        if self.subscriptions.watched.insert(filter.clone(), None).is_none() {
+            self.subscriptions.fresh.insert(filter.clone());
+        }
+        self.subscriptions.to_ask.insert(filter);
+        self.tell_subscriptions();
+    }
+
+    pub(super) async fn unsubscribe(&mut self, filter: TopicFilter) {
+        if let Err(error) = self.store.set_subscription(&filter, true).await {
+            let what = format!("{filter} is still watched.");
+            self.teller.fail(Asked::Subscribe, Failure::new(what, error.to_string(), ""));
+            return;
+        }
+        self.auditor.note(AuditLog::Subscriber, "unsubscribe", Some(filter.as_str()), Ok(()));
+        self.subscriptions.watched.remove(&filter);
+        self.subscriptions.to_ask.remove(&filter);
+        self.subscriptions.gone.insert(filter.clone());
+        self.subscriptions.to_end.insert(filter);
+        self.tell_subscriptions();
+    }
+
+    /// Sends what is to be asked or ended, as far as the connection takes it.
+    pub(super) fn pump_subscriptions(&mut self) {
+        let oldest = self.outgoing.oldest();
+        let Some(connection) = self.phase.connection().filter(|connection| connection.takes.is_some()) else {
+            return;
+        };
+        while let Some(filter) = self.subscriptions.to_end.pop_first() {
+            if let Err(filter) = connection.unsubscribe(filter, oldest) {
+                self.subscriptions.to_end.insert(filter);
+                return;
+            }
+        }
+        while !self.subscriptions.to_ask.is_empty() {
+            let some =
+                std::iter::from_fn(|| self.subscriptions.to_ask.pop_first()).take(PER_PACKET).collect();
+            if let Err(filters) = connection.subscribe(some, oldest) {
+                self.subscriptions.to_ask.extend(filters);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn subscribed(&mut self, suback: &SubAck) {
+        let Some(connection) = self.phase.connection() else { return };
+        let told = suback.properties.as_ref().and_then(|properties| properties.reason_string.clone());
+        for (filter, code) in connection.answered(suback.pkid).into_iter().zip(&suback.return_codes) {
+            let granted = match code {
+                SubscribeReasonCode::Success(qos) => Ok(*qos as u8),
+                refused => Err(told.clone().unwrap_or_else(|| in_words(*refused).to_owned())),
+            };
+            if self.subscriptions.fresh.remove(&filter) {
+                let outcome = granted.as_ref().map(|_| ()).map_err(String::as_str);
+                self.auditor.note(AuditLog::Subscriber, "subscribe", Some(filter.as_str()), outcome);
+            }
+            if let Some(there) = self.subscriptions.watched.get_mut(&filter) {
+                *there = Some(granted);
+            }
+        }
+        self.tell_subscriptions();
+    }
+
+    pub(super) async fn unsubscribed(&mut self, unsuback: &UnsubAck) {
+        let Some(connection) = self.phase.connection() else { return };
+        for filter in connection.answered(unsuback.pkid) {
+            if self.subscriptions.gone.remove(&filter)
+                && let Err(error) = self.store.forget_subscription(&filter).await
+            {
+                tracing::warn!(%error, "the end of a subscription was not kept");
+            }
+        }
+    }
+}
+
+fn in_words(code: SubscribeReasonCode) -> &'static str {
+    match code {
+        SubscribeReasonCode::NotAuthorized => "the station does not permit it",
+        SubscribeReasonCode::TopicFilterInvalid => "the station takes the filter for invalid",
+        SubscribeReasonCode::QuotaExceeded => "the station's limit of subscriptions is reached",
+        SubscribeReasonCode::WildcardSubscriptionsNotSupported => "the broker takes no wildcards",
+        _ => "the station refused it",
+    }
+}

@@ -1,0 +1,204 @@
+//! The open vault at work: which key seals a draft, and what opening a message tells.
+//!
+//! One sealer, hence one session, per key epoch and program start. The vault is shared with the desk, which changes
+//! it; it is read-locked for one message at a time and never across a wait.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    keys::{Keyring, TopicKey, Vault},
+    seal::{Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, replay::Replay},
+    topic::TopicName,
+};
+
+use super::{Draft, KeyView, Opening, SealedWith, clock::now_ms};
+
+/// A stamp this far ahead of our clock is shown as a wrong clock.
+const AHEAD_MS: u64 = 10 * 60 * 1000;
+
+/// The open vault, shared between desk and link.
+pub(super) type SharedVault = Arc<RwLock<Vault>>;
+
+/// Reads the vault; a panic elsewhere does not lock people out of their keys.
+pub(super) fn read(vault: &SharedVault) -> RwLockReadGuard<'_, Vault> {
+    vault.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Seals and opens for one link.
+pub(super) struct Sealing {
+    vault: SharedVault,
+    sealers: HashMap<Kid, Sealer>,
+}
+
+/// A draft, sealed.
+pub(super) struct SealedDraft {
+    pub wire: Bytes,
+    pub with: SealedWith,
+    /// For MQTT's content type.
+    pub content_type: Option<&'static str>,
+}
+
+/// What arrived, opened or not.
+pub(super) struct Received {
+    pub opening: Opening,
+    /// `None` where it was not opened.
+    pub verdict: Option<Replay>,
+}
+
+impl Sealing {
+    pub(super) fn new(vault: SharedVault) -> Self {
+        Self { vault, sealers: HashMap::new() }
+    }
+
+    /// Drops the sealers of keys that are gone.
+    pub(super) fn keys_changed(&mut self) {
+        let vault = read(&self.vault);
+        self.sealers.retain(|kid, _| vault.keyring.key_for_opening(*kid).is_some());
+    }
+
+    /// Seals a draft with the key of its topic; `None` where no key covers it.
+    pub(super) fn seal(&mut self, draft: &Draft) -> Option<Result<SealedDraft, String>> {
+        let vault = read(&self.vault);
+        let key = vault.keyring.key_for_sealing(&draft.topic)?;
+        let kid = key.kid();
+        let sealer = match self.sealers.entry(kid) {
+            std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
+            std::collections::hash_map::Entry::Vacant(free) => match session() {
+                Ok(session) => free.insert(key.sealer(session)),
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let plain = Plain {
+            kind: Kind { retained: draft.retain, will: false },
+            content_type: draft.content_type.as_deref(),
+            body: &draft.body,
+        };
+        let mut sealed = sealer.seal(&draft.topic, &plain, now_ms());
+        if matches!(sealed, Err(SealError::Spent)) {
+            sealed = match session() {
+                Ok(session) => {
+                    sealer.start_session(session).and_then(|()| sealer.seal(&draft.topic, &plain, now_ms()))
+                }
+                Err(error) => return Some(Err(error)),
+            };
+        }
+        Some(sealed.map_err(|error| error.to_string()).map(|sealed| SealedDraft {
+            wire: sealed.into_bytes().into(),
+            with: sealed_with(key, kid),
+            content_type: key.suite().is_native().then_some(MEDIA_TYPE),
+        }))
+    }
+
+    /// Opens what arrived. `judge` is asked of what opened; `live` where it came just now and not from the history.
+    pub(super) fn open(
+        &self,
+        topic: &TopicName,
+        wire: &Bytes,
+        live: bool,
+        judge: impl FnOnce(&Opened) -> Option<Replay>,
+    ) -> Received {
+        let vault = read(&self.vault);
+        match vault.keyring.open(topic, wire) {
+            Ok(opened_with) => {
+                let opened = &opened_with.opened;
+                let verdict = judge(opened);
+                let mut notes = Vec::new();
+                match verdict {
+                    None => notes.push("not judged when it came".to_owned()),
+                    Some(Replay::Fresh) => {}
+                    Some(notable) => notes.push(notable.to_string()),
+                }
+                let now = now_ms();
+                if opened.sealed_at_ms > now.saturating_add(AHEAD_MS) {
+                    notes.push("clock ahead".to_owned());
+                }
+                if live && opened_with.epoch.is_overdue_at(now) {
+                    notes.push("sealed with a retired key".to_owned());
+                }
+                let opening = Opening::Opened {
+                    with: sealed_with(opened_with.key, opened.kid),
+                    body: Bytes::copy_from_slice(&opened.body),
+                    content_type: opened.content_type.clone(),
+                    sealed_at_ms: opened.sealed_at_ms,
+                    notes,
+                };
+                Received { opening, verdict }
+            }
+            Err(error) => {
+                let in_the_clear = match error {
+                    OpenError::NotAnEnvelope => true,
+                    OpenError::Empty => !vault.keyring.covers(topic),
+                    _ => false,
+                };
+                let opening = if in_the_clear {
+                    Opening::InTheClear { body: wire.clone() }
+                } else {
+                    Opening::Refused { name: name(&error).to_owned(), why: error.to_string() }
+                };
+                Received { opening, verdict: None }
+            }
+        }
+    }
+}
+
+/// 16 fresh random bytes: a repeated session id would repeat nonces.
+fn session() -> Result<[u8; 16], String> {
+    let mut session = [0; 16];
+    getrandom::fill(&mut session).map_err(|error| {
+        format!("the operating system gave no randomness ({error}), and without it no seal is safe")
+    })?;
+    Ok(session)
+}
+
+fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
+    SealedWith { label: key.label().to_owned(), kid: kid.to_string(), suite: key.suite() }
+}
+
+/// Two or three words for a cell in a table.
+fn name(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Empty => "Empty",
+        OpenError::NotAnEnvelope => "Not sealed",
+        OpenError::CutShort { .. } => "Cut short",
+        OpenError::TrailingBytes { .. } => "Over-long",
+        OpenError::BadHeader(_) => "Bad header",
+        OpenError::UnknownAlgorithm(_) => "Unknown algorithm",
+        OpenError::UnknownKey { .. } | OpenError::NoKeyForTopic { .. } => "No key",
+        OpenError::KeyNotForTopic { .. } => "Key not for this topic",
+        OpenError::NotSealedAsRequired { .. } => "Not sealed as required",
+        OpenError::Altered => "Altered",
+        OpenError::MovedTopic { .. } => "Moved",
+        OpenError::Padding => "Bad padding",
+        OpenError::BadContents(_) => "Bad contents",
+        OpenError::FernetRefused => "Altered or other key",
+    }
+}
+
+/// What names a key in commands: the id of its first epoch, which no rotation changes.
+pub(super) fn key_id(key: &TopicKey) -> String {
+    key.epochs().first().map_or_else(String::new, |first| first.kid().to_string())
+}
+
+/// The key that a command names.
+pub(super) fn find<'k>(keyring: &'k Keyring, id: &str) -> Option<&'k TopicKey> {
+    keyring.keys().iter().find(|key| key_id(key) == id)
+}
+
+/// A key as people see it.
+pub(super) fn view(key: &TopicKey) -> KeyView {
+    KeyView {
+        id: key_id(key),
+        label: key.label().to_owned(),
+        filters: key.filters().to_vec(),
+        suite: key.suite(),
+        kid: key.kid().to_string(),
+        fingerprint: key.fingerprint(),
+        created_ms: key.epochs().first().map_or(0, |first| first.created_ms()),
+        seals: key.sealing_allowed(),
+    }
+}

@@ -1,0 +1,119 @@
+use super::*;
+use crate::{
+    client::{SealedWith, Suite},
+    seal::replay::Replay,
+    topic::{TopicFilter, TopicName},
+};
+
+fn waiting(id: i64, wire: &'static [u8]) -> OutboxRow {
+    OutboxRow {
+        id,
+        queued_ms: 5,
+        topic: TopicName::new("a/b").unwrap(),
+        qos: 1,
+        retain: true,
+        wire: wire.into(),
+        plain_len: 3,
+        sealed_with: Some(SealedWith {
+            label: "Plant".into(),
+            kid: "00ff".into(),
+            suite: Suite::CoseChaCha20,
+        }),
+        content_type: Some("application/cose".into()),
+    }
+}
+
+fn arrived(id: i64, bytes: usize) -> HistoryRow {
+    HistoryRow {
+        id,
+        arrived_ms: 9,
+        topic: TopicName::new("t").unwrap(),
+        qos: 0,
+        retained: false,
+        wire: vec![7; bytes].into(),
+        verdict: Some(Replay::RolledBack),
+    }
+}
+
+async fn open(folder: &Path) -> Store {
+    Store::open(folder, 1).await.unwrap().0
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_reopening_byte_for_byte_and_ids_are_not_used_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let (first, second) = (store.take_outbox_id(), store.take_outbox_id());
+    let history = store.take_history_id();
+    let changes = Changes {
+        queued: vec![waiting(first, b"one"), waiting(second, b"two")],
+        arrived: vec![arrived(history, 4)],
+        replay: vec![(vec![1], Some(vec![2])), (vec![3], None)],
+        ..Changes::default()
+    };
+    store.commit(&changes).await.unwrap();
+    store.commit(&Changes { done: vec![first, second], ..Changes::default() }).await.unwrap();
+    store.commit(&Changes { queued: vec![waiting(3, b"three")], ..Changes::default() }).await.unwrap();
+    store.close().await;
+
+    let mut store = open(dir.path()).await;
+    let outbox = store.outbox().await.unwrap();
+    assert_eq!(outbox.len(), 1);
+    assert_eq!((outbox[0].id, &outbox[0].wire[..]), (3, &b"three"[..]));
+    assert_eq!(outbox[0].sealed_with, waiting(3, b"").sealed_with);
+    assert_eq!(store.take_outbox_id(), 4);
+    assert_eq!(store.take_history_id(), history + 1);
+    assert_eq!(store.history(10).await.unwrap()[0].verdict, Some(Replay::RolledBack));
+    assert_eq!(store.replay_rows().await.unwrap(), [(vec![1], vec![2])]);
+}
+
+#[tokio::test]
+async fn the_history_is_bounded_and_the_oldest_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let rows: Vec<_> = (1..=3000).map(|id| arrived(id, 99)).collect();
+    store.commit(&Changes { arrived: rows, ..Changes::default() }).await.unwrap();
+    let mut fill = store.history;
+    history::trim(&mut store.db, &mut fill, 500, u64::MAX / 2).await.unwrap();
+    let left = store.history(5000).await.unwrap();
+    assert_eq!((left.len(), left[0].id, left[489].id), (490, 2511, 3000));
+    history::trim(&mut store.db, &mut fill, 500, 10_000).await.unwrap();
+    assert_eq!(store.history(5000).await.unwrap().len(), 98);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_moved_aside_and_a_new_one_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    store.set_setting("client_id", "x").await.unwrap();
+    let filter = TopicFilter::new("a/#").unwrap();
+    store.set_subscription(&filter, false).await.unwrap();
+    store.close().await;
+    std::fs::write(dir.path().join("state.db"), b"this is not a database at all, but it is long enough")
+        .unwrap();
+    let (mut store, aside) = Store::open(dir.path(), 77).await.unwrap();
+    assert!(aside.unwrap().ends_with("state.db.damaged-77"));
+    assert_eq!(store.setting("client_id").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_second_window_on_the_same_account_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path()).await;
+    assert!(matches!(Store::open(dir.path(), 1).await, Err(StoreError::InUse)));
+    first.close().await;
+    open(dir.path()).await;
+}
+
+#[tokio::test]
+async fn an_unsubscribed_filter_is_remembered_until_the_broker_confirms() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let filter = TopicFilter::new("a/#").unwrap();
+    store.set_subscription(&filter, false).await.unwrap();
+    assert_eq!(store.subscriptions().await.unwrap(), (vec![filter.clone()], vec![]));
+    store.set_subscription(&filter, true).await.unwrap();
+    assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![filter.clone()]));
+    store.forget_subscription(&filter).await.unwrap();
+    assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![]));
+}

@@ -1,0 +1,109 @@
+//! What the broker asks: who connects, and may they publish, subscribe, be given this.
+
+use std::sync::Arc;
+
+use crate::{
+    acl::{Decision, Right, Role, Subject},
+    broker::{Authority, BoxFuture, ConnectRefusal, ConnectRequest, Identity, Transport, Verdict},
+    topic::{TopicFilter, TopicName},
+};
+
+use super::{Clock, roles::RoleBook, store::Store, token::proof_of};
+
+/// A token has 43 characters; what is longer is none, and is not hashed.
+const MAX_TOKEN_BYTES: usize = 128;
+
+/// Answers for the accounts.
+pub(crate) struct Gatekeeper {
+    pub(crate) store: Store,
+    pub(crate) roles: Arc<RoleBook>,
+    pub(crate) clock: Clock,
+}
+
+impl Gatekeeper {
+    /// The name is an account's, the password one of its tokens: a session's (TLS only) or a device's. The account's
+    /// own password is no good here: it never travels.
+    async fn identify(&self, request: ConnectRequest) -> Result<Identity, ConnectRefusal> {
+        let Some(username) = request.username.as_deref() else { return self.anonymous(&request) };
+        let username = username.to_lowercase();
+        let token = request.password.as_deref().filter(|token| token.len() <= MAX_TOKEN_BYTES);
+        let token = token.and_then(|token| std::str::from_utf8(token).ok());
+        let proof = proof_of(token.ok_or(ConnectRefusal::BadCredentials)?);
+        let identity = |id: i64, role: &str| Identity {
+            account: username.as_str().into(),
+            client_id: Arc::clone(&request.client_id),
+            role: role.into(),
+            credential: id.unsigned_abs(),
+        };
+        let trouble = |error| {
+            tracing::error!(%error, "a CONNECT could not be answered");
+            ConnectRefusal::Unavailable("its database is in trouble, try again".to_owned())
+        };
+        let session = self.store.session_by_mqtt(&proof, self.clock.now()).await.map_err(trouble)?;
+        if let Some(session) = session.filter(|session| session.username == username) {
+            if request.transport == Transport::Tcp {
+                return Err(ConnectRefusal::NotAuthorized(
+                    "a login's token is for MQTT over TLS only; make a device credential for plain MQTT"
+                        .into(),
+                ));
+            }
+            return Ok(identity(session.id, &session.role));
+        }
+        match self.store.device_by_proof(&proof).await.map_err(trouble)? {
+            Some((id, name, role)) if name == username => Ok(identity(id, &role)),
+            _ => Err(ConnectRefusal::BadCredentials),
+        }
+    }
+
+    fn anonymous(&self, request: &ConnectRequest) -> Result<Identity, ConnectRefusal> {
+        let role = self.roles.of("").ok_or_else(|| {
+            ConnectRefusal::NotAuthorized("this station needs a username and a token".to_owned())
+        })?;
+        Ok(Identity {
+            account: "".into(),
+            client_id: Arc::clone(&request.client_id),
+            role: role.name.as_str().into(),
+            credential: 0,
+        })
+    }
+
+    /// Asks the account's present role.
+    fn ask(
+        &self,
+        identity: &Identity,
+        right: Right,
+        what: &str,
+        decide: impl for<'a> Fn(&'a Role, &Subject<'_>) -> Decision<'a>,
+    ) -> Verdict {
+        let Some(role) = self.roles.of(&identity.account) else {
+            return Verdict::Deny("the account is not there any more".into());
+        };
+        let subject = Subject { username: &identity.account, client_id: &identity.client_id };
+        let decision = decide(&role, &subject);
+        if decision.is_allowed() {
+            Verdict::Allow
+        } else {
+            Verdict::Deny(decision.explain(&role, right, what).into())
+        }
+    }
+}
+
+impl Authority for Gatekeeper {
+    fn connect(&self, request: ConnectRequest) -> BoxFuture<'_, Result<Identity, ConnectRefusal>> {
+        Box::pin(self.identify(request))
+    }
+
+    fn publish(&self, identity: &Identity, topic: &TopicName) -> Verdict {
+        self.ask(identity, Right::Publish, topic.as_str(), |role, who| role.decide_publish(who, topic))
+    }
+
+    fn subscribe(&self, identity: &Identity, filter: &TopicFilter) -> Verdict {
+        self.ask(identity, Right::Subscribe, filter.as_str(), |role, who| role.decide_subscribe(who, filter))
+    }
+
+    fn deliver(&self, identity: &Identity, topic: &TopicName) -> bool {
+        let Some(role) = self.roles.of(&identity.account) else { return false };
+        let subject = Subject { username: &identity.account, client_id: &identity.client_id };
+        role.decide_deliver(&subject, topic).is_allowed()
+    }
+}

@@ -1,1 +1,0 @@
-//! Finds the station of a data folder, or starts one.

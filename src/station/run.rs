@@ -1,0 +1,355 @@
+//! One life of a station: lock, keys, database, listeners, and in the end the same backwards.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::MqttEndpoint,
+    broker::{Broker, Limits},
+    files::{DataFolders, FileLock, FilesError, create_private_dir},
+};
+
+use super::{
+    Config, Running, StationError,
+    accounts::{Accounts, Ground},
+    authority::Gatekeeper,
+    host::{self, Gate, StationFile},
+    http::{self, Api},
+    mqtt::Mqtt,
+    roles::{RoleBook, load_pack},
+    store::Store,
+    tls, token,
+    trail::{Trail, TrailEnd, Watch},
+};
+
+/// How long a station without windows waits for another.
+const LEASE_GRACE: Duration = Duration::from_secs(30);
+/// How often it looks.
+const LEASE_LOOK: Duration = Duration::from_secs(1);
+/// How often what is over is cleared away.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How many sweeps lie between two looks at the certificate.
+const RENEW_EVERY: u32 = 60;
+/// Tries for the lock: whoever looks whether a station runs holds it for a moment.
+const LOCK_TRIES: u32 = 20;
+
+/// Runs a station until `shutdown` resolves, or, with [`Config::lease`], half a minute after the last window has
+/// gone. `on_ready` is called once everything answers.
+///
+/// # Errors
+/// What kept it from running, with the next step.
+pub async fn run(
+    config: Config,
+    on_ready: impl FnOnce(&Running),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StationError> {
+    if let Some(plain) = config.plain.filter(|plain| !plain.ip().is_loopback()) {
+        return Err(StationError::PlainBeyondLoopback(plain));
+    }
+    create_private_dir(config.data.root())?;
+    let _lock = take_lock(&config.data).await?;
+    StationFile::remove(&config.data); // One that a kill left behind.
+    let mut station = Station::open(&config).await?;
+    let ended = match station.announce() {
+        Ok(()) => {
+            on_ready(&station.running);
+            tracing::info!(api = %station.running.api, mqtt = %station.running.mqtt_tls, "the station is ready");
+            station.live(&config, shutdown).await
+        }
+        Err(error) => Err(error),
+    };
+    station.close(&config.data).await;
+    ended
+}
+
+/// The station's lock, for life.
+async fn take_lock(data: &DataFolders) -> Result<FileLock, StationError> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(lock) = FileLock::try_take(&host::lock_path(data))? {
+            return Ok(lock);
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    Err(StationError::AlreadyRunning(data.root().to_owned()))
+}
+
+/// What is open while a station lives.
+struct Station {
+    running: Running,
+    data: DataFolders,
+    setup_code: Option<PathBuf>,
+    store: Store,
+    authority: tls::Authority,
+    broker: Broker,
+    watch: Arc<Watch>,
+    trail: Trail,
+    trail_end: Option<TrailEnd>,
+    stop: CancellationToken,
+    listeners: Vec<(&'static str, JoinHandle<io::Result<()>>)>,
+}
+
+impl Station {
+    /// Opens everything and begins to listen.
+    async fn open(config: &Config) -> Result<Self, StationError> {
+        let (users, keys, logs) = (config.data.users()?, config.data.keys()?, config.data.logs()?);
+        let roles = Arc::new(RoleBook::new(load_pack(&users)?, config.anonymous.as_deref())?);
+        let authority = tls::Authority::open(&keys, &config.clock)?;
+        let (api_tls, mqtt_tls) = (authority.server_config(&[b"http/1.1"])?, authority.server_config(&[])?);
+        let api = listen("the HTTPS API", config.api).await?;
+        let mqtt = listen("MQTT over TLS", config.mqtt).await?;
+        let plain = match config.plain {
+            Some(address) => Some(listen("MQTT without TLS", address).await?),
+            None => None,
+        };
+        let (store, key) = Store::open(&users.join("station.db"), &keys.join("station.key")).await?;
+        let database = |error: &dyn std::fmt::Display| StationError::Database {
+            path: users.join("station.db"),
+            reason: error.to_string(),
+        };
+        for (account, role) in store.roles().await.map_err(|e| database(&e))? {
+            roles.assign(&account, &role);
+        }
+        let setup_code_path = host::setup_code_path(&keys);
+        let is_new = store.is_empty().await.map_err(|e| database(&e))?;
+        let setup_code = if is_new { Some(token::setup_code(&setup_code_path)?) } else { None };
+
+        let (trail, trail_end) = Trail::open(&logs.join("station_audit.log"), &config.clock)?;
+        let watch = Arc::new(Watch::new(trail.clone()));
+        let gatekeeper =
+            Gatekeeper { store: store.clone(), roles: Arc::clone(&roles), clock: config.clock.clone() };
+        let broker = Broker::new(Limits::default(), Arc::new(gatekeeper), Arc::clone(&watch) as _);
+        let running = Running {
+            api: address(&api)?,
+            mqtt_tls: address(&mqtt)?,
+            plain: plain.as_ref().map(address).transpose()?,
+            fingerprint: authority.fingerprint()?,
+            setup_code,
+            ca_certificate: authority.ca_path(),
+        };
+        let ground = Ground {
+            store: store.clone(),
+            key,
+            roles,
+            trail: trail.clone(),
+            mqtt: Mqtt::new(broker.clone()),
+            endpoint: MqttEndpoint { tls_port: running.mqtt_tls.port() },
+            setup_code: setup_code_path.clone(),
+        };
+        let accounts = Arc::new(Accounts::open(ground, config)?);
+
+        let stop = CancellationToken::new();
+        let served = Api { router: http::router(accounts), tls: api_tls, stop: stop.clone() };
+        let mut listeners = vec![("HTTPS", tokio::spawn(http::serve(api, served)))];
+        let of_tls = broker.clone();
+        listeners
+            .push(("MQTT over TLS", tokio::spawn(async move { of_tls.serve_tls(mqtt, mqtt_tls).await })));
+        if let Some(plain) = plain {
+            let of_tcp = broker.clone();
+            listeners.push(("MQTT without TLS", tokio::spawn(async move { of_tcp.serve_tcp(plain).await })));
+        }
+        trail.note("", "", "station started", "ok", None);
+        Ok(Self {
+            running,
+            data: config.data.clone(),
+            setup_code: is_new.then_some(setup_code_path),
+            store,
+            authority,
+            broker,
+            watch,
+            trail,
+            trail_end: Some(trail_end),
+            stop,
+            listeners,
+        })
+    }
+
+    /// Tells the apps on this computer.
+    fn announce(&self) -> Result<(), StationError> {
+        let record = StationFile {
+            api: self.running.api,
+            mqtt_tls_port: self.running.mqtt_tls.port(),
+            fingerprint: self.running.fingerprint.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            setup_code: self.setup_code.clone(),
+        };
+        Ok(record.write(&self.data)?)
+    }
+
+    /// Lives until something ends it.
+    async fn live(
+        &mut self,
+        config: &Config,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), StationError> {
+        let leases = async {
+            if config.lease {
+                until_no_lease(&config.data, LEASE_GRACE, LEASE_LOOK).await;
+            } else {
+                std::future::pending().await
+            }
+        };
+        let keep_house = keep_house(&self.store, &self.authority, &self.broker, &self.watch, config);
+        tokio::select! {
+            () = shutdown => Ok(()),
+            () = leases => {
+                tracing::info!("the last window has gone: the station ends");
+                Ok(())
+            }
+            () = keep_house => Ok(()),
+            (what, reason) = first_to_stop(&mut self.listeners) => Err(StationError::Stopped { what, reason }),
+        }
+    }
+
+    /// The way back: no new guests, good-bye to those there are, everything to disk.
+    async fn close(mut self, data: &DataFolders) {
+        StationFile::remove(data);
+        self.stop.cancel();
+        self.broker.shutdown().await;
+        for (what, task) in self.listeners.drain(..) {
+            if task.is_finished() {
+                continue;
+            }
+            // It was told to stop; what hangs now is not worth waiting for.
+            let abort = task.abort_handle();
+            if tokio::time::timeout(Duration::from_secs(6), task).await.is_err() {
+                tracing::warn!(what, "a listener did not stop in time");
+                abort.abort();
+            }
+        }
+        let (messages, bytes) = self.watch.accepted();
+        tracing::info!(messages, bytes, "the station has ended");
+        self.trail.note("", "", "station ended", "ok", None);
+        self.store.close().await;
+        if let Some(end) = self.trail_end.take() {
+            let _ = tokio::task::spawn_blocking(move || end.finish()).await;
+        }
+    }
+}
+
+/// Listens, or says why not and what to do.
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StationError> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                " — another program has this port: stop it, or choose another port (0 takes a free one)"
+            }
+            io::ErrorKind::PermissionDenied => {
+                " — choose a port above 1023, or give the program the right to it"
+            }
+            io::ErrorKind::AddrNotAvailable => " — this computer has no such address: use one of its own",
+            _ => "",
+        };
+        StationError::Listen { what, address, source, hint }
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StationError> {
+    listener.local_addr().map_err(|e| StationError::Stopped { what: "a listener", reason: e.to_string() })
+}
+
+/// The first listener that ends by itself.
+async fn first_to_stop(
+    listeners: &mut [(&'static str, JoinHandle<io::Result<()>>)],
+) -> (&'static str, String) {
+    std::future::poll_fn(|context| {
+        for (what, task) in listeners.iter_mut() {
+            if let std::task::Poll::Ready(ended) = std::pin::Pin::new(task).poll(context) {
+                let reason = match ended {
+                    Ok(Ok(())) => "it ended without being told to".to_owned(),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                return std::task::Poll::Ready((*what, reason));
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+/// Every minute: what is live is in use, what is over ends. Every hour: the certificate.
+async fn keep_house(
+    store: &Store,
+    authority: &tls::Authority,
+    broker: &Broker,
+    watch: &Watch,
+    config: &Config,
+) {
+    let mqtt = Mqtt::new(broker.clone());
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    for number in 0_u32.. {
+        ticks.tick().await;
+        let now = config.clock.now();
+        let swept = async {
+            for session in watch.live().into_iter().filter_map(|id| i64::try_from(id).ok()) {
+                store.touch_session(session, now).await?;
+            }
+            let over = store.end_old_sessions(now).await?;
+            mqtt.end_credentials(&over, "your login has ended: log in again");
+            store.sweep(now).await
+        };
+        if let Err(error) = swept.await {
+            tracing::error!(%error, "what is over could not be cleared away");
+        }
+        if number % RENEW_EVERY == 0
+            && let Err(error) = authority.renew()
+        {
+            tracing::error!(%error, "the certificate could not be renewed");
+        }
+    }
+}
+
+/// Resolves when no lease was held for `grace`. Then the record is gone already, so that no app can find a station
+/// that is about to end.
+async fn until_no_lease(data: &DataFolders, grace: Duration, look: Duration) {
+    let mut last_held = Instant::now();
+    loop {
+        tokio::time::sleep(look).await;
+        let over = last_held.elapsed() >= grace;
+        let data = data.clone();
+        let counted = tokio::task::spawn_blocking(move || -> Result<usize, FilesError> {
+            let gate = Gate::enter(&data)?;
+            let held = gate.count();
+            if held == 0 && over {
+                StationFile::remove(&data);
+            }
+            Ok(held)
+        });
+        match counted.await {
+            Ok(Ok(0)) if over => return,
+            Ok(Ok(0)) => {}
+            // What cannot be judged counts as held: better a station too long than one too short.
+            _ => last_held = Instant::now(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::station::host::Lease;
+
+    #[tokio::test]
+    async fn a_station_outlives_its_last_lease_by_the_grace_and_no_lease_taken_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataFolders::find(Some(dir.path())).unwrap();
+        let lease = Lease::take(&data).unwrap();
+        let (grace, look) = (Duration::from_millis(80), Duration::from_millis(5));
+        let mut ended = Box::pin(until_no_lease(&data, grace, look));
+        tokio::time::timeout(grace * 3, &mut ended).await.expect_err("a lease is held");
+        drop(lease);
+        let dropped = Instant::now();
+        ended.await;
+        assert!(dropped.elapsed() + look * 4 >= grace, "{:?}", dropped.elapsed());
+    }
+}

@@ -1,0 +1,178 @@
+//! Broken and hostile peers: each ends its own connection and nothing else.
+
+use std::time::Duration;
+
+use sealwire::broker::Limits;
+
+use crate::harness::{Got, house, house_with, v};
+
+/// What is wrong, the bytes after CONNECT, and what MQTT 5 calls it.
+const BROKEN: &[(&str, &[u8], u8)] = &[
+    ("a plus in a topic name", &[0x30, 6, 0, 3, b'a', b'/', b'+', 0], 0x90),
+    ("a hash in a topic name", &[0x30, 6, 0, 3, b'a', b'/', b'#', 0], 0x90),
+    ("U+0000 in a topic name", &[0x30, 6, 0, 3, b'a', 0, b'b', 0], 0x81),
+    ("invalid UTF-8 in a topic name", &[0x30, 5, 0, 2, 0xC3, 0x28, 0], 0x81),
+    ("a topic longer than its packet", &[0x30, 4, 0, 9, b'a', 0], 0x81),
+    ("QoS 3", &[0x36, 6, 0, 1, b'a', 0, 1, 0], 0x81),
+    ("DUP at QoS 0", &[0x38, 4, 0, 1, b'a', 0], 0x81),
+    ("packet id 0", &[0x32, 6, 0, 1, b'a', 0, 0, 0], 0x81),
+    ("no topic and no alias", &[0x30, 3, 0, 0, 0], 0x82),
+    ("an alias of 0", &[0x30, 7, 0, 1, b'a', 3, 0x23, 0, 0], 0x81),
+    ("an alias over the maximum", &[0x30, 7, 0, 1, b'a', 3, 0x23, 1, 0], 0x94),
+    ("a subscription identifier from a client", &[0x30, 6, 0, 1, b'a', 2, 0x0B, 1], 0x82),
+    ("wildcards in a response topic", &[0x30, 8, 0, 1, b'a', 4, 0x08, 0, 1, b'#'], 0x82),
+    ("an unknown property", &[0x30, 6, 0, 1, b'a', 2, 0x7F, 1], 0x81),
+    ("SUBSCRIBE with wrong flags", &[0x80, 7, 0, 1, 0, 0, 1, b'a', 0], 0x81),
+    ("SUBSCRIBE without a filter", &[0x82, 3, 0, 1, 0], 0x82),
+    ("a misplaced hash in a filter", &[0x82, 9, 0, 1, 0, 0, 3, b'#', b'/', b'a', 0], 0x8F),
+    ("reserved bits in subscription options", &[0x82, 7, 0, 1, 0, 0, 1, b'a', 0xC0], 0x81),
+    ("UNSUBSCRIBE without a filter", &[0xA2, 3, 0, 1, 0], 0x82),
+    ("a second CONNECT", b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\0", 0x82),
+    ("a packet that servers send", &[0x90, 4, 0, 1, 0, 0], 0x82),
+    ("PUBREC for nothing", &[0x50, 2, 0, 1], 0x82),
+    ("AUTH without a method", &[0xF0, 0], 0x82),
+    ("packet type 0", &[0, 0], 0x81),
+    ("a length of five bytes", &[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], 0x81),
+    ("a packet over the limit", &[0x30, 0xFF, 0xFF, 0xFF, 0x7F], 0x95),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_packet_ends_its_own_connection_with_its_reason() {
+    let house = house().await;
+    let mut bystander = house.connect(v(5, "bystander")).await;
+    for (what, bytes, code) in BROKEN {
+        let mut client = house.connect(v(5, "broken")).await;
+        client.bytes(bytes).await;
+        match client.next().await {
+            Got::Disconnect { code: got, reason } => {
+                assert_eq!(got, *code, "{what}: 0x{got:02X} is not 0x{code:02X}");
+                assert!(reason.is_some(), "{what}: no reason string");
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(client.next().await, Got::Closed, "{what}");
+        bystander.fence().await;
+    }
+    let errors = house.log.0.lock().iter().filter(|line| line.starts_with("ProtocolError")).count();
+    assert_eq!(errors, BROKEN.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_mqtt_5_a_broken_packet_just_closes() {
+    let house = house().await;
+    let broken: [&[u8]; 7] = [
+        &[0x30, 5, 0, 3, b'a', b'/', b'+'],
+        &[0x30, 4, 0, 2, 0xC3, 0x28],
+        &[0x30, 2, 0, 9],
+        &[0x80, 6, 0, 1, 0, 1, b'a', 0],
+        &[0x82, 8, 0, 1, 0, 3, b'#', b'/', b'a', 0],
+        b"\x10\x0c\0\x04MQTT\x04\x02\0\0\0\0",
+        &[0x30, 0xFF, 0xFF, 0xFF, 0x7F],
+    ];
+    for bytes in broken {
+        let mut client = house.connect(v(4, "broken")).await;
+        client.bytes(bytes).await;
+        assert_eq!(client.next().await, Got::Closed, "{bytes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_a_connect_gets_no_further() {
+    let house = house().await;
+    for bytes in [&[0xC0, 0][..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[0x16, 3, 1, 0, 200, 1, 0, 0]] {
+        let mut client = house.raw(4).await;
+        client.bytes(bytes).await;
+        assert_eq!(client.next().await, Got::Closed, "{bytes:?}");
+    }
+    // An unknown level is told so in the form of 3.1.1.
+    let mut client = house.raw(4).await;
+    client.bytes(b"\x10\x0c\0\x04MQTT\x07\x02\0\0\0\0").await;
+    assert_eq!(client.next().await, Got::ConnAck { code: 1, present: false });
+    assert_eq!(client.next().await, Got::Closed);
+    // The old name with the new level.
+    let mut client = house.raw(4).await;
+    client.bytes(b"\x10\x0e\0\x06MQIsdp\x04\x02\0\0\0\0").await;
+    assert_eq!(client.next().await, Got::Closed);
+    // A CONNECT with a reserved flag.
+    let mut client = house.raw(5).await;
+    client.bytes(b"\x10\x0d\0\x04MQTT\x05\x03\0\0\0\0\0").await;
+    assert_eq!(client.next().await, Got::ConnAck { code: 0x81, present: false });
+    // A password without a username.
+    let mut client = house.raw(4).await;
+    client.bytes(b"\x10\x0f\0\x04MQTT\x04\x42\0\0\0\0\0\x01p").await;
+    assert_eq!(client.next().await, Got::Closed);
+    assert_eq!(house.broker.stats().sessions, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connect_is_small_and_the_limit_grows_only_after_it() {
+    let house = house().await;
+    let mut client = house.raw(5).await;
+    client.bytes(b"\x10\x80\x80\x40\0\x04MQTT\x05\x02\0\0\0\0\0").await;
+    assert_eq!(client.next().await, Got::ConnAck { code: 0x95, present: false });
+    let mut reader = house.connect(v(5, "reader")).await;
+    reader.subscribe("t", 1).await;
+    let mut writer = house.connect(v(5, "writer")).await;
+    let large = "x".repeat(1024 * 1024);
+    writer.publish("t", &large, 1).await;
+    reader.expect(&large).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connect_in_pieces_is_a_connect_and_what_follows_it_counts() {
+    let house = house().await;
+    let mut client = house.raw(4).await;
+    for byte in b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x" {
+        client.bytes(&[*byte]).await;
+    }
+    assert_eq!(client.next().await, Got::ConnAck { code: 0, present: false });
+    let mut eager = house.raw(4).await;
+    eager.bytes(b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01y\xC0\0\xC0\0").await;
+    assert_eq!(eager.next().await, Got::ConnAck { code: 0, present: false });
+    assert_eq!(eager.next().await, Got::Pong);
+    assert_eq!(eager.next().await, Got::Pong);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_takes_no_longer_than_its_limit() {
+    let house =
+        house_with(Limits { handshake_timeout: Duration::from_millis(100), ..Limits::default() }).await;
+    let mut client = house.raw(4).await;
+    client.bytes(b"\x10\x0d\0\x04MQ").await;
+    assert_eq!(client.next().await, Got::Closed);
+    assert!(house.log.has(&["ProtocolError", "no complete CONNECT in time"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_connections_and_handshakes_is_limited() {
+    let limits = Limits { max_connections: 1, max_pending_handshakes: 1, ..Limits::default() };
+    let house = house_with(limits).await;
+    let mut first = house.connect(v(5, "first")).await;
+    let (_, got) = house.try_connect(v(5, "second")).await;
+    assert_eq!(got, Got::ConnAck { code: 0x89, present: false });
+    let (_, got) = house.try_connect(v(4, "third")).await;
+    assert_eq!(got, Got::ConnAck { code: 3, present: false });
+    let mut silent = house.raw(4).await;
+    silent.bytes(&[0x10]).await;
+    // The one place before CONNECT is taken, so the next is closed unheard.
+    let mut unheard = house.raw(4).await;
+    assert_eq!(unheard.next().await, Got::Closed);
+    first.fence().await;
+    drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscriptions_and_levels_are_limited() {
+    let limits = Limits { max_subscriptions_per_session: 2, max_topic_levels: 4, ..Limits::default() };
+    let house = house_with(limits).await;
+    let mut client = house.connect(v(5, "x")).await;
+    assert_eq!(client.subscribe("a", 1).await, 1);
+    assert_eq!(client.subscribe("b", 1).await, 1);
+    assert_eq!(client.subscribe("c", 1).await, 0x97);
+    assert_eq!(client.subscribe("a", 0).await, 0, "one that is there can change");
+    client.unsubscribe("a").await;
+    assert_eq!(client.subscribe("c/c/c/c", 1).await, 1);
+    client.publish("1/2/3/4", "x", 1).await;
+    client.send_publish(crate::harness::message("1/2/3/4/5", "x", 1)).await;
+    client.ended_with(0x90).await;
+}
