@@ -99,7 +99,7 @@ fn after_login() {
             ca_pem: Some("-----BEGIN CERTIFICATE-----".into()),
         }]);
         draw(&mut world, &format!("25-device-{tag}"));
-        world.click("Close");
+        world.click("Done");
         world.click("Close for good");
         world.tell([
             Event::Link(LinkState::Waiting {

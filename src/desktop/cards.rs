@@ -7,7 +7,7 @@ use crate::client::{Command, StationView};
 use super::{
     icons,
     model::{Model, Outbound},
-    widgets::{Button, ButtonKind, Severity, body, card, copy_line, dialog, icon_button_small, muted, next_card, section_header},
+    widgets::{Button, Severity, body, card, copy_line, dialog, icon_button_small, muted, next_card, section_header},
 };
 
 /// What a person may do next.
@@ -37,10 +37,10 @@ impl Step {
 
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::RecoveryCodes => (icons::LIFEBUOY, "Keep recovery codes", "The only way back if you forget your password."),
-            Self::OneTimeCodes => (icons::DEVICE_MOBILE, "One-time codes", "Then a stolen password alone opens nothing."),
-            Self::SecondPerson => (icons::USER_PLUS, "Add a second person", "Publish in one window, watch in another."),
-            Self::OtherComputer => (icons::DESKTOP, "Another computer", "The same account and keys, elsewhere."),
+            Self::RecoveryCodes => (icons::LIFEBUOY, "Keep recovery codes", "The way back without your password."),
+            Self::OneTimeCodes => (icons::DEVICE_MOBILE, "One-time codes", "A stolen password alone opens nothing."),
+            Self::SecondPerson => (icons::USER_PLUS, "Add a second person", "One sends, the other watches."),
+            Self::OtherComputer => (icons::DESKTOP, "Another computer", "The same account and keys there."),
         }
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn next_steps(ui: &mut Ui, model: &Model, out: &mut Outbound) -> Opti
                 out.send(Command::SetPreference { name: closed_name(&account.username), value: "closed".to_owned() });
             }
         });
-        let columns = if ui.available_width() < 760.0 { 2 } else { 4 };
+        let columns = if ui.available_width() < 1100.0 { 2 } else { 4 };
         for row in Step::ALL.chunks(columns) {
             ui.columns(columns, |columns| {
                 for (column, step) in columns.iter_mut().zip(row) {
@@ -139,7 +139,7 @@ pub(super) fn invite_dialog(ctx: &Context, step: Step, model: &Model, out: &mut 
             muted(ui, "To let them read what you seal, give them its key: Keys, then “Give to someone…”.");
         }
         ui.add_space(8.0);
-        Button::new(ButtonKind::Primary, "Close").show(ui).clicked()
+        Button::primary("Done").show(ui).clicked()
     });
     answer.inner || answer.close
 }

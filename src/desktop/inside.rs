@@ -9,7 +9,7 @@ mod overlays;
 
 use std::path::Path;
 
-use eframe::egui::{Frame, Key, Margin, Modifiers, Ui};
+use eframe::egui::{Frame, Key, Margin, Modifiers, Ui, UiBuilder};
 
 use crate::{
     acl::Right,
@@ -213,6 +213,10 @@ impl Inside {
                             }
                         });
                     }
+                    // What is left of the page is the panel's own.
+                    let rect = ui.available_rect_before_wrap();
+                    let ui = &mut ui.new_child(UiBuilder::new().id_salt(place.name()).max_rect(rect));
+                    ui.set_clip_rect(rect.intersect(ui.clip_rect()));
                     match place {
                         Place::Watch => watch.ui(ui, model, out),
                         Place::Publish => publish.ui(ui, model, out),

@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    acl::{Effect, Right},
+    acl::Right,
     client::{
         AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView, LinkState,
         OutboxEntry, SampleState, StationView, SubscriptionView,
@@ -167,9 +167,7 @@ impl Model {
     /// Whether the account's role speaks of publishing or of subscribing at all; what it does not, is not offered.
     #[must_use]
     pub fn may(&self, right: Right) -> bool {
-        self.account.as_ref().is_some_and(|account| {
-            account.role.rules.iter().any(|rule| rule.effect == Effect::Allow && rule.right.includes(right))
-        })
+        self.account.as_ref().is_some_and(|account| account.role.may_ever(right))
     }
 
     /// Whether the account's role administers the station.

@@ -17,6 +17,9 @@ pub enum DesktopError {
     /// Libraries are missing.
     #[error("{0}")]
     Libraries(String),
+    /// The person's side did not start.
+    #[error(transparent)]
+    Session(#[from] crate::client::ClientError),
     /// The system gave no window.
     #[error("no window could be opened: {0}. `sealwire --help` lists what works without one.")]
     Window(String),
@@ -37,7 +40,7 @@ pub fn run(folders: DataFolders) -> Result<(), DesktopError> {
         ..eframe::NativeOptions::default()
     };
     let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
-        let session = Session::pair(waker(&cc.egui_ctx)).0;
+        let session = Session::start(folders.clone(), waker(&cc.egui_ctx))?;
         let config = AppConfig { session, station: StationSource::of(folders) };
         Ok(Box::new(App::new(&cc.egui_ctx, config)) as Box<dyn eframe::App>)
     });
@@ -57,11 +60,25 @@ fn viewport() -> ViewportBuilder {
         .with_inner_size([1280.0, 820.0])
         .with_min_inner_size([800.0, 600.0]);
     match icon() {
-        Some(icon) => viewport.with_icon(icon),
-        None => viewport,
+        Ok(icon) => viewport.with_icon(icon),
+        Err(error) => {
+            tracing::warn!(%error, "the window has no icon");
+            viewport
+        }
     }
 }
 
-fn icon() -> Option<IconData> {
-    None
+fn icon() -> Result<IconData, impl std::fmt::Display> {
+    eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon/sealwire-256.png"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_icon_in_the_program_is_a_picture() {
+        let icon = icon().map_err(|error| error.to_string()).unwrap();
+        assert_eq!((icon.width, icon.height), (256, 256));
+    }
 }

@@ -195,7 +195,7 @@ impl Station {
             if config.lease {
                 until_no_lease(&config.data, LEASE_GRACE, LEASE_LOOK).await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let keep_house = keep_house(&self.store, &self.authority, &self.broker, &self.watch, config);

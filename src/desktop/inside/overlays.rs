@@ -111,7 +111,7 @@ fn lock_dialog(ctx: &Context, model: &Model) -> Answer {
         muted(ui, "Topic names, when and how often, sizes rounded up, and your connection.");
         ui.add_space(8.0);
         ui.horizontal(|ui| {
-            let close = Button::primary("Close").show(ui).clicked();
+            let close = Button::primary("Done").show(ui).clicked();
             let help = Button::ghost("What is not protected").icon(icons::QUESTION).show(ui).clicked();
             if help {
                 Answer::Help
@@ -145,7 +145,7 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         }
         ui.add_space(8.0);
         ui.horizontal(|ui| {
-            let close = Button::primary("Close").show(ui).clicked();
+            let close = Button::primary("Done").show(ui).clicked();
             let retry = !is_online(model) && Button::secondary("Retry now").icon(icons::ARROW_CLOCKWISE).show(ui).clicked();
             if retry {
                 out.send(Command::RetryNow);

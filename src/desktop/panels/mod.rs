@@ -15,8 +15,8 @@ pub use audit::AuditPanel;
 pub use keys::KeysPanel;
 pub use publish::PublishPanel;
 pub use sealing::{Sealing, sealing};
-pub use watch::WatchPanel;
 pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
+pub use watch::WatchPanel;
 
 /// A count with its noun: "1 line", "1,204 lines".
 #[must_use]

@@ -21,7 +21,7 @@ use crate::{
         dialogs::TextSaver,
         icons,
         model::{Model, Outbound, problem_of},
-        theme::{PANEL_MARGIN, tokens},
+        theme::PANEL_MARGIN,
         widgets::{Banner, TreeRow},
     },
 };
@@ -135,8 +135,7 @@ impl SettingsPanel {
         out: &mut Outbound,
         mut context: SettingsContext<'_>,
     ) -> Option<SettingsWish> {
-        let t = tokens(ui);
-        let list = Frame::new().fill(t.panel).inner_margin(Margin { left: 12, right: 8, top: 14, bottom: 12 });
+        let list = Frame::new().inner_margin(Margin { left: 12, right: 8, top: 14, bottom: 12 });
         Panel::left("settings sections").exact_size(226.0).resizable(false).frame(list).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             for section in Section::ALL {

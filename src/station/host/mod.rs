@@ -16,8 +16,10 @@ use std::{
 
 use crate::{
     api::Confidential,
-    files::{DataFolders, FileLock, FilesError},
+    files::{FileLock, FilesError},
 };
+
+pub use crate::files::DataFolders;
 
 pub use lease::Lease;
 pub use record::StationFile;

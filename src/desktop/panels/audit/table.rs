@@ -1,7 +1,7 @@
 //! The lines as a table: only what is in sight is drawn.
 
 use eframe::egui::{
-    Color32, FontId, Key, Label, Modifiers, Response, RichText, Role, Sense, TextWrapMode, Ui,
+    Align, Color32, CornerRadius, FontId, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role, Sense, TextWrapMode, Ui,
     WidgetInfo, vec2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
@@ -10,11 +10,14 @@ use crate::{
     client::AuditLine,
     desktop::{
         fonts, icons,
-        theme::{ROW_HEIGHT, Tone, tokens},
+        theme::{RADIUS_SMALL, ROW_HEIGHT, Tone, tokens},
         when,
         widgets::size_text,
     },
 };
+
+/// Height of the head of the table.
+const HEADER: f32 = 28.0;
 
 /// Draws the lines at these indices and lets one be selected, by a click or by the arrow keys.
 pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mut Option<u64>) {
@@ -24,14 +27,20 @@ pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mu
     if moved {
         *selected = place.map(|place| lines[hits[place] as usize].number);
     }
+    // egui_extras marks a selected row with the colour of selected text; ours is quieter.
+    ui.visuals_mut().selection.bg_fill = t.row_selected;
+    ui.visuals_mut().widgets.hovered.bg_fill = t.row_hover;
     ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
     ui.spacing_mut().item_spacing.y = 0.0;
     let wide = ui.available_width() > 820.0;
+    let head = Rect::from_min_size(ui.cursor().min - vec2(4.0, 0.0), vec2(ui.available_width() + 8.0, HEADER));
+    ui.painter().rect_filled(head, CornerRadius::same(RADIUS_SMALL), t.table_header);
     let mut table = TableBuilder::new(ui)
         .id_salt("audit lines")
         .striped(false)
         .sense(Sense::click())
         .auto_shrink(false)
+        .cell_layout(Layout::left_to_right(Align::Center))
         .column(Column::exact(64.0))
         .column(Column::exact(150.0))
         .column(Column::exact(112.0))
@@ -44,13 +53,12 @@ pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mu
         table = table.scroll_to_row(place, None);
     }
     let headings: &[&str] = &["Line", "Time", "Action", "Topic", "Outcome", "On the wire"];
-    let shown = if wide { 6 } else { 5 };
-    table
-        .header(26.0, |mut header| {
-            for heading in &headings[..shown] {
+    let mut bar = None;
+    let columns = if wide { 6 } else { 5 };
+    let shown = table
+        .header(HEADER, |mut header| {
+            for heading in &headings[..columns] {
                 header.col(|ui| {
-                    let rect = ui.max_rect().expand2(vec2(4.0, 0.0));
-                    ui.painter().rect_filled(rect, 0, t.table_header);
                     let text = RichText::new(heading.to_uppercase()).font(fonts::medium(10.5)).color(t.text_muted);
                     ui.add(Label::new(text).selectable(false));
                 });
@@ -63,12 +71,19 @@ pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mu
                 row.set_selected(marked);
                 cells(&mut row, line, wide);
                 let response = row.response();
+                if marked {
+                    bar = Some(response.rect);
+                }
                 name(&response, line, marked);
                 if response.clicked() {
                     *selected = if marked { None } else { Some(line.number) };
                 }
             });
         });
+    if let Some(row) = bar {
+        let rect = Rect::from_min_size(row.left_top() - vec2(4.0, 0.0), vec2(3.0, ROW_HEIGHT));
+        ui.painter().with_clip_rect(shown.inner_rect.expand2(vec2(6.0, 0.0))).rect_filled(rect, 0, t.accent);
+    }
 }
 
 /// Up and down move the selection while no text field has the keyboard.

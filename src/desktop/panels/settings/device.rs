@@ -92,7 +92,7 @@ pub(super) fn made_device_dialog(
         if made.confirm_close {
             muted(ui, "Copied? The password cannot be shown again; a new credential can be made.");
         }
-        let words = if made.confirm_close { "Close for good" } else { "Close" };
+        let words = if made.confirm_close { "Close for good" } else { "Done" };
         Button::primary(words).show(ui).clicked()
     });
     if answer.inner && made.confirm_close {
