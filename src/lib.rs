@@ -41,3 +41,26 @@ pub mod keys;
 #[cfg(feature = "client")]
 pub mod seal;
 pub mod station;
+
+use std::process::ExitCode;
+
+/// Runs what the arguments ask for: the window, or one terminal command. Both binaries are this call.
+#[must_use]
+pub fn run() -> ExitCode {
+    cli::finish(match cli::plan() {
+        cli::Plan::Desktop(folders) => open_window(folders),
+        cli::Plan::Terminal(command) => command.run(),
+        cli::Plan::Refuse(error) => Err(error),
+    })
+}
+
+#[cfg(feature = "desktop")]
+fn open_window(folders: station::host::DataFolders) -> anyhow::Result<ExitCode> {
+    desktop::run(folders)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(not(feature = "desktop"))]
+fn open_window(_folders: station::host::DataFolders) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("this build has no window: `sealwire --help` lists what it can do")
+}

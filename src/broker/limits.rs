@@ -37,7 +37,9 @@ pub struct Limits {
     /// QoS 1 messages sent to one client and not yet acknowledged, and what MQTT 5 clients may have unacknowledged
     /// towards us (Receive Maximum). A client can ask for less. Default 1,000.
     pub max_inflight: u16,
-    /// QoS 1 messages that wait for one session. Publishers are slowed down from half of it. Default 10,000.
+    /// QoS 1 messages that wait for one session. Publishers are slowed down from half of it. A connected
+    /// client whose queue is full all the same, because it acknowledges nothing or floods itself, is disconnected
+    /// (MQTT 5: 0x97); while a client is away, what exceeds the queue is lost and counted. Default 10,000.
     pub queue_messages: usize,
     /// The same in bytes of topic, payload and properties. Default 16 MiB.
     pub queue_bytes: usize,

@@ -1,1 +1,123 @@
-//! The room is being furnished.
+//! The terminal commands. [`plan`] reads the arguments: a window, or one command to run here.
+//!
+//! Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 the arguments are wrong, 3 something that
+//! was to be verified does not hold.
+
+mod args;
+mod audit;
+#[cfg(all(feature = "client", feature = "station"))]
+mod demo;
+mod display;
+#[cfg(feature = "station")]
+mod station;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::station::host::DataFolders;
+use args::{Args, Command, StationOptions};
+
+/// Something that was to be verified does not hold.
+const DOES_NOT_HOLD: u8 = 3;
+
+/// What the arguments ask for.
+pub enum Plan {
+    /// Open the window on this data.
+    Desktop(DataFolders),
+    /// Do a terminal command.
+    Terminal(Terminal),
+    /// Say why not, and end.
+    Refuse(anyhow::Error),
+}
+
+/// A terminal command, ready to run.
+pub struct Terminal {
+    command: Command,
+    data: Option<PathBuf>,
+    /// Said first.
+    notice: Option<&'static str>,
+}
+
+/// Reads the arguments. Wrong ones end the program here, with the usage.
+#[must_use]
+pub fn plan() -> Plan {
+    let Args { data, command } = Args::parse();
+    match command {
+        None if !display::is_there() => {
+            Plan::Terminal(Terminal { command: Command::Demo, data, notice: Some(display::NO_DISPLAY) })
+        }
+        None | Some(Command::Desktop) => match DataFolders::find(data.as_deref()) {
+            Ok(folders) => Plan::Desktop(folders),
+            Err(error) => Plan::Refuse(error.into()),
+        },
+        Some(command) => Plan::Terminal(Terminal { command, data, notice: None }),
+    }
+}
+
+impl Terminal {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What went wrong, for [`finish`].
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(notice) = self.notice {
+            say(notice)?;
+        }
+        match self.command {
+            // `plan` has made a window of it.
+            Command::Desktop => Ok(ExitCode::SUCCESS),
+            Command::Demo => demo(),
+            Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, options),
+            Command::Audit(command) => audit::run(&command),
+        }
+    }
+}
+
+#[cfg(all(feature = "client", feature = "station"))]
+fn demo() -> anyhow::Result<ExitCode> {
+    demo::run()
+}
+
+#[cfg(not(all(feature = "client", feature = "station")))]
+fn demo() -> anyhow::Result<ExitCode> {
+    anyhow::bail!("the demo needs a build with both a station and a client: build with the default features")
+}
+
+#[cfg(feature = "station")]
+fn station(folders: DataFolders, options: StationOptions) -> anyhow::Result<ExitCode> {
+    station::run(folders, options)
+}
+
+#[cfg(not(feature = "station"))]
+fn station(_folders: DataFolders, _options: StationOptions) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("this build has no station: build with the default features")
+}
+
+/// Prints a line. A reader that went away (`| head`) ends the command without a fuss.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    Ok(writeln!(out, "{line}").and_then(|()| out.flush())?)
+}
+
+/// The end of the program: says what went wrong, if anything did.
+#[must_use]
+pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nowhere is left to say that standard error is closed.
+            let _ = writeln!(io::stderr().lock(), "sealwire: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -114,6 +114,9 @@ pub enum Command {
     LogOut,
     /// Does not wait for the next try.
     RetryNow,
+    /// Remembers a choice on this computer, whoever is logged in: `theme`, `station`. No secrets.
+    /// Answer: `Preferences`.
+    SetPreference { name: String, value: String },
 
     /// Watches a filter from now on, also after the next login. Answer: `Subscriptions`.
     Subscribe(TopicFilter),

@@ -27,6 +27,7 @@ use super::{
     http::{self, CallError, Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Note},
+    preferences::Preferences,
     stations::Stations,
     teller::Teller,
     tls::{self, Fingerprint, Identity},
@@ -41,6 +42,7 @@ pub(super) struct Desk {
     pub(super) logs: PathBuf,
     pub(super) teller: Teller,
     pub(super) stations: Stations,
+    preferences: Preferences,
     pub(super) closing: watch::Receiver<bool>,
     /// A station that was shown and waits to be trusted.
     shown: Option<(Address, Identity)>,
@@ -102,11 +104,13 @@ impl Desk {
         closing: watch::Receiver<bool>,
     ) -> Self {
         let stations = Stations::in_folder(&clients);
+        let preferences = Preferences::in_folder(&clients);
         Self {
             clients,
             logs,
             teller,
             stations,
+            preferences,
             closing,
             shown: None,
             station: None,
@@ -117,6 +121,7 @@ impl Desk {
 
     /// Works until the face is gone.
     pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        self.teller.tell(Event::Preferences(self.preferences.all()));
         loop {
             match self.next(&mut commands).await {
                 Inbox::Command(command) => self.command(command).await,
@@ -169,6 +174,7 @@ impl Desk {
             Command::ChangePassword { old, new } => self.change_password(old, new).await,
             Command::NewRecoveryCodes { password } => self.new_recovery_codes(password).await,
             Command::LogOut => self.log_out().await,
+            Command::SetPreference { name, value } => self.set_preference(&name, &value),
             Command::RetryNow => self.pass(Asked::LogIn, "There is no link.", Ask::RetryNow),
             Command::Subscribe(filter) => {
                 self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter))
@@ -205,6 +211,14 @@ impl Desk {
             Command::NewDevice { label } => self.new_device(label).await,
             Command::RevokeDevice { id } => self.revoke_device(id).await,
         }
+    }
+
+    /// A choice that cannot be kept is lost at the next start, which harms nobody: it is logged.
+    fn set_preference(&self, name: &str, value: &str) {
+        if let Err(error) = self.preferences.set(name, value) {
+            tracing::warn!(%error, name, "the preference is not remembered");
+        }
+        self.teller.tell(Event::Preferences(self.preferences.all()));
     }
 
     /// Passes something to the link.

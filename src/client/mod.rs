@@ -15,6 +15,7 @@ mod http;
 mod keyring;
 mod link;
 mod login;
+mod preferences;
 mod records;
 mod sample;
 mod sealing;
@@ -32,5 +33,6 @@ pub use event::{
 };
 pub use session::{ClientError, FarEnd, Session};
 
+pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
 pub use crate::seal::Suite;

@@ -47,6 +47,8 @@ mod token;
 mod trail;
 
 #[cfg(feature = "station")]
+pub use crate::api::{OtpPolicy, SignUpPolicy};
+#[cfg(feature = "station")]
 pub use {
     clock::Clock,
     config::{Config, Running},

@@ -56,7 +56,7 @@ pub(crate) fn setup_code(path: &Path) -> Result<Confidential, StationError> {
         Err(FilesError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    let code = grouped_base32(&*Zeroizing::new(random::<16>()?));
+    let code = grouped_base32(&Zeroizing::new(random::<16>()?));
     write_secret(path, code.reveal().as_bytes())?;
     Ok(code)
 }

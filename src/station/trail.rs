@@ -38,7 +38,7 @@ const REPEATS: usize = 4096;
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 enum Message {
-    Note(Record),
+    Note(Box<Record>),
     End,
 }
 
@@ -87,7 +87,7 @@ impl Trail {
 
     fn push(&self, mut record: Record) {
         record.time_ms = self.clock.now_ms();
-        if self.queue.try_send(Message::Note(record)).is_err() {
+        if self.queue.try_send(Message::Note(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -123,7 +123,7 @@ impl Writer {
                 Ok(first) => {
                     for message in std::iter::once(first).chain(notes.try_iter().take(BATCH - 1)) {
                         match message {
-                            Message::Note(record) => batch.extend(self.repeats.pass(record)),
+                            Message::Note(record) => batch.extend(self.repeats.pass(*record)),
                             Message::End => ended = true,
                         }
                     }
@@ -163,7 +163,17 @@ impl Writer {
 
 /// Denials that repeat: a client that is refused a thousand times a second must not fill the disk.
 #[derive(Default)]
-struct Repeats(HashMap<(String, String, String), (Record, u64, Option<Instant>)>);
+struct Repeats(HashMap<Denial, Repeated>);
+
+/// Who was denied what on which topic.
+type Denial = (String, String, String);
+
+/// The newest of them, how many since it was last written, and when that was.
+struct Repeated {
+    newest: Record,
+    count: u64,
+    since: Instant,
+}
 
 impl Repeats {
     /// The record itself where it is no repeated denial.
@@ -172,13 +182,13 @@ impl Repeats {
             return Some(record);
         };
         let key = (record.account.clone(), record.action.clone(), topic.clone());
-        if let Some((kept, count, _)) = self.0.get_mut(&key) {
-            kept.time_ms = record.time_ms;
-            *count += 1;
+        if let Some(repeated) = self.0.get_mut(&key) {
+            repeated.newest.time_ms = record.time_ms;
+            repeated.count += 1;
             return None;
         }
         if self.0.len() < REPEATS {
-            self.0.insert(key, (record.clone(), 0, Some(Instant::now())));
+            self.0.insert(key, Repeated { newest: record.clone(), count: 0, since: Instant::now() });
         }
         Some(record)
     }
@@ -186,16 +196,16 @@ impl Repeats {
     /// The counts whose time has come.
     fn due(&mut self, all: bool) -> Vec<Record> {
         let mut due = Vec::new();
-        self.0.retain(|_, (record, count, since)| {
-            if !all && since.is_some_and(|since| since.elapsed() < REPEAT_EVERY) {
+        self.0.retain(|_, repeated| {
+            if !all && repeated.since.elapsed() < REPEAT_EVERY {
                 return true;
             }
-            if *count == 0 {
+            if repeated.count == 0 {
                 return false;
             }
-            let outcome = format!("{} (again, {count} times)", record.outcome);
-            due.push(Record { outcome, ..record.clone() });
-            (*count, *since) = (0, Some(Instant::now()));
+            let outcome = format!("{} (again, {} times)", repeated.newest.outcome, repeated.count);
+            due.push(Record { outcome, ..repeated.newest.clone() });
+            (repeated.count, repeated.since) = (0, Instant::now());
             !all
         });
         due
@@ -336,6 +346,24 @@ mod tests {
         assert!(repeats.due(false).is_empty(), "not yet");
         let due = repeats.due(true);
         assert_eq!((due.len(), due[0].outcome.as_str()), (1, "no (again, 1000 times)"));
+    }
+
+    #[test]
+    fn a_credential_is_live_until_its_last_connection_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let (trail, _end) = Trail::open(&dir.path().join("log"), &Clock::by_hand(5)).unwrap();
+        let watch = Watch::new(trail);
+        let who =
+            Identity { account: "anna".into(), client_id: "c".into(), role: "admin".into(), credential: 7 };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let (protocol, transport) = (crate::broker::Protocol::V5, crate::broker::Transport::Tls);
+        for _ in 0..2 {
+            watch.observe(Event::Connected { identity: &who, peer, protocol, transport });
+        }
+        watch.observe(Event::Disconnected { identity: &who, peer, reason: "gone" });
+        assert_eq!(watch.live(), [7]);
+        watch.observe(Event::Disconnected { identity: &who, peer, reason: "gone" });
+        assert!(watch.live().is_empty());
     }
 
     #[test]

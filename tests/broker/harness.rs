@@ -18,6 +18,7 @@ use sealwire::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     time::timeout,
 };
 use tokio_util::codec::{Decoder, Encoder};
@@ -31,6 +32,9 @@ pub struct Rules {
     pub publish: Mutex<HashMap<String, TopicFilter>>,
     pub subscribe: Mutex<HashMap<String, TopicFilter>>,
     pub deliver: Mutex<HashMap<String, TopicFilter>>,
+    /// The account "late" is asked about, and let in once `admit` is told.
+    pub asked: Notify,
+    pub admit: Notify,
 }
 
 pub fn filter(text: &str) -> TopicFilter {
@@ -51,6 +55,10 @@ impl Authority for Rules {
         Box::pin(async move {
             if request.password.as_ref().is_some_and(|password| password.as_slice() == b"wrong") {
                 return Err(ConnectRefusal::BadCredentials);
+            }
+            if request.username.as_deref() == Some("late") {
+                self.asked.notify_one();
+                self.admit.notified().await;
             }
             Ok(Identity {
                 account: request.username.unwrap_or_default().into(),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sealwire::broker::Limits;
 
-use crate::harness::{Got, house, house_with, v};
+use tokio::time::{Instant, timeout};
+
+use crate::harness::{As, Got, house, house_with, v};
 
 /// What is wrong, the bytes after CONNECT, and what MQTT 5 calls it.
 const BROKEN: &[(&str, &[u8], u8)] = &[
@@ -175,4 +177,20 @@ async fn subscriptions_and_levels_are_limited() {
     client.publish("1/2/3/4", "x", 1).await;
     client.send_publish(crate::harness::message("1/2/3/4/5", "x", 1)).await;
     client.ended_with(0x90).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_packet_that_never_ends_is_no_sign_of_life() {
+    let house = house().await;
+    let mut client = house.connect(As { keep_alive: 1, ..v(5, "trickle") }).await;
+    client.bytes(&[0x30, 0x7F]).await;
+    let started = Instant::now();
+    let end = loop {
+        match timeout(Duration::from_millis(200), client.next()).await {
+            Ok(got) => break got,
+            Err(_) => client.bytes(&[0]).await,
+        }
+        assert!(started.elapsed() < Duration::from_secs(4), "bytes alone keep it alive");
+    };
+    assert!(matches!(end, Got::Disconnect { code: 0x8D, .. }), "{end:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::{process::Stdio, sync::Arc, time::Duration};
 
+#[cfg(feature = "client")]
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use sealwire::broker::{Broker, Limits, Transport};
@@ -14,6 +15,7 @@ use tokio::{
 
 use crate::harness::{Log, PATIENCE, Rules, house};
 
+#[cfg(feature = "client")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rumqttc_publishes_and_subscribes() {
     let house = house().await;

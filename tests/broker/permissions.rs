@@ -154,6 +154,18 @@ async fn connections_can_be_ended_from_outside() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_let_in_before_an_eviction_and_arrives_after_it_is_sent_away() {
+    let house = house().await;
+    let mut client = house.raw(5).await;
+    client.connect(v(5, "x").account("late")).await;
+    house.rules.asked.notified().await;
+    assert_eq!(house.broker.disconnect(|identity| &*identity.account == "late", "revoked"), 0);
+    house.rules.admit.notify_one();
+    assert_eq!(client.next().await, Got::ConnAck { code: 0x89, present: false });
+    assert_eq!(house.broker.stats().connections, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_account_leaves_no_session() {
     let house = house().await;
     let stays = v(5, "away").staying();

@@ -66,6 +66,20 @@ async fn a_takeover_publishes_the_will_unless_it_is_delayed_and_the_session_goes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delayed_will_is_void_once_its_client_is_back() {
+    let house = house().await;
+    let mut reader = reader(&house).await;
+    drop(house.connect(with_will(5, 1, false, 100).staying()).await);
+    house.log.until(&["Disconnected", "leaver"]).await;
+    let (back, present) = house.connect_again(v(5, "leaver").staying()).await;
+    assert!(present);
+    back.goodbye().await;
+    // The end of the session would make a will due that was still pending.
+    house.connect(v(5, "leaver")).await.fence().await;
+    reader.fence().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delayed_will_comes_later() {
     let house = house().await;
     let mut reader = reader(&house).await;

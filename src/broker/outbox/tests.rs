@@ -220,3 +220,40 @@ fn what_is_no_longer_permitted_is_withheld_before_it_is_sent_again() {
     assert_eq!(push(&mut outbox, 3, 1), Outcome::Taken);
     assert_eq!(written(&mut outbox, 2).len(), 1, "the window is free again");
 }
+
+#[test]
+fn an_acknowledgement_of_what_was_not_sent_again_yet_is_ignored() {
+    let mut outbox = small();
+    outbox.attach(link(1, 2));
+    outbox.release(1);
+    push(&mut outbox, 1, 1);
+    push(&mut outbox, 2, 1);
+    outbox.attach(link(2, 1));
+    outbox.release(2);
+    outbox.acknowledge(2, &[2, 2, 99]);
+    assert_eq!(written(&mut outbox, 2).len(), 1, "the window is one");
+    outbox.acknowledge(2, &[1]);
+    let again = written(&mut outbox, 2);
+    assert_eq!((again.len(), number(&again[0]), again[0].dup), (1, 2, true));
+}
+
+#[test]
+fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connection() {
+    let mut outbox = small();
+    outbox.attach(link(1, 1));
+    outbox.release(1);
+    let parcel = |n| Parcel {
+        message: message(n),
+        qos: 1,
+        retain: true,
+        subscription_ids: Arc::from([]),
+        replay: true,
+    };
+    outbox.replay(vec![parcel(1), parcel(2)]);
+    assert_eq!(push(&mut outbox, 3, 0), Outcome::Taken);
+    outbox.detach(1);
+    outbox.attach(link(2, 10));
+    outbox.release(2);
+    let numbers: Vec<_> = written(&mut outbox, 2).iter().map(number).collect();
+    assert_eq!(numbers, [1, 2]);
+}

@@ -45,6 +45,9 @@ pub fn dialog<R>(
         .backdrop_color(t.backdrop)
         .show(ctx, |ui| {
             ui.set_width(width);
+            // An area is as high as its contents were in the frame before: without this, contents that grow while the
+            // dialog is open would scroll in the height of what they were.
+            ui.set_max_height(room.y - 96.0);
             ui.horizontal(|ui| {
                 card::title(ui, title, 16.0);
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

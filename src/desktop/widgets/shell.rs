@@ -202,7 +202,11 @@ fn ends(ui: &mut Ui, left: impl FnOnce(&mut Ui), right: impl FnOnce(&mut Ui)) {
     child.set_clip_rect(left_rect.expand(3.0).intersect(ui.clip_rect()));
     child.style_mut().wrap_mode = Some(egui::TextWrapMode::Truncate);
     left(&mut child);
-    let right_rect = Rect::from_min_max(pos2(rect.right() - right_width, rect.top()), rect.max);
+    // Unbounded to the right, or what cuts itself to the room there is would never ask for more than it once had.
+    let right_rect = Rect::from_min_max(
+        pos2(rect.right() - right_width, rect.top()),
+        pos2(rect.right() + rect.width(), rect.bottom()),
+    );
     let mut child = ui.new_child(
         egui::UiBuilder::new()
             .id_salt("right end")

@@ -139,7 +139,8 @@ fn reap(mut child: Child) {
     let _ = thread::Builder::new().name("station-reaper".into()).spawn(move || child.wait());
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

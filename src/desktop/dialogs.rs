@@ -1,0 +1,269 @@
+//! The platform's file dialogs, each in a thread of its own: the window goes on painting while one is open.
+//!
+//! This is the only place where the window touches files, and only those that a person points at.
+
+use std::{
+    fs::OpenOptions,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    sync::mpsc,
+};
+
+use eframe::egui::{Context, OpenUrl};
+
+use super::widgets::{Problem, SecretText};
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavePurpose {
+    /// The eight recovery codes.
+    RecoveryCodes,
+    /// The certificate of the station's CA, for plain MQTT programs.
+    Certificate,
+    /// A topic key, as one line of text.
+    KeyLine,
+    /// A Fernet key, as Python writes it.
+    FernetKey,
+}
+
+impl SavePurpose {
+    const fn file_name(self) -> &'static str {
+        match self {
+            Self::RecoveryCodes => "sealwire-recovery-codes.txt",
+            Self::Certificate => "sealwire-ca.pem",
+            Self::KeyLine => "sealwire-key.txt",
+            Self::FernetKey => "fernet.key",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::RecoveryCodes => "Save the recovery codes",
+            Self::Certificate => "Save the station's certificate",
+            Self::KeyLine => "Save the key's line",
+            Self::FernetKey => "Save the Fernet key",
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// What was to be saved.
+    pub purpose: SavePurpose,
+    /// The file's path, or why not.
+    pub outcome: Result<PathBuf, Problem>,
+}
+
+/// Asks where to, and writes a text there.
+#[derive(Debug, Default)]
+pub struct TextSaver {
+    running: Option<mpsc::Receiver<Option<Saved>>>,
+}
+
+impl TextSaver {
+    /// Opens the dialog; a second one waits until the first is closed.
+    pub fn begin(&mut self, ctx: &Context, purpose: SavePurpose, text: SecretText) {
+        if self.running.is_some() {
+            return;
+        }
+        let (told, result) = mpsc::channel();
+        let waker = ctx.clone();
+        let thread = std::thread::Builder::new().name("save-dialog".to_owned()).spawn(move || {
+            let dialog = rfd::FileDialog::new().set_title(purpose.title()).set_file_name(purpose.file_name());
+            let saved = dialog.save_file().map(|path| Saved { purpose, outcome: write(path, &text) });
+            // The window may have been closed while the dialog was open.
+            let _ = told.send(saved);
+            waker.request_repaint();
+        });
+        if let Err(error) = thread {
+            tracing::error!(%error, "no thread for the file dialog");
+            return;
+        }
+        self.running = Some(result);
+    }
+
+    /// Whether a dialog is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// What came of the dialog, once; nothing where it was cancelled.
+    pub fn poll(&mut self) -> Option<Saved> {
+        match self.running.as_ref()?.try_recv() {
+            Err(mpsc::TryRecvError::Empty) => None,
+            Ok(saved) => {
+                self.running = None;
+                saved
+            }
+            Err(mpsc::TryRecvError::Disconnected) => {
+                self.running = None;
+                None
+            }
+        }
+    }
+}
+
+/// The largest key file that is read; a key has a few hundred bytes.
+const LARGEST_KEY_FILE: u64 = 64 * 1024;
+
+/// What came of choosing a key file: its name and text, or why not.
+pub type OpenedKey = Result<(String, SecretText), Problem>;
+
+/// Asks for a key file, and reads it.
+#[derive(Debug, Default)]
+pub struct KeyOpener {
+    running: Option<mpsc::Receiver<Option<OpenedKey>>>,
+}
+
+impl KeyOpener {
+    /// Opens the dialog; a second one waits until the first is closed.
+    pub fn begin(&mut self, ctx: &Context) {
+        if self.running.is_some() {
+            return;
+        }
+        let (told, result) = mpsc::channel();
+        let waker = ctx.clone();
+        let thread = std::thread::Builder::new().name("open-dialog".to_owned()).spawn(move || {
+            let chosen = rfd::FileDialog::new().set_title("Choose a key file").pick_file();
+            // The window may have been closed while the dialog was open.
+            let _ = told.send(chosen.map(|path| read_key(&path)));
+            waker.request_repaint();
+        });
+        if let Err(error) = thread {
+            tracing::error!(%error, "no thread for the file dialog");
+            return;
+        }
+        self.running = Some(result);
+    }
+
+    /// Whether a dialog is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// What came of the dialog, once; nothing where it was cancelled.
+    pub fn poll(&mut self) -> Option<OpenedKey> {
+        match self.running.as_ref()?.try_recv() {
+            Err(mpsc::TryRecvError::Empty) => None,
+            Ok(opened) => {
+                self.running = None;
+                opened
+            }
+            Err(mpsc::TryRecvError::Disconnected) => {
+                self.running = None;
+                None
+            }
+        }
+    }
+}
+
+/// Reads a key file, within a bound.
+fn read_key(path: &Path) -> OpenedKey {
+    let problem = |why: String| {
+        Problem::new("The file was not read.", format!("{}: {why}", file_name(path)), "Choose the key's file, or paste its text.")
+    };
+    let file = std::fs::File::open(path).map_err(|error| problem(error.to_string()))?;
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LARGEST_KEY_FILE as usize + 1));
+    file.take(LARGEST_KEY_FILE + 1).read_to_end(&mut bytes).map_err(|error| problem(error.to_string()))?;
+    if bytes.len() as u64 > LARGEST_KEY_FILE {
+        return Err(problem("it is larger than any key".to_owned()));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok((file_name(path), SecretText::from(text.trim()))),
+        Err(_) => Err(problem("it is not text".to_owned())),
+    }
+}
+
+/// Writes a file for its owner alone.
+fn write(path: PathBuf, text: &SecretText) -> Result<PathBuf, Problem> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let written =
+        options.open(&path).and_then(|mut file| file.write_all(text.as_str().as_bytes()).and_then(|()| file.sync_all()));
+    match written {
+        Ok(()) => Ok(path),
+        Err(error) => Err(Problem::new(
+            "The file was not saved.",
+            format!("{}: {error}", path.display()),
+            "Choose another folder, or copy the text instead.",
+        )),
+    }
+}
+
+/// The last part of a path, for people.
+#[must_use]
+pub fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Shows a folder in the system's file manager.
+pub fn show_folder(ctx: &Context, folder: &Path) {
+    let mut url = String::from("file://");
+    let path = folder.to_string_lossy().replace('\\', "/");
+    if !path.starts_with('/') {
+        url.push('/');
+    }
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~:".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    ctx.open_url(OpenUrl::new_tab(url));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_file_is_its_owners_alone_and_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path().join("codes.txt"), &SecretText::from("AAAAA-BBBBB\n")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "AAAAA-BBBBB\n");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let problem = write(dir.path().join("none/codes.txt"), &SecretText::new()).unwrap_err();
+        assert!(problem.why.contains("codes.txt"), "{problem:?}");
+    }
+
+    #[test]
+    fn a_key_file_is_read_within_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fernet.key");
+        std::fs::write(&path, "  c2VjcmV0\n").unwrap();
+        let (name, text) = read_key(&path).unwrap();
+        assert_eq!((name.as_str(), text.as_str()), ("fernet.key", "c2VjcmV0"));
+        for (bytes, why) in [(vec![b'x'; 70_000], "larger"), (vec![0xff], "not text")] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(read_key(&path).unwrap_err().why.contains(why));
+        }
+        assert!(read_key(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_shown_by_an_address_that_keeps_its_odd_letters() {
+        let ctx = Context::default();
+        let output = ctx.run_ui(eframe::egui::RawInput::default(), |ui| {
+            show_folder(ui.ctx(), Path::new("/data/Zoë's files"));
+        });
+        let opened = output.platform_output.commands.iter().any(|command| {
+            matches!(command, eframe::egui::OutputCommand::OpenUrl(open)
+                if open.url == "file:///data/Zo%C3%AB%27s%20files")
+        });
+        output.drop_without_applying_deltas();
+        assert!(opened);
+    }
+}

@@ -1,0 +1,55 @@
+//! Which command is which [`Asked`], and which event answers it.
+
+use crate::client::{Asked, Command, Event};
+
+/// Where a failure of this command is shown; `None` for those that cannot fail.
+#[must_use]
+pub fn asked_by(command: &Command) -> Option<Asked> {
+    Some(match command {
+        Command::OpenStation { .. } | Command::TrustStation { .. } => Asked::OpenStation,
+        Command::SignUp { .. } => Asked::SignUp,
+        Command::BeginOtp | Command::ConfirmOtp { .. } => Asked::Otp,
+        Command::LogIn { .. } => Asked::LogIn,
+        Command::ResetByRecovery { .. } | Command::ResetByCode { .. } => Asked::Reset,
+        Command::ChangePassword { .. } => Asked::ChangePassword,
+        Command::NewRecoveryCodes { .. } => Asked::RecoveryCodes,
+        Command::LogOut => Asked::LogOut,
+        Command::Subscribe(_) | Command::Unsubscribe(_) => Asked::Subscribe,
+        Command::LoadHistory { .. } | Command::ClearHistory => Asked::History,
+        Command::Publish { .. } | Command::StopRepeat { .. } | Command::Discard { .. } => Asked::Publish,
+        Command::SetClear { .. } => Asked::Clear,
+        Command::StartSample | Command::StopSample => Asked::Sample,
+        Command::CreateKey { .. } => Asked::CreateKey,
+        Command::ImportKey { .. } | Command::ImportFernet { .. } => Asked::ImportKey,
+        Command::ExportKey { .. } => Asked::ExportKey,
+        Command::DeleteKey { .. } => Asked::DeleteKey,
+        Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,
+        Command::ListDevices | Command::NewDevice { .. } | Command::RevokeDevice { .. } => Asked::Devices,
+        Command::RetryNow | Command::SetPreference { .. } => return None,
+    })
+}
+
+/// What an event is the answer to.
+pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
+    match event {
+        Event::Station(_) | Event::StationUnknown { .. } | Event::StationChanged { .. } => &[Asked::OpenStation],
+        Event::SignedUp { .. } => &[Asked::SignUp],
+        Event::Enrolment(_) | Event::OtpOn => &[Asked::Otp],
+        Event::LoggedIn(_) => &[Asked::LogIn, Asked::SignUp],
+        Event::LoggedOut { .. } => &[Asked::LogOut],
+        Event::PasswordReset { .. } => &[Asked::Reset],
+        Event::PasswordChanged => &[Asked::ChangePassword],
+        Event::RecoveryCodes(_) => &[Asked::RecoveryCodes],
+        Event::Outbox(_) | Event::Repeating(_) => &[Asked::Publish],
+        Event::Messages(_) => &[Asked::History],
+        Event::Subscriptions(_) => &[Asked::Subscribe],
+        Event::ClearTopics(_) => &[Asked::Clear],
+        Event::Keys(_) => &[Asked::CreateKey, Asked::DeleteKey],
+        Event::KeyImported { .. } => &[Asked::ImportKey],
+        Event::KeyExported { .. } => &[Asked::ExportKey],
+        Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
+        Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
+        Event::Sample(_) => &[Asked::Sample],
+        Event::Preferences(_) | Event::Failed(..) | Event::Account(_) | Event::Link(_) | Event::LeftOut { .. } => &[],
+    }
+}

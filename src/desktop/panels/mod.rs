@@ -1,0 +1,53 @@
+//! The pages after login. Each holds view state only: it reads the model, draws, and puts what it wants into an
+//! [`Outbound`](super::model::Outbound).
+//!
+//! `on_event` is called before the model takes an event in; `ui` once a frame while the page is on.
+
+mod audit;
+mod ends;
+mod keys;
+mod publish;
+mod sealing;
+mod settings;
+mod watch;
+
+pub use audit::AuditPanel;
+pub use keys::KeysPanel;
+pub use publish::PublishPanel;
+pub use sealing::{Sealing, sealing};
+pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
+pub use watch::WatchPanel;
+
+/// A count with its noun: "1 line", "1,204 lines".
+#[must_use]
+pub fn count_text(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(count))
+}
+
+/// A number with a comma between thousands.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_in_threes() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(count_text(1, "line"), "1 line");
+    }
+}

@@ -1,0 +1,194 @@
+//! The payload as it is written: text, a number or JSON, checked while it is typed.
+//!
+//! The editor lays out little: what is pasted past [`EDITOR`] is kept aside and shown as a preview, and what is past
+//! [`LARGEST`] is refused before anything looks at it.
+
+use serde::de::IgnoredAny;
+
+/// The most bytes of a payload. The broker takes packets of 1 MiB; a seal adds its header and padding.
+pub(super) const LARGEST: usize = 1_000_000;
+/// The most that the editor holds.
+pub(super) const EDITOR: usize = 32 * 1024;
+
+/// What kind of payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Kind {
+    /// Words.
+    #[default]
+    Text,
+    /// One number.
+    Number,
+    /// A JSON value.
+    Json,
+}
+
+impl Kind {
+    /// Every kind with its name.
+    pub(super) const ALL: [(Self, &'static str); 3] =
+        [(Self::Text, "Text"), (Self::Number, "Number"), (Self::Json, "JSON")];
+
+    /// The content type that is told inside the seal.
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text | Self::Number => "text/plain; charset=utf-8",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// A payload being written.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    pub(super) kind: Kind,
+    /// What the editor holds.
+    pub(super) text: String,
+    /// What was too long for the editor.
+    pasted: Option<String>,
+    refused: Option<usize>,
+    checked: Option<(Kind, Result<(), String>)>,
+}
+
+impl Body {
+    /// A payload to go on from.
+    pub(super) fn set(&mut self, kind: Kind, text: String) {
+        *self = Self { kind, ..Self::default() };
+        if text.len() > EDITOR {
+            self.pasted = Some(text);
+        } else {
+            self.text = text;
+        }
+    }
+
+    /// Takes a paste that is too long for the editor. True when it did, and the editor must not have it.
+    pub(super) fn take_paste(&mut self, paste: &str) -> bool {
+        let whole = self.text.len() + paste.len();
+        if whole <= EDITOR {
+            return false;
+        }
+        self.changed();
+        if whole > LARGEST {
+            self.refused = Some(whole);
+        } else {
+            let mut text = std::mem::take(&mut self.text);
+            text.push_str(paste);
+            self.pasted = Some(text);
+        }
+        true
+    }
+
+    /// What was kept aside.
+    pub(super) fn pasted(&self) -> Option<&str> {
+        self.pasted.as_deref()
+    }
+
+    /// Forgets what was kept aside.
+    pub(super) fn remove_pasted(&mut self) {
+        self.pasted = None;
+        self.changed();
+    }
+
+    /// Something was typed or chosen: what was found is void.
+    pub(super) fn changed(&mut self) {
+        self.checked = None;
+        self.refused = None;
+    }
+
+    /// The payload as it would be sent.
+    pub(super) fn as_sent(&self) -> &str {
+        let text = self.pasted.as_deref().unwrap_or(&self.text);
+        if self.kind == Kind::Number { text.trim() } else { text }
+    }
+
+    /// What is wrong with it; worked out once per change.
+    pub(super) fn problem(&mut self) -> Option<String> {
+        if let Some(size) = self.refused {
+            return Some(format!(
+                "That has {size} bytes. A message may have up to {LARGEST}: send less, or in parts. Nothing was pasted."
+            ));
+        }
+        if self.checked.as_ref().is_none_or(|(kind, _)| *kind != self.kind) {
+            self.checked = Some((self.kind, check(self.kind, self.as_sent())));
+        }
+        self.checked.as_ref().and_then(|(_, checked)| checked.clone().err())
+    }
+}
+
+fn check(kind: Kind, text: &str) -> Result<(), String> {
+    if text.len() > LARGEST {
+        return Err(format!("{} bytes are too many: a message may have up to {LARGEST}.", text.len()));
+    }
+    match kind {
+        Kind::Text => Ok(()),
+        Kind::Number if text.is_empty() => Err("Write a number, such as 21.5.".to_owned()),
+        Kind::Number => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(()),
+            _ if text.contains(',') => Err("Not a number. Write the decimals after a point: 21.5.".to_owned()),
+            _ => Err("Not a number. Write digits, such as 21.5 or -3e4.".to_owned()),
+        },
+        Kind::Json if text.trim().is_empty() => Err("Write JSON, such as {\"celsius\": 21.5}.".to_owned()),
+        Kind::Json => match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let words = error.to_string();
+                let words = words.split(" at line ").next().unwrap_or_default();
+                Err(format!("Not JSON: {words}, at line {line}, column {column}."))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(kind: Kind, text: &str) -> Option<String> {
+        let mut body = Body::default();
+        body.set(kind, text.to_owned());
+        body.problem()
+    }
+
+    #[test]
+    fn a_number_is_a_finite_number_and_a_comma_gets_a_hint() {
+        for good in ["0", " 21.5 ", "-3e4"] {
+            assert_eq!(problem(Kind::Number, good), None, "{good}");
+        }
+        for bad in ["", "x", "1e999", "NaN", "inf"] {
+            assert!(problem(Kind::Number, bad).is_some(), "{bad}");
+        }
+        assert!(problem(Kind::Number, "21,5").is_some_and(|why| why.contains("point")));
+    }
+
+    #[test]
+    fn broken_json_is_told_with_line_and_column() {
+        assert_eq!(problem(Kind::Json, "{\"a\": [1, 2]}"), None);
+        let why = problem(Kind::Json, "{\n  \"a\": 1,\n}").unwrap();
+        assert!(why.contains("line 3, column 1"), "{why}");
+        assert!(problem(Kind::Json, "").is_some());
+        assert_eq!(problem(Kind::Text, ""), None);
+    }
+
+    #[test]
+    fn a_long_paste_goes_beside_the_editor_and_a_huge_one_nowhere() {
+        let mut body = Body::default();
+        assert!(!body.take_paste("short"));
+        body.text = "start ".into();
+        assert!(body.take_paste(&"x".repeat(EDITOR)));
+        assert!(body.pasted().is_some_and(|text| text.starts_with("start x")) && body.text.is_empty());
+        body.remove_pasted();
+        assert!(body.take_paste(&"x".repeat(10_000_000)));
+        assert!(body.pasted().is_none() && body.as_sent().is_empty());
+        assert!(body.problem().is_some_and(|why| why.contains("10000000 bytes")));
+        body.changed();
+        assert_eq!(body.problem(), None);
+    }
+
+    #[test]
+    fn another_kind_is_judged_anew() {
+        let mut body = Body::default();
+        body.set(Kind::Text, "hello".into());
+        assert_eq!(body.problem(), None);
+        body.kind = Kind::Json;
+        assert!(body.problem().is_some());
+    }
+}

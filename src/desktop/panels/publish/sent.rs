@@ -1,0 +1,194 @@
+//! What was sent: each message's life, from the queue to the broker, the newest first.
+
+use eframe::egui::{Align, Align2, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+
+use crate::{
+    client::{Command, OutboxEntry, OutboxState},
+    desktop::{
+        fonts, icons,
+        model::{Model, Outbound},
+        panels::ends::ends,
+        theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
+        when,
+        widgets::{EmptyState, icon_button_small, segmented, size_text, title},
+    },
+};
+
+/// Height of one entry.
+const ENTRY: f32 = 54.0;
+
+/// Which entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Which {
+    #[default]
+    All,
+    Waiting,
+    Refused,
+}
+
+impl Which {
+    const ALL: [(Self, &'static str); 3] = [(Self::All, "All"), (Self::Waiting, "Waiting"), (Self::Refused, "Refused")];
+
+    fn takes(self, entry: &OutboxEntry) -> bool {
+        match self {
+            Self::All => true,
+            Self::Waiting => matches!(entry.state, OutboxState::Queued) || (entry.qos > 0 && entry.state == OutboxState::Sent),
+            Self::Refused => matches!(entry.state, OutboxState::Refused { .. }),
+        }
+    }
+}
+
+/// Draws the list. Gives back the entry that is to be used again.
+pub(super) fn sent(ui: &mut Ui, which: &mut Which, model: &Model, out: &mut Outbound) -> Option<OutboxEntry> {
+    let t = tokens(ui);
+    let count = match model.waiting_to_send() {
+        0 => format!("{} in this list", model.outbox.len()),
+        waiting => format!("{waiting} waiting"),
+    };
+    let left = |ui: &mut Ui| {
+        title(ui, "Sent messages", 13.5);
+        ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
+    };
+    ends(ui, "sent head", CONTROL_HEIGHT + 2.0, left, |ui| segmented(ui, "Which messages", which, &Which::ALL));
+    ui.add_space(4.0);
+    let shown: Vec<&OutboxEntry> = model.outbox.iter().rev().filter(|entry| which.takes(entry)).collect();
+    if shown.is_empty() {
+        let (title, text) = match which {
+            Which::All => (
+                "Nothing sent yet",
+                "Each message you send appears here with its life: queued on this computer, sent, and acknowledged by the broker.",
+            ),
+            Which::Waiting => ("Nothing waits", "Every message has reached the broker or was decided."),
+            Which::Refused => ("Nothing was refused", "What the station refuses stands here, with the reason."),
+        };
+        EmptyState { icon: icons::PAPER_PLANE_TILT, title, text, actions: &[] }.show(ui);
+        return None;
+    }
+    let mut again = None;
+    ui.spacing_mut().item_spacing.y = 0.0;
+    ScrollArea::vertical().id_salt("sent").auto_shrink([false, false]).show_rows(ui, ENTRY, shown.len(), |ui, rows| {
+        for entry in &shown[rows] {
+            if row(ui, entry, out) {
+                again = Some((*entry).clone());
+            }
+        }
+    });
+    again
+}
+
+/// One entry. True when it is to be used again.
+fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
+    let t = tokens(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 8.0, ENTRY), Sense::HOVER);
+    let state = state_words(entry);
+    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, format!("{}: {}", entry.topic, state.word)));
+    if response.hovered() {
+        ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_SMALL), t.row_hover);
+    }
+    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
+    let middle = rect.center().y;
+    ui.painter().text(pos2(rect.left() + 18.0, middle), Align2::CENTER_CENTER, state.icon, icons::icon_font(18.0), state.tone.text(t));
+    let buttons = if matches!(entry.state, OutboxState::Queued) { 60.0 } else { 32.0 };
+    let inner = Rect::from_min_max(pos2(rect.left() + 38.0, rect.top() + 8.0), pos2(rect.right() - buttons - 8.0, rect.bottom() - 6.0));
+    let mut child = ui.new_child(UiBuilder::new().id_salt(("entry", entry.id)).max_rect(inner).layout(Layout::top_down(Align::Min)));
+    child.spacing_mut().item_spacing.y = 3.0;
+    child.spacing_mut().interact_size.y = 18.0;
+    ends(
+        &mut child,
+        "entry head",
+        18.0,
+        |ui| {
+            let topic = RichText::new(entry.topic.as_str()).font(fonts::medium(13.0)).color(t.text_strong);
+            ui.add(Label::new(topic).truncate().selectable(false)).on_hover_text(entry.topic.as_str());
+        },
+        |ui| {
+            steps(ui, entry);
+            ui.add(Label::new(RichText::new(&state.word).font(fonts::medium(12.0)).color(state.tone.text(t))).selectable(false));
+        },
+    );
+    let (line, ink) = match &entry.state {
+        OutboxState::Refused { why } => (why.clone(), t.red.text),
+        _ => (facts(entry), t.text_muted),
+    };
+    let line = RichText::new(line).font(fonts::regular(12.0)).color(ink);
+    let label = child.add(Label::new(line).truncate().selectable(false));
+    if let OutboxState::Refused { why } = &entry.state {
+        label.on_hover_text(format!("{why}\n{}", facts(entry)));
+    }
+    let at = Rect::from_min_max(pos2(rect.right() - buttons, rect.top()), rect.max);
+    let mut child = ui.new_child(UiBuilder::new().id_salt(("entry buttons", entry.id)).max_rect(at).layout(Layout::left_to_right(Align::Center)));
+    child.spacing_mut().item_spacing.x = 4.0;
+    if matches!(entry.state, OutboxState::Queued)
+        && icon_button_small(&mut child, icons::TRASH, &format!("Take back the message to {}", entry.topic)).clicked()
+    {
+        out.send(Command::Discard { id: entry.id });
+    }
+    icon_button_small(&mut child, icons::ARROW_BEND_UP_LEFT, &format!("Use the message to {} again", entry.topic)).clicked()
+}
+
+/// What is known beside the state: when, by what sealed, how large.
+fn facts(entry: &OutboxEntry) -> String {
+    let seal = match &entry.sealed_with {
+        Some(with) => format!("sealed with {}", with.label),
+        None => "in the clear".to_owned(),
+    };
+    let sizes = if entry.sealed_with.is_some() {
+        format!("{} → {}", size_text(entry.plain_len), size_text(entry.wire_len))
+    } else {
+        size_text(entry.plain_len)
+    };
+    let retain = if entry.retain { " · retained" } else { "" };
+    format!("{} · {seal} · {sizes} · QoS {}{retain}", when::clock(entry.queued_ms), entry.qos)
+}
+
+struct StateWords {
+    icon: &'static str,
+    word: String,
+    tone: Tone,
+    /// How many of the three steps are done.
+    done: usize,
+}
+
+/// The honest word for where a message is.
+fn state_words(entry: &OutboxEntry) -> StateWords {
+    let (icon, word, tone, done) = match &entry.state {
+        OutboxState::Queued => (icons::HOURGLASS, "Queued on this computer", Tone::Neutral, 1),
+        OutboxState::Sent if entry.qos == 0 => (icons::PAPER_PLANE_TILT, "Sent, no answer asked for", Tone::Accent, 2),
+        OutboxState::Sent => (icons::PAPER_PLANE_TILT, "Sent, not acknowledged yet", Tone::Accent, 2),
+        OutboxState::Acknowledged { no_subscribers: false } => (icons::CHECK_CIRCLE, "The broker has it", Tone::Green, 3),
+        OutboxState::Acknowledged { no_subscribers: true } => (icons::CHECK_CIRCLE, "The broker has it; nobody watches", Tone::Amber, 3),
+        OutboxState::Refused { .. } => (icons::PROHIBIT, "Refused", Tone::Red, 0),
+        OutboxState::Discarded => (icons::TRASH, "Taken back", Tone::Neutral, 0),
+    };
+    let clear = if entry.sealed_with.is_none() && !matches!(entry.state, OutboxState::Refused { .. } | OutboxState::Discarded) {
+        " · in the clear"
+    } else {
+        ""
+    };
+    StateWords { icon, word: format!("{word}{clear}"), tone, done }
+}
+
+/// Three dots: queued, sent, acknowledged. QoS 0 has two.
+fn steps(ui: &mut Ui, entry: &OutboxEntry) {
+    let t = tokens(ui);
+    let state = state_words(entry);
+    if state.done == 0 {
+        return;
+    }
+    let count = if entry.qos == 0 { 2 } else { 3 };
+    let (rect, _) = ui.allocate_exact_size(vec2(count as f32 * 12.0, 12.0), Sense::hover());
+    let y = rect.center().y;
+    for step in 0..count {
+        let x = rect.left() + 4.0 + step as f32 * 12.0;
+        let done = step < state.done;
+        if step > 0 {
+            let ink = if done { state.tone.mark(t) } else { t.line_strong };
+            ui.painter().hline((x - 9.0)..=(x - 3.0), y, Stroke::new(1.5, ink));
+        }
+        if done {
+            ui.painter().circle_filled(pos2(x, y), 3.0, state.tone.mark(t));
+        } else {
+            ui.painter().circle_stroke(pos2(x, y), 2.5, Stroke::new(1.0, t.line_strong));
+        }
+    }
+}

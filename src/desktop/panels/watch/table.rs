@@ -1,0 +1,421 @@
+//! The messages, the newest at the top. Only the rows in view are laid out.
+//!
+//! While the person reads further down, or has paused, the store holds the rows where they are and counts what waits.
+
+use eframe::egui::{
+    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2,
+};
+use egui_extras::{Column, TableBuilder, TableRow};
+
+use crate::{
+    client::Opening,
+    desktop::{
+        fonts, icons,
+        messages::{Filter, MessageStore, NodeId, Row, View, body_of},
+        model::{Model, Outbound},
+        panels::{ends::ends, grouped},
+        theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
+        when,
+        widgets::{
+            Button, EmptyState, TextField, card_frame, caps, icon_toggle, one_line, one_line_job, pill, size_text, title, waiting,
+        },
+    },
+};
+
+use super::verdict::verdict;
+
+/// Characters of a payload in its row.
+const PAYLOAD: usize = 160;
+
+/// What the table needs to know from the page.
+pub(super) struct Given {
+    /// The chosen level of the tree.
+    pub(super) under: NodeId,
+    /// Its path.
+    pub(super) under_path: String,
+    /// The number of the selected row.
+    pub(super) selected: Option<u64>,
+    /// Whether the topics are on the screen.
+    pub(super) topics_shown: bool,
+}
+
+/// What a person did with the table.
+#[derive(Debug, Default)]
+pub(super) struct TableAnswer {
+    /// Look at this row.
+    pub(super) select: Option<u64>,
+    /// Look at none.
+    pub(super) deselect: bool,
+    /// Show all topics again.
+    pub(super) all_topics: bool,
+    /// Show or hide the tree.
+    pub(super) show_topics: bool,
+}
+
+/// The table's state.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    text: String,
+    only_problems: bool,
+    paused: bool,
+    reading: bool,
+    to_top: bool,
+    scroll_to: Option<usize>,
+    view: View,
+    laid_out: usize,
+    page: usize,
+}
+
+impl Table {
+    /// Goes back to the newest row.
+    pub(super) fn to_newest(&mut self) {
+        self.to_top = true;
+        self.reading = false;
+    }
+
+    pub(super) const fn frame_cost(&self) -> (usize, usize) {
+        (self.laid_out, self.view.visited())
+    }
+
+    pub(super) fn ui(&mut self, ui: &mut Ui, model: &mut Model, _out: &mut Outbound, given: Given) -> TableAnswer {
+        let mut answer = TableAnswer::default();
+        model.messages.hold(self.paused || self.reading);
+        let filter = Filter { under: given.under, text: self.text.clone(), only_problems: self.only_problems };
+        if filter != *self.view.filter() {
+            self.view.set_filter(filter);
+            self.to_newest();
+        }
+        let searching = self.view.update(&model.messages);
+        if searching {
+            ui.ctx().request_repaint();
+        }
+        card_frame(ui).inner_margin(0).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.set_height(ui.available_height());
+            ui.spacing_mut().item_spacing.y = 0.0;
+            self.head(ui, &model.messages, &given, &mut answer);
+            if self.view.is_empty() {
+                self.none(ui, searching, &mut answer);
+            } else {
+                self.rows(ui, &model.messages, &given, &mut answer);
+            }
+        });
+        answer
+    }
+
+    fn head(&mut self, ui: &mut Ui, store: &MessageStore, given: &Given, answer: &mut TableAnswer) {
+        let t = tokens(ui);
+        let width = ui.available_width();
+        egui::Frame::new().inner_margin(egui::Margin::symmetric(CARD_PADDING as i8, 9)).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 8.0;
+            let Self { text, only_problems, paused, reading, view, .. } = self;
+            let (held, narrow) = ((*paused, *reading), width < 640.0);
+            let left = |ui: &mut Ui| {
+                if !given.topics_shown || narrow {
+                    let name = if given.topics_shown { "Hide the topics" } else { "Show the topics" };
+                    answer.show_topics = icon_toggle(ui, icons::SIDEBAR_SIMPLE, name, given.topics_shown).clicked();
+                }
+                title(ui, "Messages", 13.5);
+                match held {
+                    (true, _) => pill(ui, "Paused", Tone::Amber),
+                    (false, true) => pill(ui, if narrow { "Held" } else { "Held while you read" }, Tone::Accent),
+                    (false, false) => pill(ui, "Live", Tone::Green),
+                };
+                if store.waiting() > 0 {
+                    let text = format!("{} new", grouped(store.waiting()));
+                    let newest = Button::ghost(&text).icon(icons::ARROW_UP);
+                    if newest.tooltip("Goes on, with the newest at the top").show(ui).clicked() {
+                        return true;
+                    }
+                }
+                let all = grouped(store.len() as u64);
+                let open = view.filter().is_open();
+                let count = if open { format!("{all} rows") } else { format!("{} of {all}", grouped(view.len() as u64)) };
+                let count = RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted);
+                ui.add(Label::new(count).truncate());
+                false
+            };
+            let right = |ui: &mut Ui| {
+                TextField::new("Filter messages", text)
+                    .hide_label()
+                    .compact()
+                    .icon(icons::MAGNIFYING_GLASS)
+                    .hint("Topic or payload")
+                    .width(if narrow { 130.0 } else { 200.0 })
+                    .limit(256)
+                    .show(ui);
+                let name = format!("Only problems ({})", grouped(store.problems() as u64));
+                if icon_toggle(ui, icons::WARNING, &name, *only_problems).clicked() {
+                    *only_problems = !*only_problems;
+                }
+                let (icon, name) = if *paused { (icons::PLAY, "Go on") } else { (icons::PAUSE, "Pause") };
+                icon_toggle(ui, icon, name, *paused).clicked()
+            };
+            let (newest, pause) = ends(ui, "messages head", CONTROL_HEIGHT, left, right);
+            if newest {
+                self.paused = false;
+                self.to_newest();
+            } else if pause {
+                self.paused = !self.paused;
+                if !self.paused {
+                    self.to_newest();
+                }
+            }
+        });
+        if !given.under_path.is_empty() {
+            egui::Frame::new().inner_margin(egui::Margin { left: 12, right: 12, top: 0, bottom: 6 }).show(ui, |ui| {
+                ui.horizontal(|ui| {
+                    let text = format!("Only {}", given.under_path);
+                    if Button::ghost(&text).icon(icons::FUNNEL).trailing_icon(icons::X).tooltip("Shows all topics again").show(ui).clicked() {
+                        answer.all_topics = true;
+                    }
+                });
+            });
+        }
+    }
+
+    fn none(&mut self, ui: &mut Ui, searching: bool, answer: &mut TableAnswer) {
+        if searching {
+            ui.add_space(16.0);
+            ui.vertical_centered(|ui| waiting(ui, "Searching…"));
+            return;
+        }
+        let pressed = EmptyState {
+            icon: icons::FUNNEL,
+            title: "No message passes the filter",
+            text: "What comes and fits will appear here.",
+            actions: &["Show all messages"],
+        }
+        .show(ui);
+        if pressed.is_some() {
+            self.text.clear();
+            self.only_problems = false;
+            answer.all_topics = true;
+        }
+    }
+
+    fn rows(&mut self, ui: &mut Ui, store: &MessageStore, given: &Given, answer: &mut TableAnswer) {
+        let t = tokens(ui);
+        let id = ui.make_persistent_id("messages table");
+        self.keys(ui, id, given, answer);
+        let area = ui.available_rect_before_wrap();
+        ui.interact(area, id, Sense::focusable_noninteractive())
+            .widget_info(|| WidgetInfo::labeled(Role::Table, true, "Messages, newest first"));
+        let focused = ui.memory(|memory| memory.has_focus(id));
+        let header = Rect::from_min_max(area.min, pos2(area.right(), area.top() + ROW_HEIGHT));
+        ui.painter().rect_filled(header.shrink2(egui::vec2(1.0, 0.0)), 0, t.table_header);
+        ui.painter().hline(header.x_range(), header.top(), egui::Stroke::new(1.0, t.line));
+        let below = if focused { egui::Stroke::new(FOCUS_WIDTH, t.accent) } else { egui::Stroke::new(1.0, t.line) };
+        ui.painter().hline(header.x_range(), header.bottom(), below);
+        let columns = Columns::for_width(area.width());
+        ui.visuals_mut().selection.bg_fill = t.row_selected;
+        ui.visuals_mut().widgets.hovered.bg_fill = t.row_hover;
+        // No line between the columns until the pointer is there to move it.
+        ui.visuals_mut().widgets.noninteractive.bg_stroke = egui::Stroke::NONE;
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let mut table = TableBuilder::new(ui)
+            .id_salt(columns.name())
+            .sense(Sense::CLICK | Sense::HOVER)
+            .cell_layout(Layout::left_to_right(Align::Center))
+            .auto_shrink(false)
+            .min_scrolled_height(0.0)
+            .animate_scrolling(false);
+        for column in columns.list() {
+            table = table.column(column);
+        }
+        if std::mem::take(&mut self.to_top) {
+            table = table.vertical_scroll_offset(0.0);
+        } else if let Some(place) = self.scroll_to.take() {
+            table = table.scroll_to_row(place, None);
+        }
+        let view = &self.view;
+        let mut clicked = None;
+        let mut laid_out = 0;
+        let output = table
+            .header(ROW_HEIGHT, |mut row| {
+                for (at, name) in columns.names().into_iter().enumerate() {
+                    row.col(|ui| {
+                        ui.add_space(if at == 0 { CARD_PADDING } else { 4.0 });
+                        caps(ui, name);
+                    });
+                }
+            })
+            .body(|body| {
+                body.rows(ROW_HEIGHT, view.len(), |mut row| {
+                    laid_out += 1;
+                    let Some(number) = view.newest_first(row.index()) else { return };
+                    let Some(entry) = store.row(number) else { return };
+                    let selected = given.selected == Some(number);
+                    row.set_selected(selected);
+                    draw(&mut row, entry, columns, selected);
+                    let response = row.response();
+                    response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, row_name(entry)));
+                    if response.clicked() {
+                        clicked = Some(number);
+                    }
+                });
+            });
+        self.laid_out = laid_out;
+        self.page = (output.inner_rect.height() / ROW_HEIGHT) as usize;
+        self.reading = output.state.offset().y > 1.0;
+        if let Some(number) = clicked {
+            answer.select = Some(number);
+            ui.memory_mut(|memory| memory.request_focus(id));
+        }
+    }
+
+    /// Up and down go through the rows, Esc lets go.
+    fn keys(&mut self, ui: &Ui, id: Id, given: &Given, answer: &mut TableAnswer) {
+        if !ui.memory(|memory| memory.has_focus(id)) {
+            return;
+        }
+        let filter = EventFilter { vertical_arrows: true, escape: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        if pressed(Key::Escape) {
+            answer.deselect = true;
+            ui.memory_mut(|memory| memory.surrender_focus(id));
+            return;
+        }
+        let place = given.selected.and_then(|number| self.view.place_of(number));
+        let last = self.view.len().saturating_sub(1);
+        let page = self.page.max(2) - 1;
+        let moves: [(Key, fn(usize, usize, usize) -> usize); 6] = [
+            (Key::ArrowDown, |at, _, last| (at + 1).min(last)),
+            (Key::ArrowUp, |at, _, _| at.saturating_sub(1)),
+            (Key::PageDown, |at, page, last| (at + page).min(last)),
+            (Key::PageUp, |at, page, _| at.saturating_sub(page)),
+            (Key::Home, |_, _, _| 0),
+            (Key::End, |_, _, last| last),
+        ];
+        for (key, step) in moves {
+            if pressed(key) {
+                let to = place.map_or(0, |at| step(at, page, last));
+                answer.select = self.view.newest_first(to);
+                self.scroll_to = Some(to);
+            }
+        }
+    }
+}
+
+/// Which columns there is room for.
+#[derive(Clone, Copy)]
+struct Columns {
+    qos: bool,
+    size: bool,
+    millis: bool,
+    topic: f32,
+    seal: f32,
+}
+
+impl Columns {
+    fn for_width(width: f32) -> Self {
+        Self {
+            qos: width >= 560.0,
+            size: width >= 660.0,
+            millis: width >= 480.0,
+            topic: (width * 0.27).clamp(110.0, 320.0),
+            seal: if width >= 560.0 { 118.0 } else { 104.0 },
+        }
+    }
+
+    const fn name(self) -> (bool, bool, bool) {
+        (self.qos, self.size, self.millis)
+    }
+
+    fn list(self) -> Vec<Column> {
+        let mut list = vec![
+            Column::exact(if self.millis { 116.0 } else { 90.0 }),
+            Column::initial(self.topic).at_least(80.0).clip(true).resizable(true),
+        ];
+        if self.qos {
+            list.push(Column::exact(50.0));
+        }
+        list.push(Column::exact(self.seal).clip(true));
+        if self.size {
+            list.push(Column::exact(72.0));
+        }
+        list.push(Column::remainder().at_least(80.0).clip(true));
+        list
+    }
+
+    fn names(self) -> Vec<&'static str> {
+        let mut names = vec!["Time", "Topic"];
+        if self.qos {
+            names.push("QoS");
+        }
+        names.push("Seal");
+        if self.size {
+            names.push("Size");
+        }
+        names.push("Payload");
+        names
+    }
+}
+
+fn row_name(row: &Row) -> String {
+    format!("{} {}, {}", when::clock(row.message.arrived_ms), row.message.topic, verdict(&row.message).word)
+}
+
+fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: bool) {
+    let message = &entry.message;
+    row.col(|ui| {
+        let t = tokens(ui);
+        if selected {
+            let rect = ui.max_rect();
+            let bar = Rect::from_min_max(rect.min, pos2(rect.left() + 3.0, rect.bottom()));
+            ui.painter().rect_filled(bar, 0, t.accent);
+        }
+        ui.add_space(CARD_PADDING);
+        let time = if columns.millis { when::clock_ms(message.arrived_ms) } else { when::clock(message.arrived_ms) };
+        let ink = if selected { t.accent_text } else { t.text_muted };
+        cell(ui, RichText::new(time).font(fonts::mono(12.0)).color(ink));
+    });
+    row.col(|ui| {
+        ui.add_space(4.0);
+        let ink = tokens(ui).text_strong;
+        cell(ui, RichText::new(message.topic.as_str()).font(fonts::regular(13.0)).color(ink));
+    });
+    if columns.qos {
+        row.col(|ui| {
+            ui.add_space(4.0);
+            pill(ui, if message.qos == 0 { "0" } else { "1" }, if message.qos == 0 { Tone::Neutral } else { Tone::Accent });
+        });
+    }
+    row.col(|ui| {
+        let t = tokens(ui);
+        let verdict = verdict(message);
+        let ink = verdict.tone.text(t);
+        ui.add_space(4.0);
+        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.add(Label::new(icons::icon(verdict.icon, 14.0).color(ink)).selectable(false));
+        cell(ui, RichText::new(verdict.word).font(fonts::regular(12.5)).color(ink));
+    });
+    let body = body_of(message);
+    if columns.size {
+        row.col(|ui| {
+            ui.add_space(4.0);
+            let size = size_text(body.map_or(message.wire.len(), |body| body.len()));
+            let ink = tokens(ui).text_muted;
+            cell(ui, RichText::new(size).font(fonts::regular(12.5)).color(ink));
+        });
+    }
+    row.col(|ui| {
+        ui.add_space(4.0);
+        match (&message.opening, body) {
+            (Opening::Refused { why, .. }, _) => {
+                let ink = tokens(ui).text_muted;
+                cell(ui, RichText::new(why).font(fonts::regular(12.5)).color(ink));
+            }
+            (_, Some(body)) => {
+                let job = one_line_job(ui, &one_line(body, PAYLOAD));
+                ui.add(Label::new(job).truncate().selectable(false));
+            }
+            (_, None) => {}
+        }
+    });
+}
+
+fn cell(ui: &mut Ui, text: RichText) {
+    ui.add(Label::new(text).truncate().selectable(false));
+}
