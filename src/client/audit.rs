@@ -16,7 +16,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api,
-    audit::{Anchor, AuditError, AuditFile, Broken, Record, tail, verify},
+    audit::{Anchor, AuditError, AuditFile, Record, tail, verify},
     files::write_atomic,
 };
 
@@ -48,7 +48,7 @@ pub(super) struct Auditor {
 }
 
 enum Job {
-    Append(AuditLog, Record),
+    Append(AuditLog, Box<Record>),
     /// Everything on disk; where the logs end now.
     Flush(oneshot::Sender<api::Anchors>),
     Close(oneshot::Sender<api::Anchors>),
@@ -108,7 +108,7 @@ impl Auditor {
     /// A whole line.
     pub(super) fn note_record(&self, log: AuditLog, record: Record) {
         // The thread ends only after Close.
-        let _ = self.jobs.send(Job::Append(log, record));
+        let _ = self.jobs.send(Job::Append(log, Box::new(record)));
     }
 
     /// Waits until every line so far is on disk; where the logs end.
@@ -226,12 +226,12 @@ impl Desk {
             };
             match job {
                 Ok(Job::Append(log, record)) => {
-                    self.take(log, record);
+                    self.take(log, *record);
                     // What else is there already goes along, as long as nothing else was asked.
                     let until = Instant::now() + GATHER;
                     while Instant::now() < until {
                         match inbox.try_recv() {
-                            Ok(Job::Append(log, record)) => self.take(log, record),
+                            Ok(Job::Append(log, record)) => self.take(log, *record),
                             Ok(Job::Flush(answer)) => {
                                 let _ = answer.send(self.settle());
                             }
@@ -376,7 +376,6 @@ fn open(path: &Path, anchors: &api::Anchors) -> Result<(AuditFile, Option<(Strin
             let verified = verify(path, |log_id| anchor_of(anchors, log_id))?;
             match verified.broken {
                 None => return Ok((file, None)),
-                Some(broken @ (Broken::CutOff { .. } | Broken::Rewritten(_))) => broken.to_string(),
                 Some(broken) => broken.to_string(),
             }
         }

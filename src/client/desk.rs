@@ -27,6 +27,7 @@ use super::{
     http::{self, CallError, Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Note},
+    login,
     preferences::Preferences,
     stations::Stations,
     teller::Teller,
@@ -71,15 +72,7 @@ pub(super) struct LoggedIn {
 
 impl LoggedIn {
     pub(super) fn view(&self) -> AccountView {
-        AccountView {
-            username: self.account.username.as_str().to_owned(),
-            role: self.account.role.clone(),
-            otp: self.account.otp,
-            recovery_codes_left: self.account.recovery_codes_left,
-            client_id: self.client_id.clone(),
-            folder: self.folder.display().to_string(),
-            first_time_here: self.first_time_here,
-        }
+        login::view(&self.account, &self.client_id, &self.folder, self.first_time_here)
     }
 
     /// The log that a login or a key belongs to: what the account mainly is.
@@ -177,7 +170,7 @@ impl Desk {
             Command::SetPreference { name, value } => self.set_preference(&name, &value),
             Command::RetryNow => self.pass(Asked::LogIn, "There is no link.", Ask::RetryNow),
             Command::Subscribe(filter) => {
-                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter))
+                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter));
             }
             Command::Unsubscribe(filter) => {
                 self.pass(Asked::Subscribe, "Nothing changed.", Ask::Unsubscribe(filter));
@@ -190,7 +183,7 @@ impl Desk {
                 self.pass(Asked::Publish, "The message was not sent.", Ask::Publish { draft, every });
             }
             Command::StopRepeat { topic } => {
-                self.pass(Asked::Publish, "Nothing is repeated.", Ask::StopRepeat(topic))
+                self.pass(Asked::Publish, "Nothing is repeated.", Ask::StopRepeat(topic));
             }
             Command::Discard { id } => self.pass(Asked::Publish, "Nothing was taken back.", Ask::Discard(id)),
             Command::SetClear { filter, clear } => {
@@ -373,11 +366,7 @@ impl Desk {
     }
 
     pub(super) fn http(&self) -> Result<&Http, CallError> {
-        let unknown = || CallError::Unreachable {
-            address: "?".to_owned(),
-            reason: "no station was opened yet".to_owned(),
-        };
-        self.station.as_ref().map(|station| &station.http).ok_or_else(unknown)
+        self.station.as_ref().map(|station| &station.http).ok_or(CallError::NoStation)
     }
 
     async fn note(&mut self, note: Note) {
@@ -392,6 +381,11 @@ impl Desk {
                     }
                     Err(error) if error.is_session_over() => {}
                     Err(_) => self.ask_link(Ask::Refused { reason }),
+                }
+            }
+            Note::RoleDoubted => {
+                if let Ok(account) = self.call_in_session(Method::GET, "session", NO_BODY).await {
+                    self.update_account(account);
                 }
             }
             Note::OnlineAgain => {

@@ -122,10 +122,7 @@ impl Session {
     /// Waits for the next batch; `None` when the time is over or the thread has ended.
     #[must_use]
     pub fn wait(&self, at_most: Duration) -> Option<Vec<Event>> {
-        match self.events.recv_timeout(at_most) {
-            Ok(batch) => Some(batch),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.events.recv_timeout(at_most).ok()
     }
 }
 

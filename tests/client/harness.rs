@@ -92,6 +92,11 @@ impl Station {
 }
 
 impl Ended {
+    /// Its data folder.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.dir.path().to_owned()
+    }
+
     /// The same station again: same folder, same ports.
     pub(crate) fn start(self) -> Station {
         Station::run(self.dir, self.clock, self.otp, self.api, self.mqtt)
@@ -429,7 +434,11 @@ impl Person {
                 if let Event::Messages(messages) = &mut self.waiting[at]
                     && let Some(found) = messages.iter().position(|message| message.topic.as_str() == topic)
                 {
-                    return messages.remove(found);
+                    let found = messages.remove(found);
+                    if messages.is_empty() {
+                        self.waiting.remove(at);
+                    }
+                    return found;
                 }
             }
             match self.session.wait(until.saturating_duration_since(Instant::now())) {

@@ -18,7 +18,8 @@ use sealwire::{
 use crate::harness::{Person, Station, draft, notes, refusal, text};
 
 /// The token of the Fernet specification (github.com/fernet/spec, generate.json).
-const TOKEN: &[u8] = b"gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+const TOKEN: &[u8] =
+    b"gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
 
 /// Publishes raw bytes with a credential for plain MQTT programs.
 struct Raw {

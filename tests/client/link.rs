@@ -109,6 +109,27 @@ fn what_was_queued_without_a_link_outlives_the_program_and_goes_out_at_the_next_
 }
 
 #[test]
+fn a_damaged_state_file_is_moved_aside_told_and_costs_neither_the_login_nor_the_keys() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.key("Plant", "plant/#", Suite::default());
+    let computer = anna.computer.clone();
+    drop(anna);
+    let clients = computer.path().join("clients");
+    let folder = std::fs::read_dir(clients).unwrap().map(|f| f.unwrap().path()).find(|f| f.is_dir()).unwrap();
+    std::fs::write(folder.join("state.db"), vec![0xA5; 9000]).unwrap();
+    let mut anna = computer.window();
+    anna.open(&station);
+    anna.ask_log_in("anna", crate::harness::PASSWORD);
+    assert!(anna.failure(Asked::History).why.contains("damaged-"));
+    anna.logged_in();
+    anna.online();
+    anna.subscribe("plant/#");
+    anna.publish("plant/x", "goes on");
+    assert_eq!(text(&anna.message("plant/x")), "goes on");
+}
+
+#[test]
 fn a_message_can_be_taken_back_while_there_is_no_link() {
     let station = Station::start();
     let mut anna = Person::joined(&station, "anna", "");

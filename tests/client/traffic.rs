@@ -82,6 +82,45 @@ fn the_role_is_asked_before_anything_is_sealed_or_watched() {
 }
 
 #[test]
+fn what_the_station_refuses_is_told_with_its_rule_and_the_new_role_is_known_at_once() {
+    let station = Station::start();
+    let _admin = Person::joined(&station, "root", "");
+    let mut ben = Person::joined(&station, "ben", "publisher");
+    ben.key("Plant", "plant/#", Suite::default());
+    let pack = sealwire::acl::RolePack::DEFAULT.replace(
+        r#"rules = ["allow publish #"]"#,
+        r#"rules = ["allow publish #", "deny publish plant/press/#"]"#,
+    );
+    let users = station.dir.path().join("users");
+    let ended = station.end();
+    ben.offline();
+    // Queued under the role of before; the station comes back with another.
+    ben.publish("plant/press/celsius", "21.5");
+    std::fs::write(users.join("default.toml"), pack).unwrap();
+    let _station = ended.start();
+    ben.send(Command::RetryNow);
+    let (mut refused, mut learned) = (None, false);
+    let why = ben.until("the refusal and the new role, in either order", |event| {
+        match event {
+            Event::Outbox(entries) => {
+                refused = refused.clone().or(entries.iter().find_map(|entry| match &entry.state {
+                    OutboxState::Refused { why } => Some(why.clone()),
+                    _ => None,
+                }));
+            }
+            Event::Account(view) => {
+                learned |= view.role.rules.iter().any(|rule| rule.filter == "plant/press/#");
+            }
+            _ => {}
+        }
+        refused.clone().filter(|_| learned)
+    });
+    assert!(why.contains("publisher"), "{why}");
+    ben.publish("plant/press/celsius", "21.5");
+    assert!(ben.failure(Asked::Publish).why.contains("deny publish plant/press/#"));
+}
+
+#[test]
 fn the_sample_sensor_shows_its_first_row_within_two_seconds_and_stops() {
     let station = Station::start();
     let mut anna = Person::joined(&station, "anna", "");
