@@ -76,13 +76,13 @@ impl Auditor {
         teller: Teller,
     ) -> Result<(Self, JoinHandle<()>), std::io::Error> {
         let (jobs, inbox) = mpsc::channel();
-        let mut desk = Desk { folder: folder.clone(), anchors, due, teller, logs: BTreeMap::new() };
+        let mut scribe = Scribe { folder: folder.clone(), anchors, due, teller, logs: BTreeMap::new() };
         let logs = logs.to_vec();
         let thread = std::thread::Builder::new().name("sealwire-audit".into()).spawn(move || {
             for log in logs {
-                desk.log(log);
+                scribe.log(log);
             }
-            desk.run(&inbox);
+            scribe.run(&inbox);
         })?;
         Ok((Self { jobs, actor, folder }, thread))
     }
@@ -198,7 +198,7 @@ impl From<crate::audit::Line> for AuditLine {
 }
 
 /// The thread's side.
-struct Desk {
+struct Scribe {
     folder: PathBuf,
     anchors: api::Anchors,
     due: UnboundedSender<api::Anchors>,
@@ -214,7 +214,7 @@ struct Open {
     failed: bool,
 }
 
-impl Desk {
+impl Scribe {
     fn run(&mut self, inbox: &mpsc::Receiver<Job>) {
         let mut synced = Instant::now();
         loop {

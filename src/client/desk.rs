@@ -37,6 +37,14 @@ use super::{
 /// Nothing to send.
 pub(super) const NO_BODY: Option<&()> = None;
 
+/// How long a command may go on once the face is gone: requests are cut short by themselves, hashing is not.
+const LAST_COMMAND: Duration = Duration::from_secs(1);
+
+/// Resolves when the face is gone, with or without a word.
+async fn until_closed(mut closing: watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
 /// See the module.
 pub(super) struct Desk {
     pub(super) clients: PathBuf,
@@ -117,7 +125,13 @@ impl Desk {
         self.teller.tell(Event::Preferences(self.preferences.all()));
         loop {
             match self.next(&mut commands).await {
-                Inbox::Command(command) => self.command(command).await,
+                Inbox::Command(command) => {
+                    let closed = until_closed(self.closing.clone());
+                    tokio::select! {
+                        () = self.command(command) => {}
+                        () = async { closed.await; tokio::time::sleep(LAST_COMMAND).await } => break,
+                    }
+                }
                 Inbox::Note(note) => self.note(note).await,
                 Inbox::Anchors(anchors) => self.put_anchors(&anchors).await,
                 Inbox::Closed => break,
@@ -127,11 +141,7 @@ impl Desk {
     }
 
     async fn next(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Inbox {
-        let mut closing = self.closing.clone();
-        let closed = async move {
-            // An error means that the face is gone without a word: closed as well.
-            let _ = closing.wait_for(|closing| *closing).await;
-        };
+        let closed = until_closed(self.closing.clone());
         let Some(session) = &mut self.session else {
             return tokio::select! {
                 command = commands.recv() => command.map_or(Inbox::Closed, Inbox::Command),

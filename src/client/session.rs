@@ -16,7 +16,7 @@ use super::{Command, Event, desk::Desk, teller::Teller};
 /// How many batches wait for the window; what comes then is gathered, and messages are left out and counted.
 const BATCHES: usize = 1024;
 /// How long dropping a session waits for its thread.
-const GOODBYE: Duration = Duration::from_secs(6);
+const GOODBYE: Duration = Duration::from_secs(8);
 
 /// A handle to a person's side. Dropping it ends the thread, after what is under way was kept.
 pub struct Session {

@@ -1,3 +1,5 @@
+//! What rests, and what becomes of it when the disk is full or the file damaged.
+
 use super::*;
 use crate::{
     client::{SealedWith, Suite},
