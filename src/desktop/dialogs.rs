@@ -4,7 +4,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::mpsc,
 };
@@ -20,6 +20,10 @@ pub enum SavePurpose {
     RecoveryCodes,
     /// The certificate of the station's CA, for plain MQTT programs.
     Certificate,
+    /// A topic key, as one line of text.
+    KeyLine,
+    /// A Fernet key, as Python writes it.
+    FernetKey,
 }
 
 impl SavePurpose {
@@ -27,6 +31,8 @@ impl SavePurpose {
         match self {
             Self::RecoveryCodes => "sealwire-recovery-codes.txt",
             Self::Certificate => "sealwire-ca.pem",
+            Self::KeyLine => "sealwire-key.txt",
+            Self::FernetKey => "fernet.key",
         }
     }
 
@@ -34,6 +40,8 @@ impl SavePurpose {
         match self {
             Self::RecoveryCodes => "Save the recovery codes",
             Self::Certificate => "Save the station's certificate",
+            Self::KeyLine => "Save the key's line",
+            Self::FernetKey => "Save the Fernet key",
         }
     }
 }
@@ -97,6 +105,78 @@ impl TextSaver {
     }
 }
 
+/// The largest key file that is read; a key has a few hundred bytes.
+const LARGEST_KEY_FILE: u64 = 64 * 1024;
+
+/// What came of choosing a key file: its name and text, or why not.
+pub type OpenedKey = Result<(String, SecretText), Problem>;
+
+/// Asks for a key file, and reads it.
+#[derive(Debug, Default)]
+pub struct KeyOpener {
+    running: Option<mpsc::Receiver<Option<OpenedKey>>>,
+}
+
+impl KeyOpener {
+    /// Opens the dialog; a second one waits until the first is closed.
+    pub fn begin(&mut self, ctx: &Context) {
+        if self.running.is_some() {
+            return;
+        }
+        let (told, result) = mpsc::channel();
+        let waker = ctx.clone();
+        let thread = std::thread::Builder::new().name("open-dialog".to_owned()).spawn(move || {
+            let chosen = rfd::FileDialog::new().set_title("Choose a key file").pick_file();
+            // The window may have been closed while the dialog was open.
+            let _ = told.send(chosen.map(|path| read_key(&path)));
+            waker.request_repaint();
+        });
+        if let Err(error) = thread {
+            tracing::error!(%error, "no thread for the file dialog");
+            return;
+        }
+        self.running = Some(result);
+    }
+
+    /// Whether a dialog is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// What came of the dialog, once; nothing where it was cancelled.
+    pub fn poll(&mut self) -> Option<OpenedKey> {
+        match self.running.as_ref()?.try_recv() {
+            Err(mpsc::TryRecvError::Empty) => None,
+            Ok(opened) => {
+                self.running = None;
+                opened
+            }
+            Err(mpsc::TryRecvError::Disconnected) => {
+                self.running = None;
+                None
+            }
+        }
+    }
+}
+
+/// Reads a key file, within a bound.
+fn read_key(path: &Path) -> OpenedKey {
+    let problem = |why: String| {
+        Problem::new("The file was not read.", format!("{}: {why}", file_name(path)), "Choose the key's file, or paste its text.")
+    };
+    let file = std::fs::File::open(path).map_err(|error| problem(error.to_string()))?;
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LARGEST_KEY_FILE as usize + 1));
+    file.take(LARGEST_KEY_FILE + 1).read_to_end(&mut bytes).map_err(|error| problem(error.to_string()))?;
+    if bytes.len() as u64 > LARGEST_KEY_FILE {
+        return Err(problem("it is larger than any key".to_owned()));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok((file_name(path), SecretText::from(text.trim()))),
+        Err(_) => Err(problem("it is not text".to_owned())),
+    }
+}
+
 /// Writes a file for its owner alone.
 fn write(path: PathBuf, text: &SecretText) -> Result<PathBuf, Problem> {
     let mut options = OpenOptions::new();
@@ -157,6 +237,20 @@ mod tests {
         }
         let problem = write(dir.path().join("none/codes.txt"), &SecretText::new()).unwrap_err();
         assert!(problem.why.contains("codes.txt"), "{problem:?}");
+    }
+
+    #[test]
+    fn a_key_file_is_read_within_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fernet.key");
+        std::fs::write(&path, "  c2VjcmV0\n").unwrap();
+        let (name, text) = read_key(&path).unwrap();
+        assert_eq!((name.as_str(), text.as_str()), ("fernet.key", "c2VjcmV0"));
+        for (bytes, why) in [(vec![b'x'; 70_000], "larger"), (vec![0xff], "not text")] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(read_key(&path).unwrap_err().why.contains(why));
+        }
+        assert!(read_key(&dir.path().join("none")).is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub mod panels;
 pub mod screens;
 mod start;
 pub mod theme;
-pub mod when;
+mod when;
 pub mod widgets;
 mod window;
 

@@ -12,7 +12,7 @@ use sealwire::{
     desktop::{
         icons,
         model::{Model, Outbound, asked_by},
-        panels::{keys::KeysPanel, publish::PublishPanel, watch::WatchPanel},
+        panels::{KeysPanel, PublishPanel, WatchPanel},
         theme::{self, ThemeChoice},
         widgets::{RailEntry, Shell},
     },
@@ -226,7 +226,8 @@ pub(crate) fn envelope(seed: u64, length: usize) -> Bytes {
 }
 
 pub(crate) fn now_ms() -> u64 {
-    sealwire::desktop::when::now_ms()
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_millis() as u64
 }
 
 pub(crate) fn message(serial: i64, at: u64, name: &str, body: &str) -> Message {

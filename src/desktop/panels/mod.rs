@@ -5,15 +5,16 @@
 
 mod audit;
 mod ends;
-pub mod keys;
-pub mod publish;
-pub mod sealing;
+mod keys;
+mod publish;
+mod sealing;
 mod settings;
-pub mod watch;
+mod watch;
 
 pub use audit::AuditPanel;
 pub use keys::KeysPanel;
 pub use publish::PublishPanel;
+pub use sealing::{Sealing, sealing};
 pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
 pub use watch::WatchPanel;
 

@@ -65,12 +65,6 @@ pub fn why_not_watch(model: &Model, filter: &TopicFilter) -> Option<String> {
     (!decision.is_allowed()).then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))
 }
 
-/// Whether the role permits a right at all.
-#[must_use]
-pub fn may_ever(model: &Model, right: Right) -> bool {
-    model.account.as_ref().is_none_or(|account| account.role.may_ever(right))
-}
-
 /// Whether the role permits what the sample sensor does: to publish and to watch `sample/…`.
 #[must_use]
 pub fn may_run_sample(model: &Model) -> bool {

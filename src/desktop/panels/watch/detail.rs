@@ -11,7 +11,7 @@ use crate::{
         model::{Model, Outbound},
         panels::{
             ends::ends,
-            sealing::{may_ever, suite_words},
+            sealing::suite_words,
         },
         theme::{Tone, tokens},
         when,
@@ -84,7 +84,7 @@ impl Detail {
                 ui.ctx().copy_text(message.topic.as_str().to_owned());
                 out.toast(Severity::Success, "The topic is copied.");
             }
-            if may_ever(model, Right::Publish) && icon_button(ui, icons::PAPER_PLANE_TILT, "Publish to this topic").clicked() {
+            if model.may(Right::Publish) && icon_button(ui, icons::PAPER_PLANE_TILT, "Publish to this topic").clicked() {
                 out.publish_to(message.topic.as_str());
             }
             if icon_button(ui, icons::COLUMNS, "Show large, side by side").clicked() {

@@ -168,10 +168,10 @@ impl WatchPanel {
         self.detail.ui(&mut child, self.selected.as_ref(), true, model, out)
     }
 
-    /// Shows what came to a topic, the newest first; nothing changes where none came yet.
+    /// Chooses a topic in the tree and shows only its messages.
     pub fn show_topic(&mut self, topic: &TopicName, model: &Model) {
         if let Some(node) = model.messages.tree().find(topic) {
-            self.topics.select(node);
+            self.topics.reveal(node, &model.messages);
             self.table.to_newest();
         }
     }

@@ -13,7 +13,7 @@ use crate::{
         fonts, icons,
         messages::{Filter, MessageStore, NodeId, Row, View, body_of},
         model::{Model, Outbound},
-        panels::ends::ends,
+        panels::{ends::ends, grouped},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
         when,
         widgets::{
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{tiles::grouped, verdict::verdict};
+use super::verdict::verdict;
 
 /// Characters of a payload in its row.
 const PAYLOAD: usize = 160;

@@ -6,6 +6,7 @@ use crate::desktop::{
     fonts, icons,
     messages::ROOT,
     model::Model,
+    panels::grouped,
     theme::{Tone, tokens},
     when,
     widgets::{card_frame, size_text},
@@ -119,19 +120,6 @@ impl Tile<'_> {
     }
 }
 
-/// A number with commas between the thousands.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A rate as it is read: 0, 0.4, 26.0, 20,148.
 pub(super) fn rate_number(rate: f64) -> String {
     if rate <= 0.0 {
@@ -160,8 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_and_rates_are_short() {
-        assert_eq!((grouped(0), grouped(999), grouped(1_284_000)), ("0".into(), "999".into(), "1,284,000".into()));
+    fn rates_and_sizes_are_short() {
         assert_eq!([0.0, 0.02, 26.04, 20_148.3].map(rate_number), ["0", "0.1", "26.0", "20,148"]);
         assert_eq!(size_in_units(1_536.0), ("1.5".to_owned(), "KiB/s"));
     }

@@ -8,12 +8,13 @@ use crate::desktop::{
     fonts, icons,
     messages::{MessageStore, NodeId, ROOT, TreeLine},
     model::Model,
+    panels::grouped,
     theme::{ROW_HEIGHT, tokens},
     when,
     widgets::{TextField, TreeRow, section_header},
 };
 
-use super::tiles::{grouped, rate_number};
+use super::tiles::rate_number;
 
 /// Levels that are open at first, so that a small tree shows what it has.
 const OPEN_AT_FIRST: usize = 40;
@@ -59,6 +60,18 @@ impl Topics {
     /// Chooses a level.
     pub(super) fn select(&mut self, node: NodeId) {
         self.selected = node;
+    }
+
+    /// Chooses a level and opens the way to it.
+    pub(super) fn reveal(&mut self, node: NodeId, store: &MessageStore) {
+        self.selected = node;
+        let mut at = store.tree().parent(node);
+        while at != ROOT {
+            self.open.insert(at);
+            at = store.tree().parent(at);
+        }
+        self.search.clear();
+        self.changes += 1;
     }
 
     /// Draws the tree. True when another level was chosen.

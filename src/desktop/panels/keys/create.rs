@@ -1,0 +1,110 @@
+//! The dialog that makes a key.
+
+use eframe::egui::{Context, Key, Modifiers};
+
+use crate::{
+    client::{Asked, Command, KeyView, Suite},
+    desktop::{
+        icons,
+        model::{Model, Outbound},
+        widgets::{Banner, ButtonKind, DialogButton, Problem, TextField, choice_card, dialog, dialog_buttons, field_label, muted},
+    },
+};
+
+use super::typed::{filters, label_problem};
+
+/// What is typed.
+#[derive(Debug, Default)]
+pub(super) struct Create {
+    label: String,
+    filters: String,
+    suite: Suite,
+    opened: bool,
+    /// The label that was asked for and not answered yet.
+    asked: Option<String>,
+}
+
+impl Create {
+    /// With a filter filled in, and a label after its first level.
+    pub(super) fn for_filter(filter: &str) -> Self {
+        let first = filter.split('/').find(|level| !level.is_empty() && !level.contains(['+', '#', '$'])).unwrap_or_default();
+        let mut letters = first.chars();
+        let label = letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).take(40).collect());
+        Self { label, filters: filter.to_owned(), ..Self::default() }
+    }
+
+    /// The id of the key that was asked for, when it is there.
+    pub(super) fn made(&self, keys: &[KeyView]) -> Option<String> {
+        let asked = self.asked.as_deref()?;
+        keys.iter().find(|key| key.label == asked).map(|key| key.id.clone())
+    }
+
+    /// Draws it. True when it is to be closed.
+    pub(super) fn ui(&mut self, ctx: &Context, model: &mut Model, out: &mut Outbound) -> bool {
+        let busy = model.is_pending(Asked::CreateKey);
+        let taken = |label: &str| model.keys.iter().any(|key| key.label == label);
+        let label_wrong = if busy { None } else { label_problem(&self.label, taken) };
+        let parsed = filters(&self.filters);
+        let filter_wrong = parsed.as_ref().err().cloned();
+        let ready = label_wrong.is_none() && !self.label.trim().is_empty() && parsed.as_ref().is_ok_and(|list| !list.is_empty());
+        let focus = !std::mem::replace(&mut self.opened, true);
+        let answer = dialog(ctx, "create key", "Make a key", 480.0, |ui| {
+            muted(ui, "It seals what you publish to its topics, and opens it for everybody you give it to.");
+            ui.add_space(2.0);
+            TextField::new("Name", &mut self.label)
+                .hint("Plant")
+                .icon(icons::TAG)
+                .error(label_wrong.as_deref())
+                .limit(80)
+                .focus(focus)
+                .show(ui);
+            TextField::new("Topic filters", &mut self.filters)
+                .hint("plant/#")
+                .mono()
+                .rows(3)
+                .limit(8_192)
+                .error(filter_wrong.as_deref())
+                .help("One per line. + stands for one level, # at the end for all below.")
+                .show(ui);
+            field_label(ui, "How it seals");
+            for (suite, icon, title, text) in [
+                (Suite::CoseA256Gcm, icons::SHIELD_CHECK, "AES-256-GCM", "cose-a256gcm. The default: fast on every computer of today."),
+                (Suite::CoseChaCha20, icons::CPU, "ChaCha20-Poly1305", "cose-chacha20. As strong; faster on small devices without AES in hardware."),
+                (Suite::Fernet, icons::CLOCK_COUNTER_CLOCKWISE, "Fernet", "fernet. Only for older programs: it does not bind the topic and shows the time."),
+            ] {
+                if choice_card(ui, self.suite == suite, icon, title, text).clicked() {
+                    self.suite = suite;
+                }
+            }
+            if let Some(failure) = model.failure(Asked::CreateKey) {
+                Banner::error(&Problem::new(&failure.what, &failure.why, &failure.next)).show(ui);
+            }
+            dialog_buttons(ui, ButtonKind::Primary, "Make key", ready, busy)
+        });
+        let by_key = ready && !busy && ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
+        if (by_key || answer.inner == Some(DialogButton::Confirm))
+            && let Ok(filters) = parsed
+        {
+            let label = self.label.trim().to_owned();
+            self.asked = Some(label.clone());
+            out.send(Command::CreateKey { label, filters, suite: self.suite });
+        }
+        let close = answer.close || answer.inner == Some(DialogButton::Cancel);
+        if close {
+            model.dismiss(Asked::CreateKey);
+        }
+        close
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_suggested_from_the_first_level_that_has_a_name() {
+        assert_eq!(Create::for_filter("plant/line-1/#").label, "Plant");
+        assert_eq!(Create::for_filter("+/gps").label, "Gps");
+        assert_eq!(Create::for_filter("").label, "");
+    }
+}
