@@ -87,6 +87,7 @@ pub enum AuditLog {
 /// What a person asks for. Each that can fail answers [`super::Event::Failed`] with the matching
 /// [`super::Asked`].
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are what the command's own line says")]
 pub enum Command {
     /// Reaches a station's API: `host:port` or an invite link `sealwire://host:port/#fingerprint`.
     /// Answer: `Station`, `StationUnknown` or `StationChanged`.

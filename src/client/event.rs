@@ -323,6 +323,7 @@ pub enum SampleState {
 
 /// What a person is told.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are what the event's own line says")]
 pub enum Event {
     /// What is remembered on this computer, by name: the first event of a session, and after each change.
     Preferences(Vec<(String, String)>),

@@ -120,7 +120,13 @@ impl Station {
         }
         let setup_code_path = host::setup_code_path(&keys);
         let is_new = store.is_empty().await.map_err(|e| database(&e))?;
-        let setup_code = if is_new { Some(token::setup_code(&setup_code_path)?) } else { None };
+        let setup_code = if is_new {
+            Some((token::setup_code(&setup_code_path)?, setup_code_path))
+        } else {
+            // Left there where a kill came between the first account and its removal.
+            let _ = std::fs::remove_file(&setup_code_path);
+            None
+        };
 
         let (trail, trail_end) = Trail::open(&logs.join("station_audit.log"), &config.clock)?;
         let watch = Arc::new(Watch::new(trail.clone()));
@@ -132,7 +138,7 @@ impl Station {
             mqtt_tls: address(&mqtt)?,
             plain: plain.as_ref().map(address).transpose()?,
             fingerprint: authority.fingerprint()?,
-            setup_code,
+            setup_code: setup_code.as_ref().map(|(code, _)| code.clone()),
             ca_certificate: authority.ca_path(),
         };
         let ground = Ground {
@@ -142,7 +148,7 @@ impl Station {
             trail: trail.clone(),
             mqtt: Mqtt::new(broker.clone()),
             endpoint: MqttEndpoint { tls_port: running.mqtt_tls.port() },
-            setup_code: setup_code_path.clone(),
+            setup_code: setup_code.clone(),
         };
         let accounts = Arc::new(Accounts::open(ground, config)?);
 
@@ -160,7 +166,7 @@ impl Station {
         Ok(Self {
             running,
             data: config.data.clone(),
-            setup_code: is_new.then_some(setup_code_path),
+            setup_code: setup_code.map(|(_, file)| file),
             store,
             authority,
             broker,

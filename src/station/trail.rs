@@ -349,6 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_is_live_until_its_last_connection_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let (trail, _end) = Trail::open(&dir.path().join("log"), &Clock::by_hand(5)).unwrap();
+        let watch = Watch::new(trail);
+        let who =
+            Identity { account: "anna".into(), client_id: "c".into(), role: "admin".into(), credential: 7 };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let (protocol, transport) = (crate::broker::Protocol::V5, crate::broker::Transport::Tls);
+        for _ in 0..2 {
+            watch.observe(Event::Connected { identity: &who, peer, protocol, transport });
+        }
+        watch.observe(Event::Disconnected { identity: &who, peer, reason: "gone" });
+        assert_eq!(watch.live(), [7]);
+        watch.observe(Event::Disconnected { identity: &who, peer, reason: "gone" });
+        assert!(watch.live().is_empty());
+    }
+
+    #[test]
     fn what_was_noted_is_on_disk_when_the_trail_has_ended_and_the_chain_holds() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("station_audit.log");

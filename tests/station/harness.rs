@@ -67,7 +67,7 @@ async fn start_in(
     let (ready, is_ready) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(run(config, move |running| drop(ready.send(running.clone())), async move {
-        drop(stopped.await)
+        drop(stopped.await);
     }));
     match is_ready.await {
         Ok(running) => Ok(Station { dir, clock, running, configure, stop, task }),

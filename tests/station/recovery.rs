@@ -47,6 +47,8 @@ async fn a_vault_is_stored_only_over_the_version_it_was_made_from() {
     assert_eq!(Some(vault.password_wrap), new_vault("paul").password_wrap, "left as it was");
     let (one, two) = tokio::join!(put(3, "one", Some(b"w1")), put(3, "two", Some(b"w2")));
     assert!(one.is_ok() != two.is_ok(), "of two at once one wins");
+    assert_eq!(put(4, &"x".repeat(1_500_000), None).await.unwrap().version, 4, "as large as one may be");
+    assert_eq!(code(put(5, &"x".repeat(1_500_001), None).await), Malformed);
 }
 
 #[tokio::test]
@@ -202,7 +204,7 @@ async fn device_credentials_are_listed_without_their_secret_and_only_their_owner
         );
     }
     let listed: Vec<Device> = station.ask("GET", "devices", token, ()).await.unwrap();
-    assert_eq!(listed, [made.device.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&made.device));
     let path = format!("devices/{}", made.device.id);
     assert_eq!(code(station.ask::<()>("DELETE", &path, Some(&sue.api_token), ()).await), NotFound);
     station.ask::<()>("DELETE", &path, token, ()).await.unwrap();

@@ -1,5 +1,5 @@
 //! Real parts for the tests that need them: the station's own process, and people with sessions.
-#![allow(dead_code, reason = "each test binary uses its part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of this")]
 
 use std::{
     cell::RefCell,
@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `sealwire station` in a process of its own.
 pub struct Station {
-    process: Child,
+    process: Option<Child>,
     pub api: String,
     pub mqtt: String,
     pub plain: Option<String>,
@@ -78,20 +78,38 @@ impl Station {
         }
         // Whatever it prints later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Self { process, api, mqtt, plain, fingerprint, setup_code, ca }
+        Self { process: Some(process), api, mqtt, plain, fingerprint, setup_code, ca }
+    }
+
+    /// One that another process runs: "API-ADDRESS FINGERPRINT".
+    pub fn elsewhere(where_and_who: &str) -> Self {
+        let (api, fingerprint) = where_and_who.split_once(' ').unwrap();
+        Self {
+            process: None,
+            api: api.to_owned(),
+            mqtt: String::new(),
+            plain: None,
+            fingerprint: fingerprint.to_owned(),
+            setup_code: None,
+            ca: PathBuf::new(),
+        }
     }
 
     /// As a power cut does.
     pub fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
     }
 }
 
 impl Drop for Station {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 

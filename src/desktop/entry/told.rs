@@ -76,13 +76,40 @@ impl Entry {
                     self.login.error = Some(Problem::new("You are logged out.", reason.clone(), "Log in again."));
                 }
             }
-            Event::Failed(asked, failure) => self.failed(*asked, problem_of(failure)),
+            Event::Failed(asked, failure) => {
+                self.failed(*asked, problem_of(failure));
+                if *asked == Asked::SignUp && self.create.first_account {
+                    // The code may be used up: look again at what the station is and what its folder holds.
+                    self.look_again(model, hands);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn look_again(&self, model: &Model, hands: &mut Hands<'_>) {
+        match (&self.target, &model.station) {
+            (Target::Own, _) => hands.starter.begin(hands.ctx),
+            (Target::Other(_), Some(station)) => hands.out.send(Command::OpenStation {
+                address: station.address.clone(),
+                trust: Trust::Pinned(station.fingerprint.clone()),
+            }),
+            (Target::Other(_), None) => {}
         }
     }
 
     fn station_answers(&mut self, station: &StationView, model: &Model, hands: &mut Hands<'_>) {
         let chosen = self.screen == Screen::Station;
+        if self.screen == Screen::Create && self.create.first_account && !station.needs_first_account {
+            // Somebody else was quicker.
+            self.open_login(Some(station));
+            self.login.error = Some(Problem::new(
+                "This station has its first account already.",
+                "Another window or person made it.",
+                "Log in with it, or create an account of your own.",
+            ));
+            return;
+        }
         if !chosen && self.screen != Screen::Starting || model.account.is_some() {
             return;
         }

@@ -15,7 +15,7 @@ mod sign_up;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
-use crate::api::{MqttEndpoint, OtpPolicy, Problem, ProblemCode, SignUpPolicy, StationInfo};
+use crate::api::{Confidential, MqttEndpoint, OtpPolicy, Problem, ProblemCode, SignUpPolicy, StationInfo};
 
 use super::{
     Clock, StationError,
@@ -56,8 +56,8 @@ pub(crate) struct Ground {
     pub(crate) mqtt: Mqtt,
     /// Where MQTT is.
     pub(crate) endpoint: MqttEndpoint,
-    /// The file with the setup code, while there is no account.
-    pub(crate) setup_code: PathBuf,
+    /// What the first account must present, and the file where it stands; `None` where there is an account.
+    pub(crate) setup_code: Option<(Confidential, PathBuf)>,
 }
 
 /// Where a request comes from.

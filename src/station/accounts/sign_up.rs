@@ -7,7 +7,7 @@ use crate::{
     },
     station::{
         store::{Joining, NewAccount},
-        token::{same_code, setup_code},
+        token::same_code,
     },
 };
 
@@ -54,8 +54,10 @@ impl Accounts {
         let account = self.store.account_by_id(id).await?.ok_or_else(|| internal(&"an account vanished"))?;
         self.roles.assign(&account.username, &account.role);
         self.trail.note(&account.username, &account.role, "sign-up", "ok", caller.peer());
-        // There is an account now, so the code is good for nothing. Not there any more is as good.
-        let _ = std::fs::remove_file(&self.setup_code);
+        if let Some((_, file)) = &self.setup_code {
+            // There is an account now, so the code is good for nothing. Not there any more is as good.
+            let _ = std::fs::remove_file(file);
+        }
         let required = self.otp == OtpPolicy::Required;
         let session =
             if required { None } else { Some(Box::new(self.begin_session(&account, false, caller).await?)) };
@@ -73,11 +75,12 @@ impl Accounts {
                      and stands in keys/setup-code of its data folder",
                 )
             };
-            let given = request.setup_code.as_ref().ok_or_else(wrong)?;
-            if !same_code(given, &setup_code(&self.setup_code)?) {
-                return Err(wrong());
-            }
-            return Ok(self.roles.first_account().to_owned());
+            return match (&request.setup_code, &self.setup_code) {
+                (Some(given), Some((code, _))) if same_code(given, code) => {
+                    Ok(self.roles.first_account().to_owned())
+                }
+                _ => Err(wrong()),
+            };
         }
         if self.sign_up == SignUpPolicy::Closed {
             return Err(Problem::new(

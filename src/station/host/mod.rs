@@ -10,7 +10,7 @@ mod start;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -89,7 +89,8 @@ pub(crate) fn lock_path(data: &DataFolders) -> PathBuf {
 }
 
 /// Where the setup code waits until the first account is there.
-pub(crate) fn setup_code_path(keys: &Path) -> PathBuf {
+#[cfg(feature = "station")]
+pub(crate) fn setup_code_path(keys: &std::path::Path) -> PathBuf {
     keys.join("setup-code")
 }
 

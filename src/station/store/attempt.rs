@@ -121,3 +121,86 @@ pub(super) async fn sweep(conn: &mut Conn, now: i64) -> Result<(), StoreError> {
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60 * 1000;
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(&dir.path().join("db"), &dir.path().join("key")).await.unwrap();
+        (dir, store)
+    }
+
+    fn limit(scope: Scope, who: u8, every: i64) -> Limit {
+        Limit { scope, who: [who; 16], every, lock_ms: 5 * MINUTE }
+    }
+
+    #[tokio::test]
+    async fn an_account_locks_for_all_addresses_when_they_fail_often_enough_together() {
+        let (_dir, store) = store().await;
+        let account = limit(Scope::Account, 1, 50);
+        for address in 0..50 {
+            let here = limit(Scope::AccountAtAddress, address, 5);
+            assert_eq!(store.admit(&[here, account], 1000).await.unwrap(), Ok(()), "{address}");
+        }
+        let elsewhere = limit(Scope::AccountAtAddress, 99, 5);
+        assert_eq!(store.admit(&[elsewhere, account], 1000).await.unwrap(), Err(5 * MINUTE));
+        // What was refused was not counted at the other limit either.
+        for _ in 0..5 {
+            assert_eq!(store.admit(&[elsewhere], 1000).await.unwrap(), Ok(()));
+        }
+        assert!(store.admit(&[elsewhere], 1000).await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn locks_double_up_to_a_day_end_after_a_day_and_survive_no_clock_that_is_set_back() {
+        let (_dir, store) = store().await;
+        let one = limit(Scope::Account, 1, 1);
+        let mut now = 0;
+        let mut waits = Vec::new();
+        for _ in 0..11 {
+            assert_eq!(store.admit(&[one], now).await.unwrap(), Ok(()));
+            let wait = store.admit(&[one], now).await.unwrap().unwrap_err();
+            waits.push(wait / MINUTE);
+            now += wait;
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 5], "then it is forgotten");
+        let wait = store.admit(&[one], now - 365 * DAY_MS).await.unwrap().unwrap_err();
+        assert!(wait <= DAY_MS);
+    }
+
+    #[tokio::test]
+    async fn a_right_try_is_taken_back_and_clears_the_account_at_its_address_only() {
+        let (_dir, store) = store().await;
+        let both = [limit(Scope::AccountAtAddress, 1, 2), limit(Scope::Account, 2, 4)];
+        for _ in 0..3 {
+            assert_eq!(store.admit(&both, 0).await.unwrap(), Ok(()));
+            store.forgive(&both).await.unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(store.admit(&both, 0).await.unwrap(), Ok(()));
+        }
+        assert!(store.admit(&both, 0).await.unwrap().is_err(), "two failures at one address");
+        let elsewhere = [limit(Scope::AccountAtAddress, 3, 2), both[1]];
+        assert_eq!(store.admit(&elsewhere, 0).await.unwrap(), Ok(()));
+        assert_eq!(store.admit(&elsewhere, 0).await.unwrap(), Ok(()), "the fourth, which locks");
+        store.forgive(&elsewhere).await.unwrap();
+        assert_eq!(store.admit(&elsewhere, 0).await.unwrap(), Ok(()), "but it was right: no lock");
+    }
+
+    #[tokio::test]
+    async fn old_failures_are_swept_away_and_locks_are_not() {
+        let (_dir, store) = store().await;
+        let (old, locked) = (limit(Scope::Account, 1, 9), limit(Scope::Account, 2, 1));
+        store.admit(&[old], 0).await.unwrap().unwrap();
+        store.admit(&[locked], 2 * DAY_MS).await.unwrap().unwrap();
+        store.sweep(2 * DAY_MS).await.unwrap();
+        let left: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM attempt").fetch_one(&store.pool).await.unwrap();
+        assert_eq!(left, 1);
+        assert!(store.admit(&[locked], 2 * DAY_MS).await.unwrap().is_err());
+    }
+}

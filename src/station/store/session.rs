@@ -155,3 +155,36 @@ impl Store {
         Ok(found.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{Blob, PutVault},
+        station::store::{Joining, NewAccount},
+    };
+
+    #[tokio::test]
+    async fn a_session_that_is_touched_lives_on_and_one_whose_password_changed_never_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(&dir.path().join("db"), &dir.path().join("key")).await.unwrap();
+        let wrap = Some(Blob(vec![1]));
+        let vault = PutVault { version: 1, sealed: Blob(vec![1]), password_wrap: wrap };
+        let username = "paul".parse().unwrap();
+        let new = NewAccount { username: &username, password: "old", vault: &vault, recovery: &[], now: 0 };
+        let made = store.create_account(new, |_| Ok::<_, ()>("admin".to_owned())).await.unwrap();
+        assert!(matches!(made, Joining::Made(_)));
+        let account = store.account("paul").await.unwrap().unwrap();
+        let (idle, live) = ([1; 32], [2; 32]);
+        let begin = async |id, proof| {
+            let new = NewSession { id, account: &account, api: proof, mqtt: proof, remembered: None, now: 0 };
+            store.begin_session(new).await.unwrap()
+        };
+        assert!(begin(1, &idle).await && begin(2, &live).await);
+        store.touch_session(2, IDLE_MS).await.unwrap();
+        assert_eq!(store.end_old_sessions(IDLE_MS).await.unwrap(), [1]);
+        assert!(store.session_by_api(&live, IDLE_MS).await.unwrap().is_some());
+        assert_eq!(store.change_password(account.id, "new", &[2], None).await.unwrap(), [2]);
+        assert!(!begin(3, &idle).await, "the password that was proved is not the present one");
+    }
+}
