@@ -308,6 +308,13 @@ impl Desk {
     /// Pins a station and asks it about itself.
     async fn meet(&mut self, address: Address, identity: Identity) {
         let what = "The station was not reached.";
+        let elsewhere = |known: &Pinned| known.identity.fingerprint != identity.fingerprint;
+        if self.session.is_some() && self.station.as_ref().is_some_and(elsewhere) {
+            // A session's tokens are its own station's alone.
+            let why = "You are logged in at another station.";
+            self.teller.fail(Asked::OpenStation, Failure::new(what, why, "Log out first."));
+            return;
+        }
         let config = match tls::client_config(Some(identity.fingerprint.clone())) {
             Ok((config, _)) => config,
             Err(error) => {
@@ -344,6 +351,14 @@ impl Desk {
             clock_ahead_ms: ahead,
             known_accounts: self.stations.accounts(&identity.fingerprint),
         };
+        if let Some(session) = &mut self.session {
+            // A station that was started again may have other ports.
+            let broker = address.at(info.mqtt.tls_port);
+            if session.broker != broker {
+                let _ = session.asks.send(Ask::Moved(broker.clone()));
+                session.broker = broker;
+            }
+        }
         self.station = Some(Pinned { http, tls: config, identity });
         self.teller.tell(Event::Station(view));
     }

@@ -38,7 +38,7 @@ impl Step {
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::RecoveryCodes => (icons::LIFEBUOY, "Keep recovery codes", "The way back without your password."),
-            Self::OneTimeCodes => (icons::DEVICE_MOBILE, "One-time codes", "A stolen password alone opens nothing."),
+            Self::OneTimeCodes => (icons::DEVICE_MOBILE, "One-time codes", "A stolen password is not enough."),
             Self::SecondPerson => (icons::USER_PLUS, "Add a second person", "One sends, the other watches."),
             Self::OtherComputer => (icons::DESKTOP, "Another computer", "The same account and keys there."),
         }

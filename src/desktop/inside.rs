@@ -205,10 +205,11 @@ impl Inside {
                 |ui| left = snapshot.status_left(ui),
                 |ui| snapshot.status_right(ui),
                 |ui| {
-                    if snapshot.needs_banner() || cards::is_wanted(model) && place != Place::Settings {
+                    let steps = cards::is_wanted(model) && landing(model) == Some(place);
+                    if snapshot.needs_banner() || steps {
                         Frame::new().inner_margin(Margin { left: 16, right: 16, top: 14, bottom: 0 }).show(ui, |ui| {
                             banner = snapshot.banner(ui, around.own_station, around.starting);
-                            if cards::is_wanted(model) && landing(model) == Some(place) {
+                            if steps {
                                 step = cards::next_steps(ui, model, out);
                             }
                         });

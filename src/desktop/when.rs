@@ -16,7 +16,7 @@ pub fn clock(ms: u64) -> String {
 
 /// `12:41:59.888`.
 #[must_use]
-pub fn clock_ms(ms: u64) -> String {
+pub(super) fn clock_ms(ms: u64) -> String {
     format(ms, "%H:%M:%S%.3f")
 }
 

@@ -38,6 +38,7 @@ use crate::{
 
 use super::{
     Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState,
+    address::Address,
     audit::Auditor,
     keyring::remember_version,
     sealing::Sealing,
@@ -80,6 +81,8 @@ pub(super) enum Ask {
     /// The role is another, or its rules are.
     Role(Role),
     RetryNow,
+    /// The same station answers at another address now.
+    Moved(Address),
     /// The broker refused us, but the session may live: try again later.
     Refused {
         reason: String,
@@ -323,6 +326,10 @@ impl Link {
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
             Ask::RetryNow => self.retry_now(),
+            Ask::Moved(address) => {
+                self.broker.address = address;
+                self.retry_now();
+            }
             Ask::Refused { reason } => self.refused(reason),
             Ask::Over { reason } => self.over(reason),
             Ask::End(answer) => turn.ended.push(answer),

@@ -9,6 +9,7 @@ use crate::{
     desktop::{
         icons,
         model::Model,
+        panels::sentence,
         theme::Tone,
         when,
         widgets::{
@@ -110,6 +111,7 @@ impl Snapshot {
     pub(super) fn banner(&self, ui: &mut Ui, own_station: bool, starting: bool) -> Pressed {
         match &self.link {
             LinkState::Waiting { reason, .. } => {
+                let reason = &sentence(reason);
                 let next = "What you send waits on this disk and goes out when the connection is back.";
                 let banner = Banner::new(Severity::Warning, "Not connected to the station.").why(reason).next(next);
                 let (action, does) = match (own_station, starting) {
@@ -120,6 +122,7 @@ impl Snapshot {
                 if banner.action(action).show(ui).acted { does } else { Pressed::None }
             }
             LinkState::LogInAgain { reason } => {
+                let reason = &sentence(reason);
                 let banner = Banner::new(Severity::Warning, "Log in again to go on.")
                     .why(reason)
                     .next("What waits to be sent is kept.")

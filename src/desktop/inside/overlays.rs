@@ -8,7 +8,7 @@ use crate::{
     desktop::{
         cards, icons,
         model::{Model, Outbound, problem_of},
-        panels::Section,
+        panels::{Section, sentence},
         widgets::{
             Button, ButtonKind, DialogButton, SecretText, TextField, body, caps, copy_line, dialog, dialog_buttons,
             key_values, muted, problem,
@@ -132,7 +132,7 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         body(ui, &words);
         match &model.link {
             LinkState::Waiting { reason, .. } | LinkState::LogInAgain { reason } => {
-                muted(ui, reason);
+                muted(ui, &sentence(reason));
             }
             _ => {}
         }

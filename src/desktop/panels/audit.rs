@@ -44,6 +44,8 @@ pub struct AuditPanel {
     /// How many lines were asked for.
     asked: u32,
     verifying: bool,
+    /// The last frame that drew this page: after a gap the log is read again.
+    drawn: u64,
     hits: Hits,
 }
 
@@ -56,6 +58,7 @@ impl Default for AuditPanel {
             selected: None,
             asked: 0,
             verifying: false,
+            drawn: 0,
             hits: Hits::default(),
         }
     }
@@ -115,9 +118,13 @@ impl AuditPanel {
         let logs = logs(model);
         let Some(first) = logs.first().copied() else { return };
         let log = self.log.filter(|log| logs.contains(log)).unwrap_or(first);
+        let frame = ui.ctx().cumulative_frame_nr();
         if self.log != Some(log) {
             self.open(log, out);
+        } else if frame > self.drawn + 1 {
+            out.send(Command::ReadAudit { log, limit: self.asked });
         }
+        self.drawn = frame;
         self.verifying &= model.is_pending(Asked::Audit);
         if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
             self.selected = None;

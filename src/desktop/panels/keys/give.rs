@@ -1,14 +1,15 @@
 //! The dialog that hands a key on. The secret is shown when asked for, and wiped when the dialog closes.
 
-use eframe::egui::{Context, Ui};
+use eframe::egui::{Context, CornerRadius, Frame, Label, Margin, Stroke, Ui, text::LayoutJob};
 
 use crate::{
     client::{Asked, Command, KeyForm, KeyView, Password, Suite},
     desktop::{
         dialogs::{SavePurpose, TextSaver, file_name},
-        icons,
+        fonts, icons,
         model::{Model, Outbound},
-        widgets::{Banner, Button, Problem, QrPicture, SecretText, Severity, caps, copy_line, dialog, muted, problem, segmented},
+        theme::{RADIUS, tokens},
+        widgets::{Banner, Button, Problem, QrPicture, SecretText, Severity, caps, dialog, icon_button_small, muted, problem, segmented},
     },
 };
 
@@ -90,7 +91,7 @@ impl Give {
 
     fn shown(&mut self, ui: &mut Ui, key: &KeyView, text: &Password, out: &mut Outbound) {
         let name = if self.form == KeyForm::Line { "key line" } else { "Fernet key" };
-        if copy_line(ui, name, text.reveal()) {
+        if secret_lines(ui, name, text.reveal()) {
             out.toast(Severity::Warning, format!("The {name} is on the clipboard: paste it, then copy something else."));
         }
         ui.horizontal_top(|ui| {
@@ -110,4 +111,31 @@ impl Give {
         });
         problem(ui, self.unsaved.as_ref());
     }
+}
+
+/// The text in monospace, broken wherever the line is full, with a button that copies it. True when it was copied.
+fn secret_lines(ui: &mut Ui, name: &str, text: &str) -> bool {
+    let t = tokens(ui);
+    let frame = Frame::new()
+        .fill(t.input)
+        .stroke(Stroke::new(1.0, t.line))
+        .corner_radius(CornerRadius::same(RADIUS))
+        .inner_margin(Margin { left: 12, right: 6, top: 8, bottom: 8 });
+    let row = |ui: &mut Ui| {
+        let mut job = LayoutJob::simple(text.to_owned(), fonts::mono(12.0), t.text_strong, ui.available_width() - 36.0);
+        job.wrap.break_anywhere = true;
+        let galley = ui.painter().layout_job(job);
+        ui.add(Label::new(galley));
+        icon_button_small(ui, icons::COPY, &format!("Copy the {name}")).clicked()
+    };
+    let copied = frame
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal(row).inner
+        })
+        .inner;
+    if copied {
+        ui.ctx().copy_text(text.to_owned());
+    }
+    copied
 }

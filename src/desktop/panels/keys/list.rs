@@ -35,10 +35,10 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
     ends(ui, "keys head", 32.0, left, |ui| {
-        if Button::secondary("Import…").icon(icons::DOWNLOAD_SIMPLE).tooltip("Takes in a key that somebody gave you").show(ui).clicked() {
+        if Button::secondary("Import a key…").tooltip("Takes in a key that somebody gave you").show(ui).clicked() {
             answer.wish = Some(Wish::Import);
         }
-        if Button::primary("Make…").icon(icons::PLUS).tooltip("Makes a new key").show(ui).clicked() {
+        if Button::primary("Make a key…").tooltip("Makes a new key").show(ui).clicked() {
             answer.wish = Some(Wish::Create);
         }
     });

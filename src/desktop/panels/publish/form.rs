@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Event, Id, Label, RichText, Ui};
+use eframe::egui::{Align2, Event, Id, Label, RichText, Ui};
 
 use crate::{
     acl::Right,
@@ -17,7 +17,7 @@ use crate::{
         },
         theme::tokens,
         widgets::{
-            Button, PayloadForm, PayloadView, TextField, caps, field_label, icon_button, menu, menu_row, segmented,
+            Button, PayloadForm, PayloadView, TextField, caps, icon_button, menu, menu_row, segmented,
             size_text, toggle,
         },
     },
@@ -161,7 +161,12 @@ impl Form {
 
     pub(super) fn payload_field(&mut self, ui: &mut Ui) {
         let t = tokens(ui);
-        ends(ui, "payload head", 32.0, |ui| field_label(ui, "Payload"), |ui| {
+        // Painted, not a label: the field below carries the name.
+        let words = |ui: &mut Ui| {
+            let at = ui.max_rect().left_center();
+            ui.painter().text(at, Align2::LEFT_CENTER, "Payload", fonts::medium(12.0), t.text_muted);
+        };
+        ends(ui, "payload head", 32.0, words, |ui| {
             if segmented(ui, "Payload is", &mut self.body.kind, &Kind::ALL) {
                 self.body.changed();
             }
@@ -241,23 +246,22 @@ impl Form {
             (_, true) => "Kept here until the broker acknowledges it; the broker keeps the last one for those who come later.",
         };
         ui.add(Label::new(RichText::new(words).font(fonts::regular(12.0)).color(t.text_muted)).wrap());
-        ui.horizontal_top(|ui| {
+        let problem = self.every().err();
+        ui.horizontal(|ui| {
             toggle(ui, &mut self.repeat, "Repeat every");
             if self.repeat {
-                let problem = self.every().err();
                 TextField::new("Seconds between messages", &mut self.seconds)
                     .hide_label()
                     .compact()
-                    .width(if problem.is_some() { 190.0 } else { 84.0 })
+                    .width(84.0)
                     .limit(12)
-                    .error(problem.as_deref())
                     .show(ui);
-                if problem.is_none() {
-                    ui.add_space(-4.0);
-                    ui.add(Label::new(RichText::new("seconds").color(t.text_muted)).selectable(false));
-                }
+                ui.add(Label::new(RichText::new("seconds").color(t.text_muted)).selectable(false));
             }
         });
+        if let Some(problem) = problem {
+            ui.add(Label::new(RichText::new(problem).font(fonts::regular(12.0)).color(t.red.text)).wrap());
+        }
     }
 }
 

@@ -51,9 +51,15 @@ impl PublishPanel {
         let width = (ui.available_width() * 0.42).clamp(360.0, 480.0);
         let frame = Frame::new().inner_margin(Margin { left: 16, right: 12, top: 14, bottom: 12 });
         Panel::left("publish form").exact_size(width).resizable(false).frame(frame).show(ui, |ui| {
+            let topic = self.form.judge(model);
+            // Sending is always in sight, however much is above it.
+            let foot = Frame::new().inner_margin(Margin { left: 0, right: 6, top: 10, bottom: 0 });
+            Panel::bottom("publish send").frame(foot).show_separator_line(false).show(ui, |ui| {
+                self.send(ui, &topic, model, out);
+            });
             ScrollArea::vertical().id_salt("publish form").auto_shrink([false, false]).show(ui, |ui| {
                 ui.set_width(ui.available_width() - 6.0);
-                self.left(ui, model, out);
+                self.left(ui, &topic, model, out);
             });
         });
         let frame = Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8));
@@ -65,17 +71,15 @@ impl PublishPanel {
         self.clear_dialog(ui, model, out);
     }
 
-    fn left(&mut self, ui: &mut Ui, model: &mut Model, out: &mut Outbound) {
+    fn left(&mut self, ui: &mut Ui, topic: &Topic, model: &mut Model, out: &mut Outbound) {
         ui.spacing_mut().item_spacing.y = 10.0;
         title(ui, "New message", 13.5);
-        let topic = self.form.judge(model);
-        self.form.topic_field(ui, model, &topic);
+        self.form.topic_field(ui, model, topic);
         if seal_box::seal_box(ui, topic.good.as_ref(), model, out) {
             self.clear = topic.good.as_ref().map(|(name, _)| (name.clone(), false));
         }
         self.form.payload_field(ui);
         self.form.options(ui);
-        self.send(ui, &topic, model, out);
         repeating(ui, model, out);
         if may_run_sample(model) {
             sample(ui, model, out);

@@ -26,15 +26,15 @@ use crate::{
     topic::TopicName,
 };
 
-pub(super) use self::filters::sentence;
+pub(in crate::desktop) use self::filters::sentence;
 use self::{detail::Detail, filters::Filters, plot::PlotCard, table::Table, topics::Topics};
 
 /// From this width on, the selected message has a column of its own.
 const WIDE: f32 = 1_180.0;
 /// Below this width the topics are shown only when asked for.
 const NARROW: f32 = 760.0;
-const TOPICS_WIDTH: f32 = 244.0;
-const DETAIL_WIDTH: f32 = 356.0;
+const TOPICS_WIDTH: f32 = 232.0;
+const DETAIL_WIDTH: f32 = 344.0;
 
 /// The page of what arrives.
 #[derive(Default)]

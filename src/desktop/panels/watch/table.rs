@@ -257,7 +257,7 @@ impl Table {
             });
         self.laid_out = laid_out;
         self.page = (output.inner_rect.height() / ROW_HEIGHT) as usize;
-        self.reading = output.state.offset().y > 1.0;
+        self.reading = output.state.clamped_offset().y > 1.0;
         if let Some(number) = clicked {
             answer.select = Some(number);
             ui.memory_mut(|memory| memory.request_focus(id));
@@ -314,8 +314,8 @@ impl Columns {
             qos: width >= 560.0,
             size: width >= 660.0,
             millis: width >= 480.0,
-            topic: (width * 0.27).clamp(110.0, 320.0),
-            seal: if width >= 560.0 { 118.0 } else { 104.0 },
+            topic: (width * 0.26).clamp(110.0, 320.0),
+            seal: if width >= 560.0 { 112.0 } else { 104.0 },
         }
     }
 
@@ -325,15 +325,15 @@ impl Columns {
 
     fn list(self) -> Vec<Column> {
         let mut list = vec![
-            Column::exact(if self.millis { 116.0 } else { 90.0 }),
+            Column::exact(if self.millis { 112.0 } else { 88.0 }),
             Column::initial(self.topic).at_least(80.0).clip(true).resizable(true),
         ];
         if self.qos {
-            list.push(Column::exact(50.0));
+            list.push(Column::exact(44.0));
         }
         list.push(Column::exact(self.seal).clip(true));
         if self.size {
-            list.push(Column::exact(72.0));
+            list.push(Column::exact(64.0));
         }
         list.push(Column::remainder().at_least(80.0).clip(true));
         list
@@ -402,6 +402,8 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
     }
     row.col(|ui| {
         ui.add_space(4.0);
+        // Room for the scroll bar.
+        ui.set_max_width((ui.available_width() - 10.0).max(0.0));
         match (&message.opening, body) {
             (Opening::Refused { why, .. }, _) => {
                 let ink = tokens(ui).text_muted;
