@@ -92,6 +92,11 @@ impl Station {
 }
 
 impl Ended {
+    /// Lets time pass before it starts again.
+    pub(crate) fn pass(&self, seconds: u64) {
+        self.clock.set(self.clock.now_ms() + seconds * 1000);
+    }
+
     /// Its data folder.
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.dir.path().to_owned()
