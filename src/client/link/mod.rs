@@ -102,6 +102,8 @@ pub(super) enum Note {
     CheckSession { reason: String },
     /// Online again after it was lost: what may have changed?
     OnlineAgain,
+    /// The station refused what the role permits, as this side knows it.
+    RoleDoubted,
 }
 
 /// What a link begins with.
@@ -139,6 +141,7 @@ pub(super) struct Link {
     subscriptions: subscriptions::Subscriptions,
     clear: Vec<TopicFilter>,
     repeats: publish::Repeats,
+    role_checked: Option<Instant>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
 }
@@ -192,6 +195,7 @@ impl Link {
             subscriptions: subscriptions::Subscriptions::of(watched, gone),
             clear,
             repeats: publish::Repeats::default(),
+            role_checked: None,
             done_later: Vec::new(),
         };
         link.tell_all();
