@@ -15,7 +15,7 @@ use super::{
     entry::{Entry, Hands},
     inside::Inside,
     model::{Happened, Model, Outbound, asked_by},
-    start::{StationSource, Starter},
+    start::{Starter, StationSource},
     theme::{self, ThemeChoice},
     widgets::{Severity, Toasts},
 };
@@ -202,13 +202,13 @@ impl eframe::App for App {
         let mut out = Outbound::new();
         match &mut self.inside {
             Some(inside) if !self.entry.holds_the_window() => {
-                let around = super::inside::Around {
+                let mut around = super::inside::Around {
                     own_station: self.entry.uses_own(),
                     starting: self.starter.is_running(),
                     data_folder: self.starter.folder().map(std::path::PathBuf::as_path),
                     saver: &mut self.saver,
                 };
-                let wanted = inside.show(ui, &mut self.model, around, &mut out);
+                let wanted = inside.show(ui, &mut self.model, &mut around, &mut out);
                 if wanted.start_station {
                     self.restarting = true;
                     self.starter.begin(&ctx);

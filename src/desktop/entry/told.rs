@@ -6,9 +6,7 @@ use crate::{
     client::{Asked, Command, EnrolmentView, Event, StationView, Trust},
     desktop::{
         model::{Model, problem_of},
-        screens::{
-            CreateForm, Fingerprint, LoginForm, OneTimeForm, ResetForm, Starting, StationCheck,
-        },
+        screens::{CreateForm, Fingerprint, LoginForm, OneTimeForm, ResetForm, Starting, StationCheck},
         start::OwnStation,
         widgets::{Problem, QrPicture},
     },
@@ -76,7 +74,8 @@ impl Entry {
                     self.open_login(model.station.as_ref());
                 }
                 if !reason.is_empty() {
-                    self.login.error = Some(Problem::new("You are logged out.", reason.clone(), "Log in again."));
+                    self.login.error =
+                        Some(Problem::new("You are logged out.", reason.clone(), "Log in again."));
                 }
             }
             Event::Failed(asked, failure) => {
