@@ -148,7 +148,7 @@ fn a_person_alone_sees_a_sealed_reading_and_two_windows_pass_one_on() {
 
     // Opened, beside what the broker sees.
     ben.click_text("RUNNING");
-    ben.see("What the broker sees");
+    ben.see("WHAT THE BROKER SEES");
     album.keep_all(&mut ben, "8-watch");
 
     // The log of what was done holds.

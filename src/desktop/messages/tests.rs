@@ -1,3 +1,5 @@
+//! What the store of messages promises.
+
 use super::*;
 use crate::{client::SealedWith, client::Suite, topic::TopicName};
 
