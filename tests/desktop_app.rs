@@ -1,16 +1,22 @@
 //! The app around the panels, through what a person sees and does, with a test at the session's far end.
 
-mod desktop;
+#![cfg(feature = "desktop")]
+#![allow(clippy::panic, clippy::expect_used, reason = "what these functions say fails the test")]
+
+#[path = "desktop_app/pictures.rs"]
+mod pictures;
+#[path = "desktop_app/world.rs"]
+mod world;
 
 use std::sync::atomic::Ordering;
 
-use desktop::*;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use sealwire::{
     client::{Asked, AuditLog, Command, Event, Failure, LinkState, OutboxState, Password, SecondStep, Trust},
     desktop::widgets::Problem,
 };
+use world::*;
 
 const SIZE: [f32; 2] = [1280.0, 820.0];
 const PASSWORD: &str = "maple-lantern-42-otter";
@@ -44,7 +50,9 @@ fn a_first_run_leads_from_the_start_of_the_station_into_the_window() {
     world.fill("Password", PASSWORD);
     world.fill("Password again", PASSWORD);
     world.press(Key::Enter);
-    let [Command::SignUp { username, password, setup_code, .. }] = &world.asked()[..] else { panic!("one sign-up") };
+    let [Command::SignUp { username, password, setup_code, .. }] = &world.asked()[..] else {
+        panic!("one sign-up")
+    };
     assert_eq!((username.as_str(), password.reveal()), ("ada", PASSWORD));
     assert_eq!(setup_code.as_ref().map(Password::reveal), Some("SETUP-CODE"), "read by the app, not typed");
 
@@ -59,9 +67,7 @@ fn a_first_run_leads_from_the_start_of_the_station_into_the_window() {
     world.click("I have kept them in a safe place");
     world.click("Continue");
     assert!(world.sees("Next steps") && world.sees("TLS 1.3"));
-    let remembered = |command: &Command| {
-        matches!(command, Command::SetPreference { name, .. } if name == "step.recovery-codes.ada")
-    };
+    let remembered = |command: &Command| matches!(command, Command::SetPreference { name, .. } if name == "step.recovery-codes.ada");
     assert!(world.asked().iter().any(remembered));
 }
 
@@ -84,8 +90,9 @@ fn where_one_time_codes_are_required_there_is_no_later() {
 
 #[test]
 fn a_station_that_does_not_start_says_why_and_can_be_tried_again() {
-    let mut world =
-        World::with_station(SIZE, || Err(Problem::new("Your station did not start.", "The disk is full.", "Free some space.")));
+    let mut world = World::with_station(SIZE, || {
+        Err(Problem::new("Your station did not start.", "The disk is full.", "Free some space."))
+    });
     world.tell([Event::Preferences(Vec::new())]);
     for starts in 1..=2 {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -110,7 +117,9 @@ fn the_next_login_has_the_known_name_and_asks_for_password_and_code() {
     world.fill("One-time code", "123 456");
     world.press(Key::Enter);
     let asked = world.asked();
-    let [Command::LogIn { username, password, second: Some(SecondStep::Code(code)), remember: false }] = &asked[..] else {
+    let [Command::LogIn { username, password, second: Some(SecondStep::Code(code)), remember: false }] =
+        &asked[..]
+    else {
         panic!("{asked:?}")
     };
     assert_eq!((username.as_str(), password.reveal(), code.reveal()), ("ada", PASSWORD, "123456"));
@@ -134,7 +143,9 @@ fn a_forgotten_password_is_reset_by_recovery_code_and_leads_back_to_the_login() 
     world.fill("Password again", PASSWORD);
     world.press(Key::Enter);
     let asked = world.asked();
-    let [Command::ResetByRecovery { username, recovery, code: None, new_password }] = &asked[..] else { panic!("{asked:?}") };
+    let [Command::ResetByRecovery { username, recovery, code: None, new_password }] = &asked[..] else {
+        panic!("{asked:?}")
+    };
     assert_eq!(username, "ada");
     assert_eq!((recovery, new_password.reveal()), (&recovery_codes()[0], PASSWORD));
     world.tell([Event::PasswordReset { recovery_codes: Vec::new() }]);
@@ -154,7 +165,10 @@ fn a_reset_by_one_time_code_says_what_is_lost_and_shows_new_recovery_codes() {
     world.click("I understand that my vault will be empty");
     world.click("Set the new password");
     let asked = world.asked();
-    assert!(matches!(&asked[..], [Command::ResetByCode { code, .. }] if code.reveal() == "654321"), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Command::ResetByCode { code, .. }] if code.reveal() == "654321"),
+        "{asked:?}"
+    );
     world.tell([Event::PasswordReset { recovery_codes: recovery_codes() }]);
     assert!(world.sees(recovery_codes()[7].reveal()));
     world.click("I have kept them in a safe place");
@@ -170,14 +184,22 @@ fn another_station_is_trusted_only_after_its_fingerprint_was_agreed_to() {
     world.fill("Address or invite link", "far.example:8443");
     world.press(Key::Enter);
     let asked = world.asked();
-    assert!(matches!(&asked[..], [Command::OpenStation { address, trust: Trust::AsKnown }] if address == "far.example:8443"));
+    assert!(
+        matches!(&asked[..], [Command::OpenStation { address, trust: Trust::AsKnown }] if address == "far.example:8443")
+    );
     let fingerprint = "ab12".repeat(16);
-    world.tell([Event::StationUnknown { address: "far.example:8443".into(), fingerprint: fingerprint.clone() }]);
+    world.tell([Event::StationUnknown {
+        address: "far.example:8443".into(),
+        fingerprint: fingerprint.clone(),
+    }]);
     assert!(world.sees("ab12 ab12 ab12 ab12"));
     assert!(world.asked().is_empty(), "nothing is trusted by itself");
     world.click("It is the same: trust it");
     let asked = world.asked();
-    assert!(matches!(&asked[..], [Command::TrustStation { fingerprint: told }] if *told == fingerprint), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Command::TrustStation { fingerprint: told }] if *told == fingerprint),
+        "{asked:?}"
+    );
 
     let mut far = station(false);
     far.address = "far.example:8443".into();
@@ -210,7 +232,10 @@ fn a_changed_key_is_a_hard_stop_at_the_next_start() {
     let mut world = World::new(SIZE);
     world.tell([Event::Preferences(vec![("station".into(), "far.example:8443".into())])]);
     let asked = world.asked();
-    assert!(matches!(&asked[..], [Command::OpenStation { address, .. }] if address == "far.example:8443"), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Command::OpenStation { address, .. }] if address == "far.example:8443"),
+        "{asked:?}"
+    );
     assert_eq!(world.starts.load(Ordering::SeqCst), 0, "this computer's own station is not needed");
     world.tell([Event::StationChanged {
         address: "far.example:8443".into(),
@@ -250,7 +275,8 @@ fn an_idle_window_paints_no_frame() {
 fn a_lost_station_of_ones_own_can_be_started_again() {
     let mut world = World::new(SIZE);
     world.logged_in("admin");
-    let waiting = LinkState::Waiting { attempt: 2, retry_at_ms: u64::MAX / 4, reason: "Nothing answers.".into() };
+    let waiting =
+        LinkState::Waiting { attempt: 2, retry_at_ms: u64::MAX / 4, reason: "Nothing answers.".into() };
     world.tell([Event::Link(waiting)]);
     assert!(world.sees("Not connected to the station.") && world.sees("Nothing answers."));
     world.click("Retry now");
@@ -273,12 +299,18 @@ fn a_session_that_ended_is_begun_again_without_leaving_the_page() {
     world.fill("Password", PASSWORD);
     world.press(Key::Enter);
     let asked = world.asked();
-    assert!(matches!(&asked[..], [Command::LogIn { username, second: None, .. }] if username == "ada"), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Command::LogIn { username, second: None, .. }] if username == "ada"),
+        "{asked:?}"
+    );
     world.tell([Event::Failed(Asked::LogIn, failure("Wrong password."))]);
     assert!(world.sees("Wrong password."));
     world.tell([Event::LoggedIn(account("admin")), Event::Link(online())]);
     assert!(!world.sees("Log in again"));
-    let selected = world.harness.get_all_by_label("Keys").any(|node| node.accesskit_node().toggled() == Some(eframe::egui::accesskit::Toggled::True));
+    let selected = world
+        .harness
+        .get_all_by_label("Keys")
+        .any(|node| node.accesskit_node().toggled() == Some(eframe::egui::accesskit::Toggled::True));
     assert!(selected, "the page is the same");
 }
 
@@ -313,7 +345,9 @@ fn ctrl_k_jumps_to_pages_topics_and_actions_by_keyboard_alone() {
     assert!(matches!(&asked[..], [Command::ReadAudit { log: AuditLog::Publisher, .. }]), "{asked:?}");
     type_and_enter(&mut world, "light theme");
     let asked = world.asked();
-    assert!(matches!(&asked[..], [Command::SetPreference { name, value }] if name == "theme" && value == "light"));
+    assert!(
+        matches!(&asked[..], [Command::SetPreference { name, value }] if name == "theme" && value == "light")
+    );
     type_and_enter(&mut world, "line-1/press");
     assert_eq!(
         world.harness.get_by_label("Topic").value().as_deref(),
@@ -375,7 +409,9 @@ fn new_recovery_codes_need_the_password_and_do_not_vanish_by_accident() {
     world.click("Make new ones…");
     world.fill("Your password", PASSWORD);
     world.press(Key::Enter);
-    assert!(matches!(&world.asked()[..], [Command::NewRecoveryCodes { password }] if password.reveal() == PASSWORD));
+    assert!(
+        matches!(&world.asked()[..], [Command::NewRecoveryCodes { password }] if password.reveal() == PASSWORD)
+    );
     world.tell([Event::RecoveryCodes(recovery_codes())]);
     world.press(Key::Escape);
     assert!(world.sees(recovery_codes()[0].reveal()), "Esc must not lose what is shown once");
@@ -457,4 +493,53 @@ fn a_failure_that_no_page_shows_is_told_in_a_toast() {
     world.logged_in("admin");
     world.tell([Event::Failed(Asked::ExportKey, failure("The key was not exported."))]);
     assert!(world.sees("The key was not exported."));
+}
+
+#[test]
+fn a_failed_login_looks_whether_the_own_station_still_runs_and_finds_it_at_its_new_address() {
+    let ports = std::sync::atomic::AtomicU16::new(40_000);
+    let mut world = World::with_station(SIZE, move || {
+        let port = ports.fetch_add(1, Ordering::SeqCst);
+        Ok(sealwire::desktop::OwnStation {
+            address: format!("127.0.0.1:{port}"),
+            fingerprint: own_fingerprint(),
+            setup_code: None,
+        })
+    });
+    world.connected(station(false));
+    world.fill("Password", PASSWORD);
+    world.press(Key::Enter);
+    world.asked();
+    world.tell([Event::Failed(Asked::LogIn, failure("The station was not reached."))]);
+    let opened = world.await_command(|command| matches!(command, Command::OpenStation { .. }));
+    assert!(matches!(opened, Command::OpenStation { address, .. } if address == "127.0.0.1:40001"));
+    world.tell([Event::Station(station(false))]);
+    assert!(world.sees("The station was not reached."), "the form stays as it is");
+    assert_ne!(world.harness.get_by_label("Password").value().as_deref(), Some(""), "and can be sent again");
+}
+
+#[test]
+fn what_arrived_earlier_is_opened_again_for_those_who_may_watch() {
+    for (role, loads) in [("subscriber", true), ("publisher", false)] {
+        let mut world = World::new(SIZE);
+        world.connected(station(false));
+        world.tell([Event::LoggedIn(account(role))]);
+        let asked = world.asked();
+        let loaded = asked.iter().any(|command| matches!(command, Command::LoadHistory { .. }));
+        assert_eq!(loaded, loads, "{role}: {asked:?}");
+    }
+}
+
+#[test]
+fn the_audit_log_is_read_again_when_its_page_comes_back() {
+    let mut world = World::new(SIZE);
+    world.logged_in("publisher");
+    world.click("Audit");
+    world.tell([audit_lines(3)]);
+    world.asked();
+    world.draw();
+    assert!(world.asked().is_empty(), "not with every frame");
+    world.click("Keys");
+    world.click("Audit");
+    assert!(matches!(&world.asked()[..], [Command::ReadAudit { log: AuditLog::Publisher, .. }]));
 }

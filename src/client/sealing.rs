@@ -198,7 +198,7 @@ pub(super) fn view(key: &TopicKey) -> KeyView {
         suite: key.suite(),
         kid: key.kid().to_string(),
         fingerprint: key.fingerprint(),
-        created_ms: key.epochs().first().map_or(0, |first| first.created_ms()),
+        created_ms: key.epochs().first().map_or(0, crate::keys::Epoch::created_ms),
         seals: key.sealing_allowed(),
     }
 }

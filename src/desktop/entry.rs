@@ -21,8 +21,8 @@ use super::{
     model::{Model, Outbound},
     screens::{
         CreateForm, Fingerprint, LoginForm, OneTimeForm, RecoveryForm, ResetForm, RoleChoice, ScreenContext,
-        Starting, StationForm, create_ui, forgot_ui, login_ui, one_time_ui, recovery_ui, reset_ui, starting_ui,
-        station_ui,
+        Starting, StationForm, create_ui, forgot_ui, login_ui, one_time_ui, recovery_ui, reset_ui,
+        starting_ui, station_ui,
     },
     start::{OwnStation, Starter},
 };
@@ -111,7 +111,8 @@ impl Entry {
             Some(address) if address != OWN && !address.is_empty() => {
                 self.target = Target::Other(address.to_owned());
                 self.station.address = address.to_owned();
-                self.starting = Starting::Running { step: format!("Connecting to {address}…"), slow: false };
+                self.starting =
+                    Starting::Running { step: format!("Connecting to {address}…"), slow: false };
                 hands.out.send(Command::OpenStation { address: address.to_owned(), trust: Trust::AsKnown });
             }
             _ => self.start_own(hands),
@@ -255,7 +256,8 @@ fn role_choice((role, description): &(String, String)) -> RoleChoice {
 
 /// 64 hex digits as a fingerprint.
 fn fingerprint(hex: &str) -> Option<Fingerprint> {
-    let digits: Vec<u8> = hex.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        hex.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
     Some(Fingerprint(bytes.try_into().ok()?))
 }

@@ -18,8 +18,8 @@ use std::{
 use crate::{
     acl::Right,
     client::{
-        AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView, LinkState,
-        OutboxEntry, SampleState, StationView, SubscriptionView,
+        AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView,
+        LinkState, OutboxEntry, SampleState, StationView, SubscriptionView,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -180,12 +180,15 @@ impl Model {
     #[must_use]
     pub fn waiting_to_send(&self) -> usize {
         use crate::client::OutboxState::{Queued, Sent};
-        self.outbox.iter().filter(|entry| match entry.state {
-            Queued => true,
-            // QoS 0 is done once it was handed to the network.
-            Sent => entry.qos > 0,
-            _ => false,
-        }).count()
+        self.outbox
+            .iter()
+            .filter(|entry| match entry.state {
+                Queued => true,
+                // QoS 0 is done once it was handed to the network.
+                Sent => entry.qos > 0,
+                _ => false,
+            })
+            .count()
     }
 
     /// Notes that something was asked: it is pending, and its last failure is history.
@@ -291,7 +294,11 @@ pub fn problem_of(failure: &Failure) -> Problem {
     let mut next = failure.next.clone();
     if let Some(wait) = failure.retry_after {
         let seconds = wait.as_secs().max(1);
-        let wait = if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds.div_ceil(60)) };
+        let wait = if seconds < 120 {
+            format!("{seconds} seconds")
+        } else {
+            format!("{} minutes", seconds.div_ceil(60))
+        };
         let gap = if next.is_empty() { "" } else { " " };
         next.push_str(&format!("{gap}The next try is possible in {wait}."));
     }

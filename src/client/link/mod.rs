@@ -38,6 +38,7 @@ use crate::{
 
 use super::{
     Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState,
+    address::Address,
     audit::Auditor,
     keyring::remember_version,
     sealing::Sealing,
@@ -80,6 +81,8 @@ pub(super) enum Ask {
     /// The role is another, or its rules are.
     Role(Role),
     RetryNow,
+    /// The same station answers at another address now.
+    Moved(Address),
     /// The broker refused us, but the session may live: try again later.
     Refused {
         reason: String,
@@ -99,6 +102,8 @@ pub(super) enum Note {
     CheckSession { reason: String },
     /// Online again after it was lost: what may have changed?
     OnlineAgain,
+    /// The station refused what the role permits, as this side knows it.
+    RoleDoubted,
 }
 
 /// What a link begins with.
@@ -136,6 +141,7 @@ pub(super) struct Link {
     subscriptions: subscriptions::Subscriptions,
     clear: Vec<TopicFilter>,
     repeats: publish::Repeats,
+    role_checked: Option<Instant>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
 }
@@ -189,6 +195,7 @@ impl Link {
             subscriptions: subscriptions::Subscriptions::of(watched, gone),
             clear,
             repeats: publish::Repeats::default(),
+            role_checked: None,
             done_later: Vec::new(),
         };
         link.tell_all();
@@ -319,6 +326,10 @@ impl Link {
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
             Ask::RetryNow => self.retry_now(),
+            Ask::Moved(address) => {
+                self.broker.address = address;
+                self.retry_now();
+            }
             Ask::Refused { reason } => self.refused(reason),
             Ask::Over { reason } => self.over(reason),
             Ask::End(answer) => turn.ended.push(answer),

@@ -1,3 +1,5 @@
+//! What rests, and what becomes of it when the disk is full or the file damaged.
+
 use super::*;
 use crate::{
     client::{SealedWith, Suite},
@@ -116,4 +118,26 @@ async fn an_unsubscribed_filter_is_remembered_until_the_broker_confirms() {
     assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![filter.clone()]));
     store.forget_subscription(&filter).await.unwrap();
     assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_of_a_turn_is_kept_and_nothing_that_was_there_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    store.commit(&Changes { queued: vec![waiting(1, b"kept")], ..Changes::default() }).await.unwrap();
+    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&mut store.db).await.unwrap();
+    let too_much = Changes {
+        queued: vec![waiting(2, b"small")],
+        done: vec![1],
+        arrived: vec![arrived(1, 1 << 20)],
+        ..Changes::default()
+    };
+    let error = store.commit(&too_much).await.unwrap_err();
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    let outbox = store.outbox().await.unwrap();
+    assert_eq!((outbox.len(), &outbox[0].wire[..]), (1, &b"kept"[..]));
+    assert!(store.history(10).await.unwrap().is_empty());
+    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&mut store.db).await.unwrap();
+    store.commit(&too_much).await.unwrap();
+    assert_eq!(store.outbox().await.unwrap()[0].id, 2);
 }

@@ -94,7 +94,9 @@ impl Entry {
                 }
             }
             ScreenAction::Copied(what) => {
-                hands.out.toast(Severity::Info, format!("{what}: copied. Other programs can read the clipboard."));
+                hands
+                    .out
+                    .toast(Severity::Info, format!("{what}: copied. Other programs can read the clipboard."));
             }
         }
     }
@@ -158,7 +160,8 @@ impl Entry {
     }
 
     fn create_account(&mut self, hands: &mut Hands<'_>) {
-        let typed = Some(self.create.invite.as_str().trim()).filter(|code| !code.is_empty()).map(Password::new);
+        let typed =
+            Some(self.create.invite.as_str().trim()).filter(|code| !code.is_empty()).map(Password::new);
         let setup_code = match self.create.first_account {
             true => self.setup_code().cloned().or(typed),
             false => None,

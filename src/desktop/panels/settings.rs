@@ -5,8 +5,8 @@
 
 mod account;
 mod computer;
-mod dialogs;
 mod device;
+mod dialogs;
 mod programs;
 mod protection;
 mod station;
@@ -145,7 +145,9 @@ impl SettingsPanel {
                 }
             }
         });
-        if self.section == Section::Programs && model.devices.is_none() && !model.is_pending(Asked::Devices)
+        if self.section == Section::Programs
+            && model.devices.is_none()
+            && !model.is_pending(Asked::Devices)
             && model.failure(Asked::Devices).is_none()
         {
             out.send(Command::ListDevices);
@@ -171,7 +173,8 @@ impl SettingsPanel {
 
     /// Failures of what this page asks for, unless a dialog shows them.
     fn failures(&self, ui: &mut Ui, model: &mut Model) {
-        for asked in [Asked::Otp, Asked::RecoveryCodes, Asked::ChangePassword, Asked::Devices, Asked::History] {
+        for asked in [Asked::Otp, Asked::RecoveryCodes, Asked::ChangePassword, Asked::Devices, Asked::History]
+        {
             if self.dialog.as_ref().and_then(Dialog::asked) == Some(asked) {
                 continue;
             }

@@ -26,27 +26,35 @@ pub(super) fn show(
 ) {
     card(ui, |ui| {
         section_header(ui, "Look", None, |_| {});
-        setting_row(ui, "Theme", "The same everywhere in the window, for all accounts on this computer.", |ui| {
-            let mut choice = theme_choice(model.preference(THEME_PREFERENCE));
-            let themes =
-                [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")];
-            // The row is laid out from the right; the choice reads from the left.
-            let layout = eframe::egui::Layout::left_to_right(eframe::egui::Align::Center);
-            ui.with_layout(layout, |ui| {
-                ui.add_space((ui.available_width() - 206.0).max(0.0));
-                if segmented(ui, "Theme", &mut choice, &themes) {
-                    let value = match choice {
-                        ThemeChoice::System => "system",
-                        ThemeChoice::Light => "light",
-                        ThemeChoice::Dark => "dark",
-                    };
-                    out.send(Command::SetPreference {
-                        name: THEME_PREFERENCE.to_owned(),
-                        value: value.to_owned(),
-                    });
-                }
-            });
-        });
+        setting_row(
+            ui,
+            "Theme",
+            "The same everywhere in the window, for all accounts on this computer.",
+            |ui| {
+                let mut choice = theme_choice(model.preference(THEME_PREFERENCE));
+                let themes = [
+                    (ThemeChoice::System, "System"),
+                    (ThemeChoice::Light, "Light"),
+                    (ThemeChoice::Dark, "Dark"),
+                ];
+                // The row is laid out from the right; the choice reads from the left.
+                let layout = eframe::egui::Layout::left_to_right(eframe::egui::Align::Center);
+                ui.with_layout(layout, |ui| {
+                    ui.add_space((ui.available_width() - 206.0).max(0.0));
+                    if segmented(ui, "Theme", &mut choice, &themes) {
+                        let value = match choice {
+                            ThemeChoice::System => "system",
+                            ThemeChoice::Light => "light",
+                            ThemeChoice::Dark => "dark",
+                        };
+                        out.send(Command::SetPreference {
+                            name: THEME_PREFERENCE.to_owned(),
+                            value: value.to_owned(),
+                        });
+                    }
+                });
+            },
+        );
     });
     card(ui, |ui| {
         section_header(ui, "Messages in memory", None, |_| {});
@@ -63,12 +71,18 @@ pub(super) fn show(
     card(ui, |ui| {
         section_header(ui, "What rests on this disk", None, |_| {});
         if let Some(account) = &model.account {
-            muted(ui, "This account's outbox and history. Messages rest as they came, sealed; opened they never do.");
+            muted(
+                ui,
+                "This account's outbox and history. Messages rest as they came, sealed; opened they never do.",
+            );
             folder(ui, out, "account's folder", &account.folder);
         }
         if let Some(root) = context.data_folder {
             ui.add_space(4.0);
-            muted(ui, "The data folder: the station's store and keys, the audit logs, the state of every account here.");
+            muted(
+                ui,
+                "The data folder: the station's store and keys, the audit logs, the state of every account here.",
+            );
             folder(ui, out, "data folder", &root.to_string_lossy());
         }
     });

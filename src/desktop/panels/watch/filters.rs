@@ -212,7 +212,7 @@ fn sample(ui: &mut Ui, out: &mut Outbound) {
 }
 
 /// An error's text as a sentence of its own.
-pub(in crate::desktop::panels) fn sentence(text: &str) -> String {
+pub(in crate::desktop) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     let mut sentence: String = first.to_uppercase().chain(letters).collect();
