@@ -1,4 +1,10 @@
 //! The pages of the window after login, by what a person sees and does. The far end is played by the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 #[path = "desktop_panels/keys.rs"]
 mod keys;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 use super::{
-    messages::MessageStore,
+    messages::{Budget, MessageStore, ROWS_PREFERENCE},
     widgets::{Problem, Severity},
 };
 
@@ -209,7 +209,12 @@ impl Model {
                 self.failures.insert(asked, failure);
                 return Some(Happened::Failed(asked));
             }
-            Event::Preferences(list) => self.preferences = Some(list.into_iter().collect()),
+            Event::Preferences(list) => {
+                self.preferences = Some(list.into_iter().collect());
+                if let Some(rows) = self.preference(ROWS_PREFERENCE).and_then(|rows| rows.parse().ok()) {
+                    self.messages.set_budget(Budget::of_rows(rows));
+                }
+            }
             Event::Station(station) => self.station = Some(station),
             Event::LoggedIn(account) => {
                 self.account = Some(account);
@@ -262,7 +267,8 @@ impl Model {
     /// What belonged to the account that is no longer logged in.
     fn forget_account(&mut self) {
         let (station, preferences) = (self.station.take(), self.preferences.take());
-        *self = Self { station, preferences, ..Self::default() };
+        let messages = MessageStore::with_budget(self.messages.budget());
+        *self = Self { station, preferences, messages, ..Self::default() };
     }
 
     fn take_outbox(&mut self, entries: Vec<OutboxEntry>) {
@@ -376,6 +382,15 @@ mod tests {
             Some(Happened::LoggedOut(String::new()))
         );
         assert!(model.outbox.is_empty() && model.clear_topics.is_empty());
+    }
+
+    #[test]
+    fn the_chosen_number_of_rows_holds_for_every_account() {
+        let mut model = Model::new();
+        model.apply(Event::Preferences(vec![(ROWS_PREFERENCE.to_owned(), "500000".to_owned())]));
+        assert_eq!(model.messages.budget().rows, 500_000);
+        model.apply(Event::LoggedOut { reason: String::new() });
+        assert_eq!(model.messages.budget().rows, 500_000);
     }
 
     #[test]

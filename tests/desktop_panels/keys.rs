@@ -30,8 +30,13 @@ fn an_empty_keyring_teaches_and_makes_the_first_key() {
     type_into(&mut harness, "Topic filters", "plant/#");
     click(&mut harness, "ChaCha20-Poly1305");
     click(&mut harness, "Make key");
-    let [Command::CreateKey { label, filters, suite }] = asked(&harness) else { panic!("{:?}", asked(&harness)) };
-    assert_eq!((label.as_str(), filters.as_slice(), *suite), ("Plant", &[filter("plant/#")][..], Suite::CoseChaCha20));
+    let [Command::CreateKey { label, filters, suite }] = asked(&harness) else {
+        panic!("{:?}", asked(&harness))
+    };
+    assert_eq!(
+        (label.as_str(), filters.as_slice(), *suite),
+        ("Plant", &[filter("plant/#")][..], Suite::CoseChaCha20)
+    );
     harness.state_mut().tell(Event::Keys(vec![key("a1", "Plant", &["plant/#"], Suite::CoseChaCha20, true)]));
     settle(&mut harness);
     assert!(harness.query_by_label("Make key").is_none(), "the dialog is closed");
@@ -49,7 +54,12 @@ fn a_name_that_is_taken_is_told_and_a_failure_stays_in_the_dialog() {
     click(&mut harness, "Make key");
     harness.state_mut().tell(Event::Failed(
         Asked::CreateKey,
-        Failure { what: "The key was not made.".into(), why: "The station does not answer.".into(), next: "Try again.".into(), retry_after: None },
+        Failure {
+            what: "The key was not made.".into(),
+            why: "The station does not answer.".into(),
+            next: "Try again.".into(),
+            retry_after: None,
+        },
     ));
     settle(&mut harness);
     assert!(sees(&harness, "The station does not answer."));
@@ -68,10 +78,17 @@ fn a_key_line_is_taken_in_and_a_corrupt_one_is_explained() {
     type_into(&mut harness, "Key line", LINE);
     assert!(!sees(&harness, LINE), "a secret is not on the screen");
     click(&mut harness, "Import");
-    assert!(matches!(asked(&harness), [Command::ImportKey { line, take_over: false }] if line.reveal() == LINE));
+    assert!(
+        matches!(asked(&harness), [Command::ImportKey { line, take_over: false }] if line.reveal() == LINE)
+    );
     harness.state_mut().tell(Event::Failed(
         Asked::ImportKey,
-        Failure { what: "The key was not imported.".into(), why: "A character of it is wrong.".into(), next: "Copy the whole line.".into(), retry_after: None },
+        Failure {
+            what: "The key was not imported.".into(),
+            why: "A character of it is wrong.".into(),
+            next: "Copy the whole line.".into(),
+            retry_after: None,
+        },
     ));
     settle(&mut harness);
     assert!(sees(&harness, "A character of it is wrong.") && sees(&harness, "Copy the whole line."));
@@ -85,11 +102,15 @@ fn a_key_whose_topics_another_seals_asks_before_it_takes_over() {
     type_into(&mut harness, "Key line", LINE);
     click(&mut harness, "Import");
     let theirs = key("e5", "Ben", &["plant/#"], Suite::CoseA256Gcm, false);
-    harness.state_mut().tell(Event::KeyImported { key: theirs.clone(), covered: vec![(filter("plant/#"), "Plant".into())] });
+    harness
+        .state_mut()
+        .tell(Event::KeyImported { key: theirs.clone(), covered: vec![(filter("plant/#"), "Plant".into())] });
     settle(&mut harness);
     assert!(sees(&harness, "sealed by “Plant”"));
     click(&mut harness, "Let the new key seal");
-    assert!(matches!(asked(&harness), [_, Command::ImportKey { line, take_over: true }] if line.reveal() == LINE));
+    assert!(
+        matches!(asked(&harness), [_, Command::ImportKey { line, take_over: true }] if line.reveal() == LINE)
+    );
     harness.state_mut().tell(Event::KeyImported { key: theirs, covered: Vec::new() });
     settle(&mut harness);
     assert!(!sees(&harness, "Which key shall seal?"));
@@ -102,7 +123,9 @@ fn keeping_the_old_key_sealing_asks_for_nothing_more() {
     type_into(&mut harness, "Key line", LINE);
     click(&mut harness, "Import");
     let theirs = key("e5", "Ben", &["plant/#"], Suite::CoseA256Gcm, false);
-    harness.state_mut().tell(Event::KeyImported { key: theirs, covered: vec![(filter("plant/#"), "Plant".into())] });
+    harness
+        .state_mut()
+        .tell(Event::KeyImported { key: theirs, covered: vec![(filter("plant/#"), "Plant".into())] });
     settle(&mut harness);
     click(&mut harness, "Keep sealing as before");
     assert_eq!(asked(&harness).len(), 1);
@@ -121,8 +144,13 @@ fn a_fernet_key_is_taken_in_with_a_name_and_its_topics() {
     type_into(&mut harness, "Name", "Gateway");
     type_into(&mut harness, "Topic filters", "old/#");
     click(&mut harness, "Import");
-    let [Command::ImportFernet { text, label, filters, take_over: false }] = asked(&harness) else { panic!() };
-    assert_eq!((text.reveal(), label.as_str(), filters.as_slice()), (fernet.as_str(), "Gateway", &[filter("old/#")][..]));
+    let [Command::ImportFernet { text, label, filters, take_over: false }] = asked(&harness) else {
+        panic!()
+    };
+    assert_eq!(
+        (text.reveal(), label.as_str(), filters.as_slice()),
+        (fernet.as_str(), "Gateway", &[filter("old/#")][..])
+    );
 }
 
 #[test]
@@ -133,7 +161,11 @@ fn a_key_is_shown_only_when_asked_for_and_gone_when_the_dialog_closes() {
     assert!(asked(&harness).is_empty(), "nothing is written down before it is asked for");
     click(&mut harness, "Show the key");
     assert!(matches!(asked(&harness), [Command::ExportKey { id, form: KeyForm::Line }] if id == "a1"));
-    harness.state_mut().tell(Event::KeyExported { id: "a1".into(), form: KeyForm::Line, text: Password::new(LINE) });
+    harness.state_mut().tell(Event::KeyExported {
+        id: "a1".into(),
+        form: KeyForm::Line,
+        text: Password::new(LINE),
+    });
     settle(&mut harness);
     assert!(sees(&harness, LINE) && sees(&harness, "QR code of the key line"));
     click(&mut harness, "Copy the key line");
@@ -147,7 +179,11 @@ fn a_key_is_shown_only_when_asked_for_and_gone_when_the_dialog_closes() {
 #[test]
 fn an_export_that_nobody_waits_for_shows_nothing() {
     let mut harness = open(ready());
-    harness.state_mut().tell(Event::KeyExported { id: "a1".into(), form: KeyForm::Line, text: Password::new(LINE) });
+    harness.state_mut().tell(Event::KeyExported {
+        id: "a1".into(),
+        form: KeyForm::Line,
+        text: Password::new(LINE),
+    });
     click(&mut harness, "Give to someone…");
     assert!(!sees(&harness, LINE));
 }

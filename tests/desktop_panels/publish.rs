@@ -84,7 +84,9 @@ fn in_the_clear_needs_a_confirmation_and_stays_marked() {
     assert!(!is_enabled(&harness, "Send in the clear"), "not before the box is ticked");
     click(&mut harness, "Anybody on the way may read this topic");
     click(&mut harness, "Send in the clear");
-    assert!(matches!(asked(&harness), [Command::SetClear { filter: named, clear: true }] if *named == filter("depot/gate")));
+    assert!(
+        matches!(asked(&harness), [Command::SetClear { filter: named, clear: true }] if *named == filter("depot/gate"))
+    );
     harness.state_mut().tell(Event::ClearTopics(vec![filter("depot/gate")]));
     settle(&mut harness);
     assert!(sees(&harness, "In the clear") && is_enabled(&harness, "Send"));
@@ -133,12 +135,18 @@ fn repeating_takes_seconds_within_a_day_and_each_can_be_stopped() {
     clear_field(&mut harness, "Seconds between messages");
     type_into(&mut harness, "Seconds between messages", "2.5");
     click(&mut harness, "Start repeating");
-    assert!(matches!(asked(&harness), [Command::Publish { every: Some(every), .. }] if every.as_millis() == 2_500));
-    harness.state_mut().tell(Event::Repeating(vec![(topic("plant/press"), std::time::Duration::from_millis(2_500))]));
+    assert!(
+        matches!(asked(&harness), [Command::Publish { every: Some(every), .. }] if every.as_millis() == 2_500)
+    );
+    harness
+        .state_mut()
+        .tell(Event::Repeating(vec![(topic("plant/press"), std::time::Duration::from_millis(2_500))]));
     settle(&mut harness);
     assert!(sees(&harness, "every 2.5 s"));
     click(&mut harness, "Stop repeating plant/press");
-    assert!(matches!(asked(&harness), [_, Command::StopRepeat { topic: stopped }] if *stopped == topic("plant/press")));
+    assert!(
+        matches!(asked(&harness), [_, Command::StopRepeat { topic: stopped }] if *stopped == topic("plant/press"))
+    );
 }
 
 #[test]
@@ -194,7 +202,12 @@ fn a_refused_publish_says_what_why_and_next_where_the_eye_is() {
     let mut scene = ready();
     scene.tell(Event::Failed(
         Asked::Publish,
-        Failure { what: "The message was not sent.".into(), why: "The outbox is full.".into(), next: "Wait until it empties.".into(), retry_after: None },
+        Failure {
+            what: "The message was not sent.".into(),
+            why: "The outbox is full.".into(),
+            next: "Wait until it empties.".into(),
+            retry_after: None,
+        },
     ));
     let harness = open(scene);
     for told in ["The message was not sent.", "The outbox is full.", "Wait until it empties."] {

@@ -54,7 +54,8 @@ pub(super) fn subject(account: &AccountView) -> Subject<'_> {
 pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String> {
     let account = model.account.as_ref()?;
     let decision = account.role.decide_publish(&subject(account), topic);
-    (!decision.is_allowed()).then(|| capital(&decision.explain(&account.role, Right::Publish, topic.as_str())))
+    (!decision.is_allowed())
+        .then(|| capital(&decision.explain(&account.role, Right::Publish, topic.as_str())))
 }
 
 /// Why the role does not permit watching a filter; `None` where it does.
@@ -62,7 +63,8 @@ pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String
 pub(super) fn why_not_watch(model: &Model, filter: &TopicFilter) -> Option<String> {
     let account = model.account.as_ref()?;
     let decision = account.role.decide_subscribe(&subject(account), filter);
-    (!decision.is_allowed()).then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))
+    (!decision.is_allowed())
+        .then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))
 }
 
 /// Whether the role permits what the sample sensor does: to publish and to watch `sample/…`.
@@ -86,7 +88,9 @@ pub(super) const fn suite_words(suite: Suite) -> &'static str {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
 }
 
 #[cfg(test)]
@@ -115,7 +119,10 @@ mod tests {
             Sealing::Key(key) => key.label,
             other => format!("{other:?}"),
         };
-        assert_eq!((label("plant/1/press"), label("plant/1"), label("x/y")), ("Press".into(), "All".into(), "Press".into()));
+        assert_eq!(
+            (label("plant/1/press"), label("plant/1"), label("x/y")),
+            ("Press".into(), "All".into(), "Press".into())
+        );
     }
 
     #[test]

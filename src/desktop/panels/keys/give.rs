@@ -9,8 +9,12 @@ use crate::{
         fonts, icons,
         model::{Model, Outbound},
         theme::{RADIUS, tokens},
-        widgets::{Banner, Button, Problem, QrPicture, SecretText, Severity, caps, dialog, icon_button_small, muted, problem, segmented},
+        widgets::{
+            Banner, Button, Problem, QrPicture, SecretText, Severity, caps, dialog, icon_button_small, muted,
+            problem, segmented,
+        },
     },
+    topic::TopicFilter,
 };
 
 use super::chosen::fingerprint;
@@ -45,20 +49,31 @@ impl Give {
         let Some(key) = model.keys.iter().find(|key| key.id == self.id).cloned() else { return true };
         if let Some(saved) = self.saver.poll() {
             match saved.outcome {
-                Ok(path) => out.toast(Severity::Success, format!("The key is saved as {}.", file_name(&path))),
+                Ok(path) => {
+                    out.toast(Severity::Success, format!("The key is saved as {}.", file_name(&path)))
+                }
                 Err(wrong) => self.unsaved = Some(wrong),
             }
         }
         let title = format!("Give “{}” to someone", key.label);
         let answer = dialog(ctx, "give key", &title, 520.0, |ui| {
-            let topics: Vec<&str> = key.filters.iter().map(|filter| filter.as_str()).collect();
-            let what = if self.form == KeyForm::Line { "Whoever has this line can read and send" } else { "Whoever has this file can read and send" };
+            let topics: Vec<&str> = key.filters.iter().map(TopicFilter::as_str).collect();
+            let what = if self.form == KeyForm::Line {
+                "Whoever has this line can read and send"
+            } else {
+                "Whoever has this file can read and send"
+            };
             Banner::new(Severity::Warning, what)
                 .why(&format!("On {}. It cannot be taken back.", topics.join(", ")))
                 .next("Hand it on by a way that you trust: in person, or by an encrypted messenger.")
                 .show(ui);
             if key.suite == Suite::Fernet
-                && segmented(ui, "Written as", &mut self.form, &[(KeyForm::Line, "One line"), (KeyForm::FernetFile, "Fernet file")])
+                && segmented(
+                    ui,
+                    "Written as",
+                    &mut self.form,
+                    &[(KeyForm::Line, "One line"), (KeyForm::FernetFile, "Fernet file")],
+                )
             {
                 (self.text, self.qr) = (None, None);
             }
@@ -84,7 +99,12 @@ impl Give {
         if let Some(failure) = model.failure(Asked::ExportKey) {
             Banner::error(&Problem::new(&failure.what, &failure.why, &failure.next)).show(ui);
         }
-        if Button::primary("Show the key").icon(icons::EYE).busy(model.is_pending(Asked::ExportKey)).show(ui).clicked() {
+        if Button::primary("Show the key")
+            .icon(icons::EYE)
+            .busy(model.is_pending(Asked::ExportKey))
+            .show(ui)
+            .clicked()
+        {
             out.send(Command::ExportKey { id: self.id.clone(), form: self.form });
         }
     }
@@ -92,7 +112,10 @@ impl Give {
     fn shown(&mut self, ui: &mut Ui, key: &KeyView, text: &Password, out: &mut Outbound) {
         let name = if self.form == KeyForm::Line { "key line" } else { "Fernet key" };
         if secret_lines(ui, name, text.reveal()) {
-            out.toast(Severity::Warning, format!("The {name} is on the clipboard: paste it, then copy something else."));
+            out.toast(
+                Severity::Warning,
+                format!("The {name} is on the clipboard: paste it, then copy something else."),
+            );
         }
         ui.horizontal_top(|ui| {
             if let Some(qr) = &self.qr {
@@ -102,8 +125,17 @@ impl Give {
                 caps(ui, "To compare");
                 fingerprint(ui, &key.fingerprint, out);
                 muted(ui, "The other side sees the same digits after the import.");
-                if Button::secondary("Save to a file…").icon(icons::FLOPPY_DISK).busy(self.saver.is_open()).show(ui).clicked() {
-                    let purpose = if self.form == KeyForm::Line { SavePurpose::KeyLine } else { SavePurpose::FernetKey };
+                if Button::secondary("Save to a file…")
+                    .icon(icons::FLOPPY_DISK)
+                    .busy(self.saver.is_open())
+                    .show(ui)
+                    .clicked()
+                {
+                    let purpose = if self.form == KeyForm::Line {
+                        SavePurpose::KeyLine
+                    } else {
+                        SavePurpose::FernetKey
+                    };
                     self.unsaved = None;
                     self.saver.begin(ui.ctx(), purpose, SecretText::from(text.reveal()));
                 }
@@ -122,7 +154,8 @@ fn secret_lines(ui: &mut Ui, name: &str, text: &str) -> bool {
         .corner_radius(CornerRadius::same(RADIUS))
         .inner_margin(Margin { left: 12, right: 6, top: 8, bottom: 8 });
     let row = |ui: &mut Ui| {
-        let mut job = LayoutJob::simple(text.to_owned(), fonts::mono(12.0), t.text_strong, ui.available_width() - 36.0);
+        let mut job =
+            LayoutJob::simple(text.to_owned(), fonts::mono(12.0), t.text_strong, ui.available_width() - 36.0);
         job.wrap.break_anywhere = true;
         let galley = ui.painter().layout_job(job);
         ui.add(Label::new(galley));

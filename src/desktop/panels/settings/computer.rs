@@ -8,9 +8,10 @@ use crate::{
         app::{THEME_PREFERENCE, theme_choice},
         dialogs::show_folder,
         icons,
+        messages::ROWS_PREFERENCE,
         model::{Model, Outbound},
         theme::ThemeChoice,
-        widgets::{Button, Severity, card, copy_line, muted, section_header, segmented, setting_row},
+        widgets::{Button, Severity, card, combo_inline, copy_line, muted, section_header, segmented, setting_row, size_text},
     },
 };
 
@@ -54,6 +55,18 @@ pub(super) fn show(
                 });
             },
         );
+    });
+    card(ui, |ui| {
+        section_header(ui, "Messages in memory", None, |_| {});
+        let budget = model.messages.budget();
+        let text = format!("The newest are kept, with up to {} of payload; older ones make room. History on the disk is not touched.", size_text(budget.bytes));
+        setting_row(ui, "Rows", &text, |ui| {
+            let mut rows = budget.rows;
+            let choices = [(10_000, "10,000"), (100_000, "100,000"), (500_000, "500,000"), (1_000_000, "1,000,000")];
+            if combo_inline(ui, "Rows kept in memory", 130.0, &mut rows, &choices) {
+                out.send(Command::SetPreference { name: ROWS_PREFERENCE.to_owned(), value: rows.to_string() });
+            }
+        });
     });
     card(ui, |ui| {
         section_header(ui, "What rests on this disk", None, |_| {});
