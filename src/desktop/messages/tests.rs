@@ -1,3 +1,5 @@
+//! What the ring keeps, in which order, and what it lets go.
+
 use super::*;
 use crate::{client::SealedWith, client::Suite, topic::TopicName};
 
