@@ -155,7 +155,7 @@ impl SettingsPanel {
         let mut wish = None;
         ScrollArea::vertical().id_salt(("settings", self.section.name())).auto_shrink(false).show(ui, |ui| {
             Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8)).show(ui, |ui| {
-                ui.set_max_width(720.0);
+                ui.set_max_width(ui.available_width().min(720.0));
                 self.failures(ui, model);
                 match self.section {
                     Section::Account => account::show(ui, model, out, &mut self.dialog),

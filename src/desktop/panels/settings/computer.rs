@@ -40,7 +40,7 @@ pub(super) fn show(
                 // The row is laid out from the right; the choice reads from the left.
                 let layout = eframe::egui::Layout::left_to_right(eframe::egui::Align::Center);
                 ui.with_layout(layout, |ui| {
-                    ui.add_space((ui.available_width() - 206.0).max(0.0));
+                    ui.add_space((ui.available_width() - 170.0).max(0.0));
                     if segmented(ui, "Theme", &mut choice, &themes) {
                         let value = match choice {
                             ThemeChoice::System => "system",
