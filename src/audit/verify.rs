@@ -222,8 +222,11 @@ fn anchor_path(log: &Path) -> PathBuf {
 /// Where the file cannot be written.
 pub fn write_anchor_beside(log: &Path, log_id: &str, anchor: &Anchor) -> Result<(), AuditError> {
     let file = AnchorFile { log: log_id.to_owned(), count: anchor.count, head: anchor.head.to_string() };
-    let text = serde_json::to_vec(&file)
-        .map_err(|e| AuditError::Io { action: "anchor", path: log.display().to_string(), source: e.into() })?;
+    let text = serde_json::to_vec(&file).map_err(|e| AuditError::Io {
+        action: "anchor",
+        path: log.display().to_string(),
+        source: e.into(),
+    })?;
     Ok(write_atomic(&anchor_path(log), &text)?)
 }
 

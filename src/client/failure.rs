@@ -10,9 +10,9 @@ use crate::{
 use super::Failure;
 
 impl Failure {
-    /// What, why and the next step.
-    pub(super) fn new(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into(), next: next.into(), retry_after: None }
+    /// What, why and the next step. Errors tell why in half a sentence; people are told in a whole one.
+    pub(super) fn new(what: impl Into<String>, why: impl AsRef<str>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), why: sentence(why.as_ref()), next: next.into(), retry_after: None }
     }
 
     /// As the station told it.
@@ -29,7 +29,7 @@ impl Failure {
         };
         Self {
             retry_after: problem.retry_after_s.map(Duration::from_secs),
-            ..Self::new(what, problem.message.clone(), next)
+            ..Self::new(what, &problem.message, next)
         }
     }
 
@@ -37,6 +37,18 @@ impl Failure {
     pub(super) fn of_files(what: &str, error: &FilesError) -> Self {
         Self::new(what, error.to_string(), "")
     }
+}
+
+/// An error's text as a whole sentence.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let mut sentence: String = first.to_uppercase().chain(letters).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 /// What did not happen, for a command without a login.

@@ -101,6 +101,7 @@ impl App {
             Some(Happened::Failed(asked)) => {
                 // A failure that no page in sight shows is told in a toast.
                 if let (Some(inside), Some(failure)) = (&self.inside, self.model.failure(asked))
+                    && !self.entry.holds_the_window()
                     && !inside.shows_failure(asked)
                 {
                     self.toasts.push(Severity::Error, format!("{} {}", failure.what, failure.why));

@@ -83,8 +83,8 @@ pub(super) fn next_steps(ui: &mut Ui, model: &Model, out: &mut Outbound) -> Opti
     let account = model.account.as_ref()?;
     let mut chosen = None;
     card(ui, |ui| {
-        let left = Step::ALL.iter().filter(|step| !is_done(**step, model)).count();
-        let count = format!("{left} of {} left", Step::ALL.len());
+        let open: Vec<_> = Step::ALL.into_iter().filter(|step| !is_done(*step, model)).collect();
+        let count = format!("{} of {} left", open.len(), Step::ALL.len());
         section_header(ui, "Next steps", Some(&count), |ui| {
             if icon_button_small(ui, icons::X, "Close the next steps").clicked() {
                 out.send(Command::SetPreference {
@@ -93,13 +93,12 @@ pub(super) fn next_steps(ui: &mut Ui, model: &Model, out: &mut Outbound) -> Opti
                 });
             }
         });
-        let columns = if ui.available_width() < 1100.0 { 2 } else { 4 };
-        for row in Step::ALL.chunks(columns) {
+        // Only what is left, so that the card shrinks with every step.
+        let columns = if ui.available_width() < 1100.0 { open.len().min(3) } else { open.len() };
+        for row in open.chunks(columns.max(1)) {
             ui.columns(columns, |columns| {
                 for (column, step) in columns.iter_mut().zip(row) {
                     let (icon, title, text) = step.words();
-                    let (icon, text) =
-                        if is_done(*step, model) { (icons::CHECK_CIRCLE, "Done.") } else { (icon, text) };
                     if next_card(column, icon, title, text).clicked() {
                         chosen = Some(*step);
                     }

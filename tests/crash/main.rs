@@ -68,7 +68,9 @@ fn readings(from: u32, to: u32) -> BTreeSet<String> {
 }
 
 fn offline(person: &Person) {
-    person.expect("the lost link", |event| matches!(event, Event::Link(LinkState::Waiting { .. })).then_some(()));
+    person.expect("the lost link", |event| {
+        matches!(event, Event::Link(LinkState::Waiting { .. })).then_some(())
+    });
 }
 
 /// Not a test of its own: what runs in the process that is killed. It logs in, and once the station is gone it

@@ -80,7 +80,9 @@ fn a_person_alone_sees_a_sealed_reading_and_two_windows_pass_one_on() {
     ada.see("Create your account");
     album.keep(&mut ada, "1-create");
     create_account(&mut ada, "ada", None);
-    let secret = ada.see_value(|value| value.len() >= 32 && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' '));
+    let secret = ada.see_value(|value| {
+        value.len() >= 32 && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ')
+    });
     album.keep(&mut ada, "2-one-time-codes");
     ada.fill("The code that the app shows now", "000000");
     ada.click("Turn on");

@@ -115,7 +115,9 @@ impl Window {
 
     /// Everything with an accessible name.
     pub fn look(&mut self) -> Vec<Found> {
-        let Response::Tree { accesskit: Some(tree), .. } = self.ask(&Request::GetTree) else { return Vec::new() };
+        let Response::Tree { accesskit: Some(tree), .. } = self.ask(&Request::GetTree) else {
+            return Vec::new();
+        };
         let text_of = |node: &Node| node.label().or_else(|| node.value()).map(str::to_owned);
         let by_id = |id: &NodeId| tree.nodes.iter().find(|(other, _)| other == id).map(|(_, node)| node);
         tree.nodes
@@ -140,7 +142,9 @@ impl Window {
 
     /// Waits for something that can be read, by part of its name or value.
     pub fn see(&mut self, text: &str) -> Found {
-        self.wait_for(&format!("“{text}”"), |found| found.name.contains(text) || found.value.contains(text))
+        self.wait_for(&format!("“{text}”"), |found| {
+            found.name.contains(text) || found.value.contains(text)
+        })
     }
 
     /// Whether it can be read now.
@@ -177,12 +181,23 @@ impl Window {
     /// Waits for an enabled control with exactly this name.
     fn control(&mut self, name: &str, inputs: bool) -> Found {
         let is_input = |role| {
-            matches!(role, Role::TextInput | Role::MultilineTextInput | Role::PasswordInput | Role::SearchInput | Role::SpinButton | Role::NumberInput)
+            matches!(
+                role,
+                Role::TextInput
+                    | Role::MultilineTextInput
+                    | Role::PasswordInput
+                    | Role::SearchInput
+                    | Role::SpinButton
+                    | Role::NumberInput
+            )
         };
         let mut before = None;
         loop {
             let found = self.wait_for(&format!("the control “{name}”"), |found| {
-                found.name == name && found.enabled && found.role != Role::Label && (is_input(found.role) || !inputs)
+                found.name == name
+                    && found.enabled
+                    && found.role != Role::Label
+                    && (is_input(found.role) || !inputs)
             });
             // What still moves, while a screen comes in, would be missed by the click.
             if before == Some(found.center) {
@@ -202,7 +217,8 @@ impl Window {
             if Instant::now() >= until {
                 let shot = std::env::temp_dir().join("sealwire-window-stuck.png");
                 self.picture(&shot);
-                let names: Vec<_> = seen.iter().map(|f| format!("{:?} “{}” {}", f.role, f.name, f.value)).collect();
+                let names: Vec<_> =
+                    seen.iter().map(|f| format!("{:?} “{}” {}", f.role, f.name, f.value)).collect();
                 panic!("{what} did not come. See {}. On the screen:\n{}", shot.display(), names.join("\n"));
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -5,11 +5,10 @@ use std::time::Duration;
 use eframe::egui::Ui;
 
 use crate::{
-    client::LinkState,
+    client::{LinkState, sentence},
     desktop::{
         icons,
         model::Model,
-        panels::sentence,
         theme::Tone,
         when,
         widgets::{

@@ -4,11 +4,11 @@
 use eframe::egui::{Context, Ui};
 
 use crate::{
-    client::{Asked, Command, LinkState, Password, SecondStep},
+    client::{Asked, Command, LinkState, Password, SecondStep, sentence},
     desktop::{
         cards, icons,
         model::{Model, Outbound, problem_of},
-        panels::{Section, sentence},
+        panels::Section,
         widgets::{
             Button, ButtonKind, DialogButton, SecretText, TextField, body, caps, copy_line, dialog,
             dialog_buttons, key_values, muted, problem,

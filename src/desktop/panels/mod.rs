@@ -17,7 +17,6 @@ pub use publish::PublishPanel;
 pub use sealing::{Sealing, sealing};
 pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
 pub use watch::WatchPanel;
-pub(super) use watch::sentence;
 
 /// A count with its noun: "1 line", "1,204 lines".
 #[must_use]

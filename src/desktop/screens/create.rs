@@ -141,7 +141,7 @@ pub fn create_ui(ui: &mut Ui, form: &mut CreateForm, context: &ScreenContext<'_>
 fn role_choice(ui: &mut Ui, form: &mut CreateForm) {
     if form.first_account {
         Banner::new(Severity::Info, "This is the first account here.")
-            .why("It decides who else may join, and with which role. You can send and read everything yourself.")
+            .why("It looks after the station, and may send and read on every topic.")
             .show(ui);
         page::gap(ui);
         return;

@@ -6,14 +6,13 @@ use eframe::egui::{Align2, Event, Id, Label, RichText, Ui};
 
 use crate::{
     acl::Right,
-    client::Draft,
+    client::{Draft, sentence},
     desktop::{
         fonts, icons,
         model::Model,
         panels::{
             ends::ends,
             sealing::{Sealing, sealing, subject, why_not_publish},
-            watch::sentence,
         },
         theme::tokens,
         widgets::{

@@ -11,7 +11,10 @@ use crate::{
         messages::ROWS_PREFERENCE,
         model::{Model, Outbound},
         theme::ThemeChoice,
-        widgets::{Button, Severity, card, combo_inline, copy_line, muted, section_header, segmented, setting_row, size_text},
+        widgets::{
+            Button, Severity, card, combo_inline, copy_line, muted, section_header, segmented, setting_row,
+            size_text,
+        },
     },
 };
 
@@ -59,12 +62,19 @@ pub(super) fn show(
     card(ui, |ui| {
         section_header(ui, "Messages in memory", None, |_| {});
         let budget = model.messages.budget();
-        let text = format!("The newest are kept, with up to {} of payload; older ones make room. History on the disk is not touched.", size_text(budget.bytes));
+        let text = format!(
+            "The newest are kept, with up to {} of payload; older ones make room. History on the disk is not touched.",
+            size_text(budget.bytes)
+        );
         setting_row(ui, "Rows", &text, |ui| {
             let mut rows = budget.rows;
-            let choices = [(10_000, "10,000"), (100_000, "100,000"), (500_000, "500,000"), (1_000_000, "1,000,000")];
+            let choices =
+                [(10_000, "10,000"), (100_000, "100,000"), (500_000, "500,000"), (1_000_000, "1,000,000")];
             if combo_inline(ui, "Rows kept in memory", 130.0, &mut rows, &choices) {
-                out.send(Command::SetPreference { name: ROWS_PREFERENCE.to_owned(), value: rows.to_string() });
+                out.send(Command::SetPreference {
+                    name: ROWS_PREFERENCE.to_owned(),
+                    value: rows.to_string(),
+                });
             }
         });
     });

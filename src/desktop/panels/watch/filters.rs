@@ -3,7 +3,7 @@
 use eframe::egui::{Align, Key, Label, Layout, RichText, ScrollArea, Ui};
 
 use crate::{
-    client::{Asked, Command, SampleState, SubscriptionView},
+    client::{Asked, Command, SampleState, SubscriptionView, sentence},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -209,15 +209,4 @@ fn sample(ui: &mut Ui, out: &mut Outbound) {
             }
         });
     });
-}
-
-/// An error's text as a sentence of its own.
-pub(in crate::desktop) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let Some(first) = letters.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(letters).collect();
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
 }

@@ -28,7 +28,6 @@ use crate::{
     topic::TopicName,
 };
 
-pub(in crate::desktop) use self::filters::sentence;
 use self::{detail::Detail, filters::Filters, plot::PlotCard, table::Table, topics::Topics};
 
 /// From this width on, the selected message has a column of its own.
