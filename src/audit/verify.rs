@@ -99,7 +99,7 @@ pub fn verify(path: &Path, anchor_of: impl FnOnce(&str) -> Option<Anchor>) -> Re
     match (anchor, at_anchor) {
         (_, Some((number, true))) => report.anchored = Some(number),
         (_, Some((number, false))) if report.broken.is_none() => {
-            report.broken = Some(Broken::Rewritten(number))
+            report.broken = Some(Broken::Rewritten(number));
         }
         (Some(anchor), None) if report.broken.is_none() => {
             report.broken = Some(Broken::CutOff { have: report.records, had: anchor.count });

@@ -1,4 +1,5 @@
 //! Programs that are not ours against the real station: mosquitto's clients, paho-mqtt, Python's cryptography.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -120,7 +121,7 @@ fn first_line(child: &mut Child) -> (String, BufReader<std::process::ChildStdout
     (line.trim().to_owned(), reader)
 }
 
-fn done(output: Output) -> String {
+fn done(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}: {text}{}", output.status, String::from_utf8_lossy(&output.stderr));
     text
@@ -135,7 +136,7 @@ fn mosquitto_clients_publish_and_subscribe_in_both_versions_over_tls() {
             let topic = format!("mosquitto/{version}/{qos}");
             let pub_options = ["-t", &topic, "-m", "hello", "-q", qos, "-r"];
             done(
-                scene
+                &scene
                     .mosquitto("mosquitto_pub", &scene.user, &scene.token, version, &pub_options)
                     .output()
                     .unwrap(),
@@ -143,7 +144,7 @@ fn mosquitto_clients_publish_and_subscribe_in_both_versions_over_tls() {
             let filter = format!("mosquitto/{version}/+/#");
             let sub_options = ["-t", &filter, "-q", qos, "-C", "1", "-W", "30", "-F", "%t %p %r"];
             let heard = done(
-                scene
+                &scene
                     .mosquitto("mosquitto_sub", &scene.user, &scene.token, version, &sub_options)
                     .output()
                     .unwrap(),
@@ -184,7 +185,7 @@ fn a_wrong_password_and_a_role_without_the_right_are_refused_to_mosquitto_too() 
 #[test]
 fn paho_goes_round_in_both_versions() {
     let scene = Scene::open();
-    let said = done(scene.python("roundtrip", &[]).output().unwrap());
+    let said = done(&scene.python("roundtrip", &[]).output().unwrap());
     assert_eq!(said.lines().collect::<Vec<_>>(), ["paho 3.1.1 ok", "paho 5.0 ok"]);
 }
 
@@ -204,7 +205,7 @@ fn pythons_fernet_opens_what_we_sealed_and_we_open_what_it_sealed() {
     assert!(listener.wait().unwrap().success());
 
     scene.admin.watch("fernet/in");
-    done(scene.python("fernet", &["fernet/in", key_file, "from Python ✓"]).output().unwrap());
+    done(&scene.python("fernet", &["fernet/in", key_file, "from Python ✓"]).output().unwrap());
     match next_message(&scene.admin, "fernet/in").opening {
         Opening::Opened { body, with, .. } => {
             assert_eq!((&body[..], with.suite), ("from Python ✓".as_bytes(), Suite::Fernet));
@@ -241,7 +242,7 @@ fn what_is_not_sealed_as_a_key_requires_is_named_so() {
     new_key(&scene.admin, "Plant", "plant/#", Suite::CoseA256Gcm);
     scene.admin.watch("plant/#");
     let options = ["-t", "plant/x", "-m", "in the clear", "-q", "1"];
-    done(scene.mosquitto("mosquitto_pub", &scene.user, &scene.token, "311", &options).output().unwrap());
+    done(&scene.mosquitto("mosquitto_pub", &scene.user, &scene.token, "311", &options).output().unwrap());
     match next_message(&scene.admin, "plant/x").opening {
         Opening::Refused { name, .. } => assert_eq!(name, "Not sealed as required"),
         other => panic!("shown as {other:?}"),

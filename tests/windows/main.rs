@@ -1,11 +1,11 @@
 //! The real program in real windows under Xvfb, driven by its accessible names: from sign-up to a message sent in
 //! one window and received in the other. With `SEALWIRE_PICTURES` set to a folder it keeps what it sees there;
 //! `docs/pictures` was made so.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 mod window;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use eframe::egui::{Key, Modifiers};
 use totp_rs::{Builder, Secret};

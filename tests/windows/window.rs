@@ -147,11 +147,6 @@ impl Window {
         })
     }
 
-    /// Whether it can be read now.
-    pub fn sees(&mut self, text: &str) -> bool {
-        self.look().iter().any(|found| found.name.contains(text) || found.value.contains(text))
-    }
-
     /// Waits for a text or value that is as wanted, and returns it.
     pub fn see_value(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         let found = self.wait_for("a value", |found| wanted(&found.value) || wanted(&found.name));

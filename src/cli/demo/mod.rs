@@ -99,7 +99,7 @@ fn hand_over_key(anna: &Person, ben: &Person) -> anyhow::Result<()> {
         filters,
         suite: crate::client::Suite::default(),
     });
-    let key = anna.expect("a new key", |event| named_plant(event))?;
+    let key = anna.expect("a new key", named_plant)?;
     anna.ask(Command::ExportKey { id: key.id.clone(), form: KeyForm::Line });
     let line = anna.expect("the key's line", |event| match event {
         Event::KeyExported { text, .. } => Some(text.clone()),

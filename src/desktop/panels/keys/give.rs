@@ -50,7 +50,7 @@ impl Give {
         if let Some(saved) = self.saver.poll() {
             match saved.outcome {
                 Ok(path) => {
-                    out.toast(Severity::Success, format!("The key is saved as {}.", file_name(&path)))
+                    out.toast(Severity::Success, format!("The key is saved as {}.", file_name(&path)));
                 }
                 Err(wrong) => self.unsaved = Some(wrong),
             }
