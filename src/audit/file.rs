@@ -43,7 +43,7 @@ impl AuditFile {
             .ok_or_else(|| AuditError::InUse(shown.clone()))?;
         if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
             let mut id = [0; 8];
-            getrandom::fill(&mut id).map_err(|e| io("begin")(e.into()))?;
+            getrandom::fill(&mut id).map_err(|e| io("begin")(std::io::Error::other(e.to_string())))?;
             let log = id.iter().map(|byte| format!("{byte:02x}")).collect();
             let header = serde_json::to_string(&Header { n: 0, log, begun_ms: now_ms })
                 .map_err(|e| io("begin")(e.into()))?;
