@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::MqttEndpoint,
-    broker::{Broker, Limits},
+    broker::{Broker, Forgetful, Limits},
     files::{DataFolders, FileLock, FilesError, create_private_dir},
 };
 
@@ -132,7 +132,13 @@ impl Station {
         let watch = Arc::new(Watch::new(trail.clone()));
         let gatekeeper =
             Gatekeeper { store: store.clone(), roles: Arc::clone(&roles), clock: config.clock.clone() };
-        let broker = Broker::new(Limits::default(), Arc::new(gatekeeper), Arc::clone(&watch) as _);
+        let broker = Broker::new(
+            Limits::default(),
+            Arc::new(gatekeeper),
+            Arc::clone(&watch) as _,
+            Arc::new(Forgetful),
+        )
+        .await;
         let running = Running {
             api: address(&api)?,
             mqtt_tls: address(&mqtt)?,
