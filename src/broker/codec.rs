@@ -321,6 +321,9 @@ pub(super) fn reason_string<S: From<String>>(text: &str) -> Option<S> {
     (!text.is_empty()).then(|| S::from(text))
 }
 
+/// The length of [`puback`]'s packet.
+pub(super) const PUBACK_BYTES: usize = 4;
+
 /// A positive PUBACK: the same four bytes in every version.
 pub(super) fn puback(packet_id: NonZeroU16, out: &mut BytesMut) {
     out.put_slice(&[0x40, 2]);

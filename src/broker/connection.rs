@@ -132,8 +132,25 @@ async fn read_loop(
     let mut capacity = READ_BUFFER.0;
     loop {
         let packets = inbound.packets;
-        match inbound.consume(&mut buffer) {
+        let step = inbound.consume(&mut buffer);
+        if let Some(end) = inbound.settle().await {
+            return end;
+        }
+        match step {
             Step::Ended(end) => return end,
+            Step::Settle => {
+                last_packet = Instant::now();
+                if !control.has_ended() {
+                    continue;
+                }
+            }
+            Step::Full => {
+                wait_for_journal(core, control).await;
+                last_packet = Instant::now();
+                if !control.has_ended() {
+                    continue;
+                }
+            }
             Step::Congested(targets) => {
                 wait_for_targets(session, control, &targets).await;
                 last_packet = Instant::now();
@@ -177,6 +194,15 @@ async fn read_loop(
             }
             Err(error) => return End::lost(format!("the connection was lost: {error}")),
         }
+    }
+}
+
+/// Holds a publisher back while the keeper is behind.
+async fn wait_for_journal(core: &Core, control: &Control) {
+    let Some(journal) = &core.journal else { return };
+    tokio::select! {
+        () = journal.room() => {}
+        () = control.ending.cancelled() => {}
     }
 }
 

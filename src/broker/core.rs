@@ -1,7 +1,7 @@
 //! What all connections share, and the ways through it: publish, attach, end, forget.
 //!
 //! Locks are taken in the order sessions, outbox; the router's and the retained messages' are taken by themselves
-//! (replaying retained messages takes the outbox within). The authority and the observer are called with none held.
+//! (replaying retained messages takes the outbox within); the journal's comes within any. The authority and the observer are called with none held.
 
 use std::{
     collections::HashMap,
@@ -15,16 +15,18 @@ use std::{
 use bytes::BytesMut;
 use parking_lot::Mutex;
 use rmqtt_codec::v5::DisconnectReasonCode;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Authority, Event, Identity, Limits, Observer, Verdict,
     control::{Control, End},
-    message::{Heads, Message},
-    outbox::{Link, Outcome},
+    journal::{Journal, NOT_KEPT, Tickets},
+    keeper::{Change, Kept, now_ms},
+    message::Message,
+    outbox::{Fanout, Link, Outcome},
     retained::{Retained, RetainedFull},
-    router::{Route, Router, Target},
+    router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
     stats::Counters,
     will::Will,
@@ -39,6 +41,8 @@ pub(super) struct Core {
     pub(super) limits: Limits,
     pub(super) authority: Arc<dyn Authority>,
     pub(super) observer: Arc<dyn Observer>,
+    /// None where nothing is kept.
+    pub(super) journal: Option<Arc<Journal>>,
     pub(super) router: Router,
     pub(super) retained: Mutex<Retained>,
     pub(super) sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
@@ -57,6 +61,10 @@ pub(super) struct Core {
 pub(super) struct Attached {
     pub(super) session: Arc<Session>,
     pub(super) control: Arc<Control>,
+    /// Whether the session was there before.
+    present: bool,
+    /// What must be on disk before the client is told that it is in.
+    kept: Tickets,
 }
 
 /// Why there is no place.
@@ -68,6 +76,8 @@ pub(super) enum NoPlace {
     Sessions,
     #[error("the station is shutting down")]
     Stopping,
+    #[error("{NOT_KEPT}")]
+    NotKept,
     #[error("accounts were changed at this moment: connect again")]
     Changed,
 }
@@ -76,6 +86,7 @@ pub(super) enum NoPlace {
 pub(super) struct Arrival {
     pub(super) control: Control,
     pub(super) clean_start: bool,
+    pub(super) session_expiry_secs: u32,
     pub(super) window: usize,
     pub(super) max_packet: usize,
     /// [`Core::evictions`] before the authority was asked.
@@ -84,15 +95,24 @@ pub(super) struct Arrival {
 
 /// What became of a publish.
 pub(super) enum Published {
-    /// Accepted. True where some subscriber is full, so that the publisher should wait.
-    Accepted { congested: bool },
+    /// Accepted; `congested` where some subscriber is full, so that the publisher should wait. It may be acknowledged
+    /// once `kept` is settled.
+    Accepted { congested: bool, kept: Tickets },
     /// It asks to be retained, and no more can be.
     NotRetained(RetainedFull),
+    /// It would have to be kept, and nothing can be. Nobody was given it.
+    NotKept,
 }
 
 impl Core {
-    pub(super) fn new(limits: Limits, authority: Arc<dyn Authority>, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        authority: Arc<dyn Authority>,
+        observer: Arc<dyn Observer>,
+        journal: Option<Arc<Journal>>,
+    ) -> Self {
         Self {
+            journal,
             router: Router::default(),
             retained: Mutex::new(Retained::new(limits.max_retained_messages, limits.max_retained_bytes)),
             sessions: Mutex::default(),
@@ -107,6 +127,41 @@ impl Core {
             limits,
             authority,
             observer,
+        }
+    }
+
+    /// Takes up what was kept. Called before anything connects.
+    pub(super) fn restore(&self, journal: &Arc<Journal>, kept: Kept) {
+        let mut sessions = self.sessions.lock();
+        for kept in kept.sessions {
+            self.next_id.fetch_max(kept.session + 1, SeqCst);
+            let session = Arc::new(Session::restored(kept, journal, &self.limits));
+            for (filter, options) in session.subscriptions.lock().iter() {
+                self.router.subscribe(&session, filter, *options, NOT_ASKED);
+            }
+            // Where a clean start was cut off between the two, the later one counts.
+            let other = match sessions.get(&session.key) {
+                Some(other) if other.id > session.id => Some(session),
+                _ => sessions.insert(session.key.clone(), session),
+            };
+            if let Some(other) = other {
+                self.router.forget(&other);
+                other.end(&mut Tickets::default());
+            }
+        }
+        drop(sessions);
+        let (now, mut retained) = (now_ms(), self.retained.lock());
+        for kept in kept.retained {
+            let message = Message::restored(&kept, now).map(Arc::new);
+            let cleared = match message.map(|message| retained.put(&message)) {
+                Some(Ok(())) => continue,
+                Some(Err(full)) => {
+                    tracing::warn!(topic = kept.topic.as_str(), reason = %full, "a retained message is gone");
+                    kept.topic.clone()
+                }
+                None => kept.topic.clone(),
+            };
+            journal.record(Change::Cleared { topic: cleared });
         }
     }
 
@@ -133,24 +188,40 @@ impl Core {
 
     /// Retains the message if it asks for that, and gives it to every target.
     pub(super) fn publish(&self, message: &Arc<Message>, targets: &[Target]) -> Published {
-        if message.retain
-            && let Err(full) = self.retained.lock().put(message)
+        let mut fanout = Fanout::default();
+        if let Some(journal) = &self.journal
+            && journal.is_failing()
+            && must_be_kept(message, targets)
+            && journal.refuses()
         {
-            return Published::NotRetained(full);
+            return Published::NotKept;
         }
-        let mut heads = Heads::default();
+        if message.retain {
+            let mut retained = self.retained.lock();
+            if let Err(full) = retained.put(message) {
+                return Published::NotRetained(full);
+            }
+            if let Some(journal) = &self.journal {
+                let change = if message.payload.is_empty() {
+                    Change::Cleared { topic: message.topic.clone() }
+                } else {
+                    Change::Retained { message: message.kept(journal) }
+                };
+                fanout.kept.note(journal.record(change));
+            }
+        }
         let (mut congested, mut lost) = (false, 0);
         for target in targets {
             let retain = message.retain && target.retain_as_published;
             let qos = message.qos.min(target.qos);
-            match target.session.push(message, qos, retain, &target.subscription_ids, &mut heads) {
+            match target.session.push(message, qos, retain, &target.subscription_ids, &mut fanout) {
                 Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
                 Outcome::Congested => congested = true,
                 Outcome::Lost | Outcome::Overflow => lost += 1,
             }
         }
         Counters::add(&self.counters.dropped, lost);
-        Published::Accepted { congested }
+        Published::Accepted { congested, kept: fanout.kept }
     }
 
     /// Publishes a will, if that is still permitted.
@@ -169,6 +240,10 @@ impl Core {
             }
             Published::NotRetained(full) => {
                 self.observer.observe(Event::PublishDenied { identity, topic, reason: &full.to_string() });
+            }
+            Published::NotKept => {
+                Counters::add(&self.counters.not_kept, 1);
+                self.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
             }
         }
     }
@@ -221,7 +296,8 @@ impl Core {
         };
         let v5 = control.protocol.is_v5();
         let link = Link::new(Arc::clone(&control), v5, arrival.window, arrival.max_packet, connack(present));
-        let mut previous = session.attach(link);
+        let (mut kept, journal) = (Tickets::default(), self.journal.as_ref());
+        let mut previous = session.attach(link, journal, arrival.session_expiry_secs, &mut kept);
         if present {
             session.pending_will.lock().take();
         }
@@ -229,7 +305,7 @@ impl Core {
         drop(sessions);
 
         if let Some(replaced) = replaced {
-            previous = self.end_session(&replaced, true);
+            previous = self.end_session(&replaced, true, &mut kept);
         }
         if let Some(previous) = previous {
             let text = "another connection took the session over";
@@ -242,7 +318,26 @@ impl Core {
             self.recheck(&session);
         }
         session.release(control.id);
-        Ok(Attached { session, control })
+        Ok(Attached { session, control, present, kept })
+    }
+
+    /// Waits until it is on disk that the client is in; if it cannot be, the client is out again.
+    pub(super) async fn confirm(
+        self: &Arc<Self>,
+        attached: Attached,
+        session_expiry_secs: u32,
+    ) -> Result<Attached, NoPlace> {
+        let Some(journal) = self.journal.as_ref().filter(|_| !attached.kept.is_empty()) else {
+            return Ok(attached);
+        };
+        let settled = timeout(self.limits.authority_timeout, journal.settled(&attached.kept)).await;
+        if settled == Ok(true) {
+            return Ok(attached);
+        }
+        Counters::add(&self.counters.not_kept, 1);
+        let keep_secs = if attached.present { session_expiry_secs } else { 0 };
+        self.detach(&attached.session, &attached.control, keep_secs, None);
+        Err(NoPlace::NotKept)
     }
 
     /// Asks again about everything that a session is yet to be sent.
@@ -262,8 +357,13 @@ impl Core {
     }
 
     /// A session that is no longer among the sessions ends; returns its connection, if it has one.
-    fn end_session(&self, session: &Session, publish_will: bool) -> Option<Arc<Control>> {
-        let control = session.end();
+    fn end_session(
+        &self,
+        session: &Session,
+        publish_will: bool,
+        tickets: &mut Tickets,
+    ) -> Option<Arc<Control>> {
+        let control = session.end(tickets);
         self.router.forget(session);
         let will = session.pending_will.lock().take();
         if let Some((_, will)) = will.filter(|_| publish_will) {
@@ -330,7 +430,7 @@ impl Core {
         }
         sessions.remove(&session.key);
         drop(sessions);
-        self.end_session(session, true);
+        self.end_session(session, true, &mut Tickets::default());
     }
 
     /// See [`super::Broker::permissions_changed`].
@@ -363,7 +463,7 @@ impl Core {
             keep
         });
         for session in gone {
-            self.end_session(&session, false);
+            self.end_session(&session, false, &mut Tickets::default());
         }
     }
 
@@ -386,10 +486,33 @@ impl Core {
 
     fn sweep(&self) {
         let now = Instant::now();
-        self.retained.lock().sweep(now);
+        {
+            let mut retained = self.retained.lock();
+            let gone = retained.sweep(now);
+            if let Some(journal) = &self.journal {
+                gone.into_iter().for_each(|topic| {
+                    journal.record(Change::Cleared { topic });
+                });
+            }
+        }
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         for session in sessions.iter().filter(|session| session.is_over(now)) {
             self.remove_if_over(session);
         }
     }
+}
+
+/// The journal ends with the broker.
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
+    }
+}
+
+/// Whether a message must be on disk before it is acknowledged.
+fn must_be_kept(message: &Message, targets: &[Target]) -> bool {
+    let for_a_session = |target: &Target| target.qos > 0 && target.session.is_kept();
+    message.retain || message.qos > 0 && targets.iter().any(for_a_session)
 }

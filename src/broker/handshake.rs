@@ -387,6 +387,7 @@ pub(super) async fn admit(
     let arrival = Arrival {
         control: Control::new(core.next_id(), identity, peer, protocol, transport),
         clean_start: opening.clean_start,
+        session_expiry_secs,
         window: opening.window,
         max_packet: opening.max_packet,
         evictions,
@@ -402,6 +403,10 @@ pub(super) async fn admit(
         }
         first
     });
+    let attached = match attached {
+        Ok(attached) => core.confirm(attached, session_expiry_secs).await,
+        Err(no_place) => Err(no_place),
+    };
     match attached {
         Ok(attached) => Ok(Admitted {
             attached,
@@ -417,7 +422,7 @@ pub(super) async fn admit(
                     code(ConnectAckReason::QuotaExceeded, v3::ConnectAckReason::ServiceUnavailable)
                 }
                 NoPlace::Connections | NoPlace::Changed => BUSY,
-                NoPlace::Stopping => {
+                NoPlace::Stopping | NoPlace::NotKept => {
                     code(ConnectAckReason::ServerUnavailable, v3::ConnectAckReason::ServiceUnavailable)
                 }
             };

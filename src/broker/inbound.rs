@@ -1,9 +1,13 @@
 //! What a connection's packets do. Handles every complete packet of a buffer without waiting for anything; the
-//! acknowledgements of the batch leave together.
+//! acknowledgements of the batch leave together, once what they promise is on disk.
 //!
-//! Start at [`Inbound::consume`].
+//! Start at [`Inbound::consume`], then [`Inbound::settle`].
 
-use std::{num::NonZeroU16, sync::Arc, time::Instant};
+use std::{
+    num::NonZeroU16,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use ahash::AHashMap;
 use bytes::{Bytes, BytesMut};
@@ -16,13 +20,15 @@ use rmqtt_codec::{
 };
 
 use super::{
-    Event, Protocol, Verdict,
-    codec::{Codec, Incoming, PINGRESP, Violation, puback, topic_name},
+    Event, Protocol, SubscriptionOptions, Verdict,
+    codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
     control::{Control, End},
     core::{Core, Published},
+    journal::{Journal, NOT_KEPT, Tickets},
+    keeper::Change,
     message::{Message, forwarded},
     parcels::Parcel,
-    router::{Route, SubscriptionOptions, Target},
+    router::{Route, Target},
     session::Session,
     stats::Counters,
 };
@@ -34,6 +40,10 @@ pub(super) enum Step {
     Starved,
     /// Wait for room at one of these, then consume what is left.
     Congested(Arc<[Target]>),
+    /// Consume what is left, once this much is settled.
+    Settle,
+    /// Wait until the journal has room, then consume what is left.
+    Full,
     /// The connection is over.
     Ended(End),
 }
@@ -52,6 +62,16 @@ struct Tally {
     bytes: u64,
 }
 
+/// A PUBACK among the replies that must not leave before its message is on disk.
+struct Promise {
+    /// Where it stands.
+    at: usize,
+    packet_id: NonZeroU16,
+    /// Where its message is counted, and its bytes.
+    tally: usize,
+    bytes: u64,
+}
+
 /// See the module.
 pub(super) struct Inbound {
     core: Arc<Core>,
@@ -66,6 +86,13 @@ pub(super) struct Inbound {
     replies: BytesMut,
     acknowledged: Vec<u16>,
     tallies: Vec<Tally>,
+    /// What must be on disk before the replies leave.
+    tickets: Tickets,
+    promises: Vec<Promise>,
+    /// The replies answer a SUBSCRIBE or UNSUBSCRIBE that must be on disk.
+    subscribed: bool,
+    /// Subscriptions that are yet to be sent the retained messages.
+    replays: Vec<(TopicFilter, SubscriptionOptions)>,
     batch: u64,
     /// In force when the connection ends; DISCONNECT can change it.
     pub(super) session_expiry_secs: u32,
@@ -92,6 +119,10 @@ impl Inbound {
             replies: BytesMut::new(),
             acknowledged: Vec::new(),
             tallies: Vec::new(),
+            tickets: Tickets::default(),
+            promises: Vec::new(),
+            subscribed: false,
+            replays: Vec::new(),
             batch: 1,
             session_expiry_secs,
             packets: 0,
@@ -107,7 +138,7 @@ impl Inbound {
 
     /// Handles the complete packets in `buffer`, until one of them calls for a pause.
     pub(super) fn consume(&mut self, buffer: &mut BytesMut) -> Step {
-        let step = loop {
+        loop {
             if self.control.has_ended() {
                 break Step::Starved;
             }
@@ -122,9 +153,7 @@ impl Inbound {
                 Ok(Some(step)) => break step,
                 Err(violation) => break self.violation(violation),
             }
-        };
-        self.flush();
-        step
+        }
     }
 
     fn violation(&self, violation: Violation) -> Step {
@@ -136,15 +165,23 @@ impl Inbound {
         Step::Ended(End::by_server(violation.code, violation.text))
     }
 
-    /// Everything that the batch left to be done at once.
-    fn flush(&mut self) {
+    /// Everything that the batch left to be done at once. Waits where it must be on disk first; where that fails and
+    /// the client cannot be told, the connection ends.
+    pub(super) async fn settle(&mut self) -> Option<End> {
         if !self.acknowledged.is_empty() {
             self.session.acknowledge(self.control.id, &self.acknowledged);
             self.acknowledged.clear();
         }
-        self.flush_replies();
+        let end = if self.tickets.is_empty() { None } else { self.keep_promises().await };
+        if !self.replies.is_empty() {
+            self.session.reply(self.control.id, &self.replies);
+            self.replies.clear();
+        }
+        for (filter, granted) in std::mem::take(&mut self.replays) {
+            self.replay(&filter, granted);
+        }
         let mut messages = 0;
-        for tally in self.tallies.drain(..) {
+        for tally in self.tallies.drain(..).filter(|tally| tally.messages > 0) {
             messages += tally.messages;
             self.core.observer.observe(Event::Published {
                 identity: &self.control.identity,
@@ -156,22 +193,64 @@ impl Inbound {
         }
         Counters::add(&self.core.counters.messages_in, messages);
         self.batch += 1;
+        end
     }
 
-    fn flush_replies(&mut self) {
-        if !self.replies.is_empty() {
-            self.session.reply(self.control.id, &self.replies);
-            self.replies.clear();
+    /// Waits until what the replies promise is on disk. What is not is refused instead.
+    async fn keep_promises(&mut self) -> Option<End> {
+        let kept = match &self.core.journal {
+            Some(journal) => tokio::select! {
+                biased;
+                kept = journal.settled(&self.tickets) => kept,
+                () = self.control.ending.cancelled() => {
+                    // Nobody is left to be told.
+                    self.replies.clear();
+                    true
+                }
+            },
+            None => true,
+        };
+        self.tickets.clear();
+        let promises = std::mem::take(&mut self.promises);
+        let subscribed = std::mem::take(&mut self.subscribed);
+        if kept {
+            return None;
         }
+        Counters::add(&self.core.counters.not_kept, promises.len() as u64);
+        let replies = self.replies.split();
+        let mut from = 0;
+        for promise in promises {
+            if let Some(tally) = self.tallies.get_mut(promise.tally) {
+                tally.messages -= 1;
+                tally.bytes -= promise.bytes;
+                let (identity, topic) = (&self.control.identity, &tally.topic);
+                self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
+            }
+            self.replies.extend_from_slice(&replies[from..promise.at]);
+            from = promise.at + PUBACK_BYTES;
+            let code = PublishAckReason::QuotaExceeded;
+            self.codec.puback_refused(promise.packet_id, code, NOT_KEPT, &mut self.replies);
+        }
+        self.replies.extend_from_slice(&replies[from..]);
+        if subscribed || !self.control.protocol.is_v5() {
+            self.replies.clear();
+            self.replays.clear();
+            return Some(not_kept());
+        }
+        None
     }
 
     fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
         match packet {
-            Incoming::Publish(publish) => return Ok(self.publish(*publish)?.map(Step::Congested)),
+            Incoming::Publish(publish) => return self.publish(*publish),
             Incoming::PubAck(packet_id) => self.acknowledged.push(packet_id.get()),
             Incoming::PubRel(packet_id) => self.codec.pubcomp_unknown(packet_id, &mut self.replies),
             Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
-            Incoming::Subscribe { packet_id, id, filters } => self.subscribe(packet_id, id, &filters),
+            Incoming::Subscribe { packet_id, id, filters } => {
+                self.subscribe(packet_id, id, &filters);
+                // The retained messages come after the answer and before those to the packets that follow.
+                return Ok((!self.replays.is_empty()).then_some(Step::Settle));
+            }
             Incoming::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, &filters),
             Incoming::Disconnect { keep_will, session_expiry } => {
                 if let Some(seconds) = session_expiry {
@@ -189,8 +268,7 @@ impl Inbound {
         Ok(None)
     }
 
-    /// Returns the addressees where one of them is full.
-    fn publish(&mut self, publish: Publish) -> Result<Option<Arc<[Target]>>, Violation> {
+    fn publish(&mut self, publish: Publish) -> Result<Option<Step>, Violation> {
         if publish.qos == QoS::ExactlyOnce {
             let text = "QoS 2 is not supported: publish with QoS 1";
             return Err(Violation::new(DisconnectReasonCode::QosNotSupported, text));
@@ -249,6 +327,7 @@ impl Inbound {
             properties: properties.map(forwarded).unwrap_or_default(),
             received: Instant::now(),
             expiry: properties.and_then(|properties| properties.message_expiry_interval).map(Into::into),
+            kept: OnceLock::new(),
         });
         match self.core.publish(&message, &cached.route.targets) {
             Published::NotRetained(full) => {
@@ -261,10 +340,19 @@ impl Inbound {
                 }
                 Ok(None)
             }
-            Published::Accepted { congested } => {
-                if let Some(packet_id) = publish.packet_id {
-                    puback(packet_id, &mut self.replies);
+            Published::NotKept => {
+                Counters::add(&self.core.counters.not_kept, 1);
+                let (identity, topic) = (&self.control.identity, &message.topic);
+                self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
+                let Some(packet_id) = publish.packet_id else { return Ok(None) };
+                if !self.control.protocol.is_v5() {
+                    return Ok(Some(Step::Ended(not_kept())));
                 }
+                let code = PublishAckReason::QuotaExceeded;
+                self.codec.puback_refused(packet_id, code, NOT_KEPT, &mut self.replies);
+                Ok(None)
+            }
+            Published::Accepted { congested, kept } => {
                 let slot = &mut cached.tally[usize::from(publish.retain)];
                 if slot.0 != self.batch {
                     *slot = (self.batch, self.tallies.len());
@@ -275,7 +363,25 @@ impl Inbound {
                     tally.messages += 1;
                     tally.bytes += bytes;
                 }
-                Ok(congested.then(|| Arc::clone(&cached.route.targets)))
+                let must_be_kept = !kept.is_empty();
+                if let Some(packet_id) = publish.packet_id {
+                    if must_be_kept {
+                        self.tickets.extend(kept);
+                        self.promises.push(Promise {
+                            at: self.replies.len(),
+                            packet_id,
+                            tally: slot.1,
+                            bytes,
+                        });
+                    }
+                    puback(packet_id, &mut self.replies);
+                }
+                if congested {
+                    return Ok(Some(Step::Congested(Arc::clone(&cached.route.targets))));
+                }
+                let full = |journal: &Arc<Journal>| journal.is_full();
+                let full = must_be_kept && self.core.journal.as_ref().is_some_and(full);
+                Ok(full.then_some(Step::Full))
             }
         }
     }
@@ -307,7 +413,6 @@ impl Inbound {
     ) {
         let mut codes = Vec::with_capacity(filters.len());
         let mut refusal: Option<Arc<str>> = None;
-        let mut replays = Vec::new();
         for (filter, wanted) in filters {
             let granted = SubscriptionOptions {
                 qos: wanted.qos.value().min(1),
@@ -323,7 +428,7 @@ impl Inbound {
                         RetainHandling::NoAtSubscribe => false,
                     };
                     if replay {
-                        replays.push((filter, granted));
+                        self.replays.push((filter.clone(), granted));
                     }
                     codes.push(match granted.qos {
                         0 => SubscribeAckReason::GrantedQos0,
@@ -343,15 +448,11 @@ impl Inbound {
             }
         }
         self.codec.suback(packet_id, codes, refusal.as_deref(), &mut self.replies);
-        self.flush_replies();
-        for (filter, granted) in replays {
-            self.replay(filter, granted);
-        }
     }
 
     /// Makes a subscription, if it is permitted; true if there was none to this filter.
     fn grant(
-        &self,
+        &mut self,
         filter: &TopicFilter,
         options: SubscriptionOptions,
     ) -> Result<bool, (SubscribeAckReason, Arc<str>)> {
@@ -360,7 +461,7 @@ impl Inbound {
                 "shared subscriptions are not supported: subscribe to the topic filter itself".into();
             return Err((SubscribeAckReason::SharedSubscriptionNotSupported, reason));
         }
-        let identity = &self.control.identity;
+        let identity = &Arc::clone(&self.control.identity);
         let permissions = self.core.router.permissions();
         if let Verdict::Deny(reason) = self.core.authority.subscribe(identity, filter) {
             return Err((SubscribeAckReason::NotAuthorized, reason));
@@ -380,8 +481,17 @@ impl Inbound {
         if self.session.has_ended() {
             self.core.router.unsubscribe(&self.session, filter);
         }
+        self.write_down(|session| Change::Subscribed { session, filter: filter.clone(), options });
         self.core.observer.observe(Event::Subscribed { identity, filter, qos: options.qos });
         Ok(new)
+    }
+
+    /// A change of the subscriptions, to be on disk before it is answered if the session outlives its connection.
+    fn write_down(&mut self, change: impl FnOnce(u64) -> Change) {
+        if let Some(ticket) = self.session.record(change) {
+            self.tickets.note(ticket);
+            self.subscribed = true;
+        }
     }
 
     /// Sends the retained messages that a filter matches.
@@ -406,7 +516,8 @@ impl Inbound {
         let parcels = permitted.iter().filter_map(|topic| {
             let message = Arc::clone(retained.get(topic, now)?);
             let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));
-            Some(Parcel { message, qos, retain: true, subscription_ids, replay: true })
+            let (retain, replay, number, again) = (true, true, 0, false);
+            Some(Parcel { message, qos, retain, subscription_ids, replay, number, again })
         });
         self.session.replay(parcels.collect());
     }
@@ -417,6 +528,7 @@ impl Inbound {
             let known = self.session.subscriptions.lock().remove(filter).is_some();
             if known {
                 self.core.router.unsubscribe(&self.session, filter);
+                self.write_down(|session| Change::Unsubscribed { session, filter: filter.clone() });
                 let identity = &self.control.identity;
                 self.core.observer.observe(Event::Unsubscribed { identity, filter });
             }
@@ -427,4 +539,9 @@ impl Inbound {
         }
         self.codec.unsuback(packet_id, codes, &mut self.replies);
     }
+}
+
+/// The end of a connection whose client could not be told otherwise that something was not kept.
+fn not_kept() -> End {
+    End::by_server(DisconnectReasonCode::QuotaExceeded, NOT_KEPT)
 }

@@ -3,11 +3,18 @@
 //! A message is encoded once per (protocol, QoS, retain flag) and shared by all subscribers of a fan-out: see
 //! [`Heads`]. Start at [`Message::append`].
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rmqtt_codec::v5::PublishProperties;
 
+use super::{
+    journal::Journal,
+    keeper::{KeptMessage, now_ms},
+};
 use crate::topic::TopicName;
 
 const PAYLOAD_FORMAT: u8 = 0x01;
@@ -33,6 +40,8 @@ pub(super) struct Message {
     pub(super) received: Instant,
     /// Message Expiry Interval, seconds.
     pub(super) expiry: Option<u32>,
+    /// As the keeper is told of it; made when it first is.
+    pub(super) kept: OnceLock<Arc<KeptMessage>>,
 }
 
 /// The wire form of the properties that a broker forwards unaltered (MQTT 5.0 §3.3.2.3): all but topic alias,
@@ -126,6 +135,43 @@ impl Message {
     pub(super) fn is_expired(&self, now: Instant) -> bool {
         self.expiry.is_some_and(|seconds| {
             now.saturating_duration_since(self.received) >= Duration::from_secs(seconds.into())
+        })
+    }
+
+    /// As the keeper is told of it: the same for every session, so that it is kept once.
+    pub(super) fn kept(&self, journal: &Journal) -> Arc<KeptMessage> {
+        let kept = self.kept.get_or_init(|| {
+            let age_ms = u64::try_from(self.received.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let expires_ms =
+                self.expiry.map(|seconds| (now_ms() + u64::from(seconds) * 1000).saturating_sub(age_ms));
+            Arc::new(KeptMessage {
+                number: journal.next_message(),
+                topic: self.topic.clone(),
+                payload: self.payload.clone(),
+                properties: self.properties.clone(),
+                qos: self.qos,
+                retain: self.retain,
+                expires_ms,
+            })
+        });
+        Arc::clone(kept)
+    }
+
+    /// What was kept, or none where it has expired. Its interval begins anew with what is left of it.
+    pub(super) fn restored(kept: &Arc<KeptMessage>, now_ms: u64) -> Option<Self> {
+        let left_ms = kept.expires_ms.map(|at| at.saturating_sub(now_ms));
+        if left_ms == Some(0) {
+            return None;
+        }
+        Some(Self {
+            topic: kept.topic.clone(),
+            payload: kept.payload.clone(),
+            qos: kept.qos,
+            retain: kept.retain,
+            properties: kept.properties.clone(),
+            received: Instant::now(),
+            expiry: left_ms.map(|left| u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX)),
+            kept: OnceLock::from(Arc::clone(kept)),
         })
     }
 
@@ -249,7 +295,7 @@ mod tests {
             };
             let message = Message {
                 topic: TopicName::new(&topic).unwrap(), payload: payload.clone().into(), qos, retain,
-                properties: forwarded(&properties), received: Instant::now(), expiry,
+                properties: forwarded(&properties), received: Instant::now(), expiry, kept: OnceLock::new(),
             };
             let form = Form { v5, qos, retain, dup: dup && qos > 0, packet_id, subscription_ids: &ids, max_packet: usize::MAX };
             let mut out = BytesMut::new();
@@ -282,6 +328,7 @@ mod tests {
             properties: Box::default(),
             received: Instant::now(),
             expiry: None,
+            kept: OnceLock::new(),
         };
         let form = Form {
             v5: true,

@@ -1,15 +1,17 @@
-//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP and TLS, QoS 0 and 1, retained messages, sessions in
-//! memory. Knows topics and connections, nothing of accounts: it asks an [`Authority`] and tells an [`Observer`].
+//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP and TLS, QoS 0 and 1, retained messages, sessions that
+//! outlive connections. Knows topics and connections, nothing of accounts or databases: it asks an [`Authority`],
+//! tells an [`Observer`], and has a [`Keeper`] keep what must outlive the process.
 //!
 //! | file | what |
 //! |---|---|
-//! | `seam` | what the broker asks and tells |
+//! | `seam`, `keeper` | what the broker asks and tells; what it has kept |
 //! | `limits`, `stats` | what it gives out at most; what it counts |
 //! | `listener`, `handshake` | from accept to the answer to CONNECT |
 //! | `connection`, `inbound` | the task that reads: waits, and what packets do |
 //! | `writer`, `control` | the task that writes; how others reach a connection |
 //! | `codec`, `message` | bytes to packets and back; a message, encoded once for all |
 //! | `session`, `outbox`, `parcels` | one client: what it subscribed to, what it is yet to be sent |
+//! | `journal` | changes on their way to the keeper, and who waits for them |
 //! | `router`, `trie`, `retained`, `will` | who is sent what |
 //! | `core` | what all connections share |
 //!
@@ -17,8 +19,12 @@
 //! route up in its cache, `core` gives the message to every target's `outbox`, whose `writer` takes all that is
 //! ready in one swap.
 //!
+//! Acknowledged means kept: a QoS 1 publish that is retained or reaches a session which outlives its connection is
+//! acknowledged once the keeper has it, and so are the CONNECT and SUBSCRIBE of such a session. It is forwarded at
+//! once. What need not be kept waits for nothing.
+//!
 //! Not offered yet, and refused as the standard says: QoS 2, shared subscriptions, enhanced authentication.
-//! Sessions and retained messages do not outlive the process.
+//! A will whose connection ends with the process is not published.
 
 mod codec;
 mod connection;
@@ -26,6 +32,8 @@ mod control;
 mod core;
 mod handshake;
 mod inbound;
+mod journal;
+mod keeper;
 mod limits;
 mod listener;
 mod message;
@@ -48,8 +56,11 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{net::TcpListener, time::timeout};
 
-use self::{control::End, core::Core, listener::accept_loop};
+use self::{control::End, core::Core, journal::Journal, listener::accept_loop};
 pub use self::{
+    keeper::{
+        Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, SubscriptionOptions,
+    },
     limits::Limits,
     seam::{
         Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
@@ -71,9 +82,24 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A broker that listens nowhere yet.
-    pub fn new(limits: Limits, authority: Arc<dyn Authority>, observer: Arc<dyn Observer>) -> Self {
-        Self { core: Arc::new(Core::new(limits, authority, observer)) }
+    /// A broker that listens nowhere yet, with all that `keeper` kept.
+    pub async fn new(
+        limits: Limits,
+        authority: Arc<dyn Authority>,
+        observer: Arc<dyn Observer>,
+        keeper: Arc<dyn Keeper>,
+    ) -> Self {
+        if !keeper.keeps() {
+            return Self { core: Arc::new(Core::new(limits, authority, observer, None)) };
+        }
+        let kept = keeper.restore().await;
+        let queued = kept.sessions.iter().flat_map(|session| &session.queue).map(|parcel| &parcel.message);
+        let last_message = queued.chain(&kept.retained).map(|message| message.number).max();
+        let journal = Arc::new(Journal::new(keeper, last_message.unwrap_or(0)));
+        let core = Arc::new(Core::new(limits, authority, observer, Some(Arc::clone(&journal))));
+        core.restore(&journal, kept);
+        tokio::spawn(journal.run());
+        Self { core }
     }
 
     /// Serves MQTT without TLS until [`Broker::shutdown`]. Transient errors, such as too many open files, are
@@ -124,6 +150,7 @@ impl Broker {
             bytes_in: counters.bytes_in.load(Relaxed),
             bytes_out: counters.bytes_out.load(Relaxed),
             dropped: counters.dropped.load(Relaxed),
+            not_kept: counters.not_kept.load(Relaxed),
         }
     }
 
@@ -139,6 +166,12 @@ impl Broker {
         self.core.tasks.close();
         if timeout(self.core.limits.shutdown_timeout, self.core.tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not say goodbye in time");
+        }
+        if let Some(journal) = &self.core.journal {
+            journal.close();
+            if timeout(self.core.limits.shutdown_timeout, journal.finished()).await.is_err() {
+                tracing::warn!("the last changes of sessions were not kept in time");
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ use bytes::BytesMut;
 use super::{
     Limits,
     control::Control,
+    journal::{Journal, Page, Tickets},
+    keeper::Change,
     message::{Form, Heads, Message},
     parcels::{Parcel, Parcels},
 };
@@ -87,6 +89,14 @@ pub(super) enum Outcome {
     Overflow,
 }
 
+/// What giving one message to many sessions shares.
+#[derive(Debug, Default)]
+pub(super) struct Fanout {
+    heads: Heads,
+    /// What must be on disk before the message is acknowledged.
+    pub(super) kept: Tickets,
+}
+
 /// Why and how long a publisher should wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Congestion {
@@ -118,6 +128,10 @@ pub(super) struct Outbox {
     /// Sent over this link and not acknowledged.
     outstanding: usize,
     waiting: Parcels,
+    /// Where its changes are written down; none where the session ends with its connection.
+    page: Option<Page>,
+    /// The highest number that a page before this one gave: numbers do not come again.
+    last_number: u64,
     /// The session is over: nothing is taken any more.
     ended: bool,
     /// QoS 1 messages lost since a writer last looked.
@@ -142,6 +156,8 @@ impl Outbox {
             cursor: 0,
             outstanding: 0,
             waiting: Parcels::default(),
+            page: None,
+            last_number: 0,
             ended: false,
             lost: 0,
             awaited: false,
@@ -152,6 +168,40 @@ impl Outbox {
             reader_patience: limits.reader_patience,
             slow_period: limits.slow_period,
             ack_patience: limits.ack_patience,
+        }
+    }
+
+    /// One that was kept. Its packet ids begin at `base`: anywhere, so that a late acknowledgement of what another
+    /// process sent is unlikely to be taken for one of ours.
+    pub(super) fn restored(limits: &Limits, page: Page, parcels: Vec<Parcel>, base: u16) -> Self {
+        let mut outbox = Self::new(limits);
+        (outbox.base, outbox.cursor) = (base.into(), base.into());
+        outbox.page = Some(page);
+        parcels.into_iter().for_each(|parcel| outbox.waiting.push(parcel));
+        outbox
+    }
+
+    /// Where its changes are written down, if they are.
+    pub(super) fn page(&self) -> Option<&Page> {
+        self.page.as_ref()
+    }
+
+    /// The session outlives its connections from now on.
+    pub(super) fn begin_page(&mut self, journal: &Arc<Journal>, session: u64, tickets: &mut Tickets) {
+        let mut page = Page::new(Arc::clone(journal), session, self.last_number);
+        let waiting = self.waiting.iter_mut();
+        for parcel in self.inflight.iter_mut().flatten().chain(waiting).filter(|parcel| parcel.qos > 0) {
+            let flags = (parcel.retain, parcel.replay);
+            parcel.number = page.queued(&parcel.message, flags, &parcel.subscription_ids, tickets);
+        }
+        self.page = Some(page);
+    }
+
+    /// The session ends with its connection from now on, or now.
+    pub(super) fn end_page(&mut self, tickets: &mut Tickets) {
+        if let Some(page) = self.page.take() {
+            self.last_number = page.last();
+            tickets.note(page.record(|session| Change::Ended { session }));
         }
     }
 
@@ -185,7 +235,8 @@ impl Outbox {
     }
 
     /// The session is over: everything is forgotten.
-    pub(super) fn end(&mut self) -> Option<Arc<Control>> {
+    pub(super) fn end(&mut self, tickets: &mut Tickets) -> Option<Arc<Control>> {
+        self.end_page(tickets);
         self.ended = true;
         self.inflight = VecDeque::new();
         self.waiting = Parcels::default();
@@ -200,7 +251,7 @@ impl Outbox {
         qos: u8,
         retain: bool,
         subscription_ids: &Arc<[u32]>,
-        heads: &mut Heads,
+        fanout: &mut Fanout,
     ) -> Outcome {
         if self.ended {
             return Outcome::Absent;
@@ -209,7 +260,7 @@ impl Outbox {
             return if qos == 0 {
                 Outcome::Absent
             } else {
-                self.queue(message, qos, retain, subscription_ids)
+                self.queue(message, qos, retain, subscription_ids, &mut fanout.kept)
             };
         };
         let idle = self.waiting.is_empty() && !link.held;
@@ -217,14 +268,19 @@ impl Outbox {
             let end = self.base + self.inflight.len() as u64;
             let free = self.outstanding < link.window && (self.inflight.len() as u64) < PACKET_IDS;
             if !(idle && free && self.cursor == end && link.buffer.len() < self.high_water) {
-                return self.queue(message, qos, retain, subscription_ids);
+                return self.queue(message, qos, retain, subscription_ids, &mut fanout.kept);
             }
             let packet_id = packet_id(end);
             let form = form(link, qos, retain, false, packet_id, subscription_ids);
-            if message.append_shared(form, heads, &mut link.buffer) {
+            if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
                 link.sent += 1;
+                let number = match &mut self.page {
+                    Some(page) => page.queued(message, (retain, false), subscription_ids, &mut fanout.kept),
+                    None => 0,
+                };
                 let (message, subscription_ids) = (Arc::clone(message), Arc::clone(subscription_ids));
-                let parcel = Parcel { message, qos, retain, subscription_ids, replay: false };
+                let parcel =
+                    Parcel { message, qos, retain, subscription_ids, replay: false, number, again: false };
                 self.inflight.push_back(Some(parcel));
                 self.cursor += 1;
                 self.outstanding += 1;
@@ -233,7 +289,7 @@ impl Outbox {
         }
         if self.waiting.hold_back_qos0() || link.held {
             let message = Arc::new(message.detached());
-            return self.queue(&message, qos, retain, subscription_ids);
+            return self.queue(&message, qos, retain, subscription_ids, &mut fanout.kept);
         }
         let full = link.buffer.len() >= self.high_water;
         let slow = full && link.slow_until.is_some_and(|until| Instant::now() < until);
@@ -241,13 +297,21 @@ impl Outbox {
             link.dropped += 1;
             return Outcome::Dropped;
         }
-        if message.append_shared(form(link, 0, retain, false, 0, subscription_ids), heads, &mut link.buffer) {
+        let form = form(link, 0, retain, false, 0, subscription_ids);
+        if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
             link.sent += 1;
         }
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
     }
 
-    fn queue(&mut self, message: &Arc<Message>, qos: u8, retain: bool, ids: &Arc<[u32]>) -> Outcome {
+    fn queue(
+        &mut self,
+        message: &Arc<Message>,
+        qos: u8,
+        retain: bool,
+        ids: &Arc<[u32]>,
+        tickets: &mut Tickets,
+    ) -> Outcome {
         let bytes = self.waiting.bytes() + message.weight();
         if self.waiting.bounded() >= self.max_messages || bytes > self.max_bytes {
             if qos > 0 {
@@ -259,8 +323,13 @@ impl Outbox {
             }
             return Outcome::Dropped;
         }
+        let number = match &mut self.page {
+            Some(page) if qos > 0 => page.queued(message, (retain, false), ids, tickets),
+            _ => 0,
+        };
         let (message, subscription_ids) = (Arc::clone(message), Arc::clone(ids));
-        self.waiting.push(Parcel { message, qos, retain, subscription_ids, replay: false });
+        let replay = false;
+        self.waiting.push(Parcel { message, qos, retain, subscription_ids, replay, number, again: false });
         match &self.link {
             Some(link) if self.queue_is_half_full() && !link.stuck => Outcome::Congested,
             _ => Outcome::Taken,
@@ -274,7 +343,15 @@ impl Outbox {
         }
         for parcel in parcels {
             if self.waiting.replays() < self.max_replays {
-                self.waiting.push(Parcel { retain: true, replay: true, ..parcel });
+                let number = match &mut self.page {
+                    // Nobody waits for it: until it is on disk, the subscription may as well be made again.
+                    Some(page) if parcel.qos > 0 => {
+                        let ids = &parcel.subscription_ids;
+                        page.queued(&parcel.message, (true, true), ids, &mut Tickets::default())
+                    }
+                    _ => 0,
+                };
+                self.waiting.push(Parcel { retain: true, replay: true, number, ..parcel });
             } else if let Some(link) = &mut self.link {
                 link.dropped += 1;
             }
@@ -285,7 +362,7 @@ impl Outbox {
     /// Moves what waits into the buffer, as far as window and buffer allow.
     fn pump(&mut self) {
         let Some(link) = self.link.as_mut().filter(|link| !link.held) else { return };
-        let mut now = None;
+        let (mut now, mut gone) = (None, Vec::new());
         while link.buffer.len() < self.high_water {
             let room = self.outstanding < link.window;
             let end = self.base + self.inflight.len() as u64;
@@ -301,7 +378,7 @@ impl Outbox {
                         link.sent += 1;
                         self.outstanding += 1;
                     } else {
-                        *slot = None;
+                        gone.extend(slot.take().map(|parcel| parcel.number));
                     }
                 }
                 self.cursor += 1;
@@ -313,10 +390,13 @@ impl Outbox {
             }
             let Some(parcel) = self.waiting.pop() else { break };
             if parcel.message.is_expired(*now.get_or_insert_with(Instant::now)) {
+                gone.push(parcel.number);
                 continue;
             }
-            let form = form(link, parcel.qos, parcel.retain, false, packet_id(end), &parcel.subscription_ids);
+            let id = packet_id(end);
+            let form = form(link, parcel.qos, parcel.retain, parcel.again, id, &parcel.subscription_ids);
             if !parcel.message.append(form, &mut link.buffer) {
+                gone.push(parcel.number);
                 continue;
             }
             link.sent += 1;
@@ -326,6 +406,15 @@ impl Outbox {
                 self.outstanding += 1;
             }
         }
+        self.delivered(gone);
+    }
+
+    /// The keeper need not keep these any longer.
+    fn delivered(&self, mut numbers: Vec<u64>) {
+        numbers.retain(|number| *number > 0);
+        if let Some(page) = &self.page {
+            page.delivered(numbers);
+        }
     }
 
     /// A PUBACK came in. Unknown ids are ignored: the message may have been acknowledged before a reconnect.
@@ -333,6 +422,7 @@ impl Outbox {
         if !self.is_mine(connection) {
             return;
         }
+        let mut gone = Vec::new();
         for id in packet_ids {
             let first = self.base % PACKET_IDS;
             let offset = (u64::from(*id) + PACKET_IDS - 1 - first) % PACKET_IDS;
@@ -340,8 +430,11 @@ impl Outbox {
                 continue;
             }
             let slot = self.inflight.get_mut(offset as usize);
-            if slot.is_some_and(|slot| slot.take().is_some()) {
+            if let Some(parcel) = slot.and_then(Option::take) {
                 self.outstanding -= 1;
+                if parcel.number > 0 {
+                    gone.push(parcel.number);
+                }
             }
             while let Some(None) = self.inflight.front() {
                 self.inflight.pop_front();
@@ -349,6 +442,7 @@ impl Outbox {
             }
             self.cursor = self.cursor.max(self.base);
         }
+        self.delivered(gone);
         if let Some(link) = &mut self.link {
             link.last_ack = Instant::now();
             link.stuck = false;
@@ -392,12 +486,18 @@ impl Outbox {
     /// Forgets what is not yet sent and no longer permitted.
     pub(super) fn withhold(&mut self, permitted: impl Fn(&Message) -> bool) {
         let from = (self.cursor - self.base) as usize;
+        let mut gone = Vec::new();
         for slot in self.inflight.iter_mut().skip(from) {
-            if slot.as_ref().is_some_and(|parcel| !permitted(&parcel.message)) {
-                *slot = None;
-            }
+            gone.extend(slot.take_if(|parcel| !permitted(&parcel.message)).map(|parcel| parcel.number));
         }
-        self.waiting.retain(|parcel| permitted(&parcel.message));
+        self.waiting.retain(|parcel| {
+            let keep = permitted(&parcel.message);
+            if !keep {
+                gone.push(parcel.number);
+            }
+            keep
+        });
+        self.delivered(gone);
     }
 
     /// Lets what waits go, after [`Outbox::attach`].

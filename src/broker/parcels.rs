@@ -15,6 +15,10 @@ pub(super) struct Parcel {
     /// A retained message that a subscription asked for. Not bounded by the queue's limits, since it is shared with
     /// the table of retained messages.
     pub(super) replay: bool,
+    /// Its number with the keeper; 0 where it is not kept.
+    pub(super) number: u64,
+    /// It may have been sent before, over a connection that this process does not know.
+    pub(super) again: bool,
 }
 
 impl Parcel {
@@ -59,12 +63,17 @@ impl Parcels {
         self.queue.front()
     }
 
+    /// To change what has no weight.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Parcel> {
+        self.queue.iter_mut()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Parcel> {
         self.queue.iter()
     }
 
     /// Keeps what passes the test, in its order.
-    pub(super) fn retain(&mut self, test: impl Fn(&Parcel) -> bool) {
+    pub(super) fn retain(&mut self, test: impl FnMut(&Parcel) -> bool) {
         for parcel in std::mem::take(self).queue.into_iter().filter(test) {
             self.push(parcel);
         }

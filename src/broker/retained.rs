@@ -83,16 +83,18 @@ impl Retained {
             .collect()
     }
 
-    /// Forgets what expired.
-    pub(super) fn sweep(&mut self, now: Instant) {
-        let bytes = &mut self.bytes;
-        self.by_topic.retain(|_, message| {
+    /// Forgets what expired, and says what that was.
+    pub(super) fn sweep(&mut self, now: Instant) -> Vec<TopicName> {
+        let (bytes, mut gone) = (&mut self.bytes, Vec::new());
+        self.by_topic.retain(|topic, message| {
             let keep = !message.is_expired(now);
             if !keep {
                 *bytes -= message.weight();
+                gone.push(topic.clone());
             }
             keep
         });
+        gone
     }
 
     pub(super) fn len(&self) -> usize {
@@ -117,6 +119,7 @@ mod tests {
             properties: Box::default(),
             received: Instant::now(),
             expiry: None,
+            kept: std::sync::OnceLock::new(),
         })
     }
 
@@ -158,7 +161,7 @@ mod tests {
         let topic = TopicName::new("a").unwrap();
         assert!(retained.get(&topic, Instant::now()).is_some());
         assert!(retained.get(&topic, later).is_none());
-        retained.sweep(later);
+        assert_eq!(retained.sweep(later), [topic]);
         assert_eq!((retained.len(), retained.bytes), (0, 0));
     }
 

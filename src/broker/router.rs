@@ -11,18 +11,11 @@ use std::sync::{
 use ahash::AHashMap;
 use parking_lot::RwLock;
 
-use super::{Authority, Event, Observer, Verdict, session::Session, trie::Trie};
+use super::{Authority, Event, Observer, SubscriptionOptions, Verdict, session::Session, trie::Trie};
 use crate::topic::{TopicFilter, TopicName};
 
-/// What a subscription asked for, as far as it is granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SubscriptionOptions {
-    /// 0 or 1.
-    pub(super) qos: u8,
-    pub(super) no_local: bool,
-    pub(super) retain_as_published: bool,
-    pub(super) id: Option<u32>,
-}
+/// In the place of a generation of the permissions: the authority is to be asked before the first use.
+pub(super) const NOT_ASKED: u64 = u64::MAX >> 1;
 
 /// One filter of one session.
 #[derive(Debug)]

@@ -15,12 +15,13 @@ use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::sync::Notify;
 
 use super::{
-    Identity, Limits,
+    Identity, Limits, SubscriptionOptions,
     control::{Control, End},
-    message::{Heads, Message},
-    outbox::{Congestion, Link, Outbox, Outcome, Taken},
+    journal::{Journal, Page, Ticket, Tickets},
+    keeper::{Change, KeptSession, now_ms},
+    message::Message,
+    outbox::{Congestion, Fanout, Link, Outbox, Outcome, Taken},
     parcels::Parcel,
-    router::SubscriptionOptions,
     will::Will,
 };
 use crate::topic::TopicFilter;
@@ -68,6 +69,50 @@ impl Session {
         }
     }
 
+    /// One that was kept, `id` being its number: away, until somebody comes back for it or its time is over.
+    pub(super) fn restored(kept: KeptSession, journal: &Arc<Journal>, limits: &Limits) -> Self {
+        let now = now_ms();
+        let id = kept.session;
+        let key = SessionKey { account: kept.account, client_id: kept.client_id };
+        let (account, client_id) = (Arc::clone(&key.account), Arc::clone(&key.client_id));
+        let identity = Identity { account, client_id, role: "".into(), credential: 0 };
+        let page = Page::new(Arc::clone(journal), id, kept.queue.last().map_or(0, |parcel| parcel.number));
+        let mut expired = Vec::new();
+        let parcels = kept.queue.into_iter().filter_map(|parcel| {
+            let Some(message) = Message::restored(&parcel.message, now) else {
+                expired.push(parcel.number);
+                return None;
+            };
+            Some(Parcel {
+                message: Arc::new(message),
+                qos: parcel.qos,
+                retain: parcel.retain,
+                subscription_ids: parcel.subscription_ids,
+                replay: parcel.replay,
+                number: parcel.number,
+                again: true,
+            })
+        });
+        let parcels = parcels.collect();
+        page.delivered(expired);
+        let expiry_secs = kept.expiry_secs.min(limits.max_session_expiry_secs);
+        let expiry_ms = u64::from(expiry_secs) * 1000;
+        // Where the clock was set back, no session lives longer for it.
+        let left_ms = kept.left_ms.map_or(now, |left| left.min(now));
+        if kept.left_ms.is_none() {
+            page.record(|session| Change::Left { session, expiry_secs, at_ms: now });
+        }
+        let remaining = Duration::from_millis((left_ms + expiry_ms).saturating_sub(now));
+        let mut base = [0; 2];
+        // Without randomness they begin at 1, which is no harm but for a client that breaks the rules.
+        let _ = getrandom::fill(&mut base);
+        let session = Self::new(id, key, Arc::new(identity), limits);
+        *session.outbox.lock() = Outbox::restored(limits, page, parcels, u16::from_be_bytes(base));
+        *session.subscriptions.lock() = kept.subscriptions.into_iter().collect();
+        *session.away_until.lock() = Some(Instant::now() + remaining);
+        session
+    }
+
     /// Who it speaks for, as of its last CONNECT.
     pub(super) fn identity(&self) -> Arc<Identity> {
         Arc::clone(&self.identity.read())
@@ -109,10 +154,10 @@ impl Session {
         qos: u8,
         retain: bool,
         subscription_ids: &Arc<[u32]>,
-        heads: &mut Heads,
+        fanout: &mut Fanout,
     ) -> Outcome {
         let (outcome, control) = self.with_outbox(|outbox| {
-            let outcome = outbox.push(message, qos, retain, subscription_ids, heads);
+            let outcome = outbox.push(message, qos, retain, subscription_ids, fanout);
             let overflow = outcome == Outcome::Overflow;
             (outcome, outbox.link().filter(|_| overflow).map(|link| Arc::clone(&link.control)))
         });
@@ -150,10 +195,50 @@ impl Session {
         taken
     }
 
-    /// Gives the session a connection, and returns the one that it takes the place of.
-    pub(super) fn attach(&self, link: Link) -> Option<Arc<Control>> {
+    /// Gives the session a connection, and returns the one that it takes the place of. With a journal it is written
+    /// down whether it will outlive that connection.
+    pub(super) fn attach(
+        &self,
+        link: Link,
+        journal: Option<&Arc<Journal>>,
+        expiry_secs: u32,
+        tickets: &mut Tickets,
+    ) -> Option<Arc<Control>> {
         *self.away_until.lock() = None;
-        self.with_outbox(|outbox| outbox.attach(link))
+        let (id, key) = (self.id, &self.key);
+        let (previous, opened) = self.with_outbox(|outbox| {
+            let opened = journal.filter(|_| outbox.page().is_none() && expiry_secs > 0);
+            if let Some(journal) = opened {
+                let (account, client_id) = (Arc::clone(&key.account), Arc::clone(&key.client_id));
+                let opened = Change::Opened { session: id, account, client_id, expiry_secs };
+                tickets.note(journal.record(opened));
+                outbox.begin_page(journal, id, tickets);
+            } else if expiry_secs == 0 {
+                outbox.end_page(tickets);
+            } else if let Some(page) = outbox.page() {
+                tickets.note(page.record(|session| Change::Resumed { session, expiry_secs }));
+            }
+            (outbox.attach(link), opened.is_some())
+        });
+        if opened {
+            // Those of a session that would have ended with its connection until now.
+            for (filter, options) in self.subscriptions.lock().iter() {
+                let (filter, options) = (filter.clone(), *options);
+                let subscribed = |session| Change::Subscribed { session, filter, options };
+                self.record(subscribed).into_iter().for_each(|ticket| tickets.note(ticket));
+            }
+        }
+        previous
+    }
+
+    /// Writes a change down, if the session outlives its connection.
+    pub(super) fn record(&self, change: impl FnOnce(u64) -> Change) -> Option<Ticket> {
+        self.outbox.lock().page().map(|page| page.record(change))
+    }
+
+    /// Whether what is queued for it must be kept.
+    pub(super) fn is_kept(&self) -> bool {
+        self.outbox.lock().page().is_some()
     }
 
     /// Lets what waits go to the new connection.
@@ -163,15 +248,22 @@ impl Session {
 
     /// The connection is over; what was still to be sent, or none if another has the session.
     pub(super) fn detach(&self, connection: u64, keep_for: Duration) -> Option<BytesMut> {
-        let left = self.with_outbox(|outbox| outbox.detach(connection))?;
+        let left = self.with_outbox(|outbox| {
+            let left = outbox.detach(connection)?;
+            if let Some(page) = outbox.page() {
+                let expiry_secs = u32::try_from(keep_for.as_secs()).unwrap_or(u32::MAX);
+                page.record(|session| Change::Left { session, expiry_secs, at_ms: now_ms() });
+            }
+            Some(left)
+        })?;
         *self.away_until.lock() = Some(Instant::now() + keep_for);
         self.room.notify_waiters();
         Some(left)
     }
 
     /// The session is over. Returns its connection, if it has one.
-    pub(super) fn end(&self) -> Option<Arc<Control>> {
-        let control = self.outbox.lock().end();
+    pub(super) fn end(&self, tickets: &mut Tickets) -> Option<Arc<Control>> {
+        let control = self.outbox.lock().end(tickets);
         self.room.notify_waiters();
         control
     }

@@ -23,6 +23,8 @@ pub struct Stats {
     pub bytes_out: u64,
     /// Messages that a subscriber lost because it read too slowly or its queue was full, total.
     pub dropped: u64,
+    /// Messages that were refused, and not acknowledged, because they could not be kept, total.
+    pub not_kept: u64,
 }
 
 /// The running totals.
@@ -33,6 +35,7 @@ pub(super) struct Counters {
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) dropped: AtomicU64,
+    pub(super) not_kept: AtomicU64,
 }
 
 impl Counters {

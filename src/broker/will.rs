@@ -1,6 +1,9 @@
 //! The message that a client leaves for the case that it vanishes.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -33,6 +36,7 @@ impl Will {
             properties: self.properties,
             received: Instant::now(),
             expiry: self.expiry,
+            kept: OnceLock::new(),
         }
     }
 }

@@ -26,7 +26,7 @@ use super::{
     http::{self, Api},
     mqtt::Mqtt,
     roles::{RoleBook, load_pack},
-    store::Store,
+    store::{SessionKeeper, Store},
     tls, token,
     trail::{Trail, TrailEnd, Watch},
 };
@@ -88,6 +88,7 @@ struct Station {
     data: DataFolders,
     setup_code: Option<PathBuf>,
     store: Store,
+    keeper: Arc<SessionKeeper>,
     authority: tls::Authority,
     broker: Broker,
     watch: Arc<Watch>,
@@ -132,7 +133,9 @@ impl Station {
         let watch = Arc::new(Watch::new(trail.clone()));
         let gatekeeper =
             Gatekeeper { store: store.clone(), roles: Arc::clone(&roles), clock: config.clock.clone() };
-        let broker = Broker::new(Limits::default(), Arc::new(gatekeeper), Arc::clone(&watch) as _);
+        let keeper = Arc::new(SessionKeeper::open(&users.join("sessions.db"), Arc::clone(&key)).await?);
+        let (gatekeeper, observer) = (Arc::new(gatekeeper), Arc::clone(&watch) as _);
+        let broker = Broker::new(Limits::default(), gatekeeper, observer, Arc::clone(&keeper) as _).await;
         let running = Running {
             api: address(&api)?,
             mqtt_tls: address(&mqtt)?,
@@ -168,6 +171,7 @@ impl Station {
             data: config.data.clone(),
             setup_code: setup_code.map(|(_, file)| file),
             store,
+            keeper,
             authority,
             broker,
             watch,
@@ -235,6 +239,7 @@ impl Station {
         let (messages, bytes) = self.watch.accepted();
         tracing::info!(messages, bytes, "the station has ended");
         self.trail.note("", "", "station ended", "ok", None);
+        self.keeper.close().await;
         self.store.close().await;
         if let Some(end) = self.trail_end.take() {
             let _ = tokio::task::spawn_blocking(move || end.finish()).await;

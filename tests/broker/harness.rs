@@ -10,8 +10,8 @@ use rmqtt_codec::{
 };
 use sealwire::{
     broker::{
-        Authority, BoxFuture, Broker, ConnectRefusal, ConnectRequest, Event, Identity, Limits, Observer,
-        Verdict,
+        Authority, BoxFuture, Broker, ConnectRefusal, ConnectRequest, Event, Forgetful, Identity, Keeper,
+        Limits, Observer, Verdict,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -121,8 +121,13 @@ pub struct House {
 }
 
 pub async fn house_with(limits: Limits) -> House {
+    house_of(limits, Arc::new(Forgetful)).await
+}
+
+/// A house whose broker has this keeper.
+pub async fn house_of(limits: Limits, keeper: Arc<dyn Keeper>) -> House {
     let (rules, log) = (Arc::<Rules>::default(), Arc::<Log>::default());
-    let broker = Broker::new(limits, rules.clone(), log.clone());
+    let broker = Broker::new(limits, rules.clone(), log.clone(), keeper).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = broker.clone();

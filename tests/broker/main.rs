@@ -6,8 +6,10 @@
 mod delivery;
 mod harness;
 mod hostile;
+mod keeping;
 mod others;
 mod permissions;
 mod pressure;
 mod sessions;
+mod shelf;
 mod wills;

@@ -5,7 +5,7 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 #[cfg(feature = "client")]
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use sealwire::broker::{Broker, Limits, Transport};
+use sealwire::broker::{Broker, Forgetful, Limits, Transport};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -48,7 +48,8 @@ async fn tls_carries_the_same_protocol() {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     let log = Arc::<Log>::default();
-    let broker = Broker::new(Limits::default(), Arc::<Rules>::default(), log.clone());
+    let broker =
+        Broker::new(Limits::default(), Arc::<Rules>::default(), log.clone(), Arc::new(Forgetful)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = broker.clone();

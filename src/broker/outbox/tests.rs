@@ -22,6 +22,7 @@ fn message(number: u32) -> Arc<Message> {
         properties: Box::default(),
         received: Instant::now(),
         expiry: None,
+        kept: std::sync::OnceLock::new(),
     })
 }
 
@@ -34,7 +35,7 @@ fn link(id: u64, window: usize) -> Link {
 }
 
 fn push(outbox: &mut Outbox, number: u32, qos: u8) -> Outcome {
-    outbox.push(&message(number), qos, false, &Arc::from([]), &mut Heads::default())
+    outbox.push(&message(number), qos, false, &Arc::from([]), &mut Fanout::default())
 }
 
 fn written(outbox: &mut Outbox, connection: u64) -> Vec<Publish> {
@@ -248,6 +249,8 @@ fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connect
         retain: true,
         subscription_ids: Arc::from([]),
         replay: true,
+        number: 0,
+        again: false,
     };
     outbox.replay(vec![parcel(1), parcel(2)]);
     assert_eq!(push(&mut outbox, 3, 0), Outcome::Taken);

@@ -1,13 +1,14 @@
 //! The station's database: SQLite in `users/station.db`, sensitive columns sealed under the station's key.
 //!
 //! Knows rows, not rules: who may do what is decided in `accounts`. Each method is one transaction or one statement.
-//! Start at [`Store::open`]; the layout with its comments is `0001_accounts.sql`.
+//! What the broker keeps is a file of its own: see `keeper`. Start at [`Store::open`]; the layout with its comments is `0001_accounts.sql`.
 
 mod account;
 mod anchor;
 mod attempt;
 mod device;
 mod enrolment;
+mod keeper;
 mod recovery;
 mod session;
 mod vault;
@@ -21,7 +22,7 @@ use std::{
 };
 
 use sqlx::{
-    Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -32,6 +33,7 @@ use super::{
 
 pub(crate) use account::{AccountRow, Joining, NewAccount};
 pub(crate) use attempt::{Limit, Scope};
+pub(crate) use keeper::SessionKeeper;
 pub(crate) use session::NewSession;
 
 /// The layouts, oldest first; the file's `user_version` says how many it has. Append only.
@@ -87,8 +89,7 @@ impl Store {
             .busy_timeout(Duration::from_secs(5))
             // What is deleted is overwritten: revoked proofs and old vaults do not linger in free pages.
             .pragma("secure_delete", "on");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
+        let pool = pool_options(4)
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options)
             .await
@@ -210,6 +211,17 @@ fn prepare_file(path: &Path) -> Result<bool, StationError> {
             reason: "it does not begin as an SQLite file".into(),
         }),
     }
+}
+
+/// A pool that does not keep a connection whose transaction SQLite ended by itself, as it does when the disk is full
+/// (<https://sqlite.org/lang_transaction.html> §3): sqlx does not notice, and would begin none on it any more.
+fn pool_options(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).after_release(|conn, _| {
+        Box::pin(async move {
+            conn.ping().await?; // What is under way is over then, a rollback too.
+            Ok(!conn.is_in_transaction())
+        })
+    })
 }
 
 fn unusable(path: &Path, error: &sqlx::Error) -> StationError {

@@ -1,0 +1,474 @@
+//! From what happens to what is on disk: gathers the changes of all connections, in order, and has the keeper commit
+//! them batch by batch. Whoever owes an answer holds a [`Ticket`] and waits for its batch.
+//!
+//! Its lock is the innermost: it is taken with a session's, the outbox's or the retained messages' held, so that
+//! changes stand here in the order in which they happened there. It is held for one push and never across an await.
+//!
+//! A batch waits for the one before it, and so carries whatever came meanwhile (group commit). What nobody waits for,
+//! such as acknowledgements by subscribers, is in no hurry; much of it cancels out with what it removes and never
+//! reaches the disk.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    keeper::{Change, KeepError, Keeper, KeptParcel},
+    message::Message,
+};
+
+/// Bytes of changes that wait for the keeper; then publishers wait, after at most one more packet each.
+const MAX_PENDING_BYTES: usize = 32 << 20;
+/// About what a change costs without its message.
+const CHANGE_BYTES: usize = 128;
+/// How long a change may stay in memory that nobody waits for.
+const LAZY: Duration = Duration::from_millis(100);
+/// How long it rests after the keeper failed; publishes are refused meanwhile without being tried.
+const REST: Duration = Duration::from_secs(1);
+/// Changes that remove something are tried again after a failure, up to so many.
+const MAX_CARRIED: usize = 100_000;
+
+/// Why something is refused that would have to be kept.
+pub(super) const NOT_KEPT: &str = "the station cannot write to its disk now: try again later";
+
+/// See the module.
+pub(super) struct Journal {
+    keeper: Arc<dyn Keeper>,
+    pending: Mutex<Pending>,
+    /// The batch that the keeper has.
+    committing: Mutex<Option<Arc<Batch>>>,
+    work: Notify,
+    room: Notify,
+    full: AtomicBool,
+    failing: AtomicBool,
+    /// While it fails: when a publish may be tried again.
+    retry_at: Mutex<Instant>,
+    /// The last number given to a message.
+    messages: AtomicU64,
+    finished: CancellationToken,
+}
+
+struct Pending {
+    changes: Vec<Change>,
+    bytes: usize,
+    batch: Arc<Batch>,
+    /// Somebody waits for it.
+    hurried: bool,
+    /// What is there is the last.
+    closing: bool,
+    /// Nothing is committed any more.
+    closed: bool,
+    /// The message whose bytes were counted last: a fan-out's changes share it.
+    counted: u64,
+}
+
+/// Changes that are kept or lost together.
+#[derive(Debug, Default)]
+struct Batch {
+    kept: OnceLock<bool>,
+    settled: Notify,
+}
+
+impl Batch {
+    fn settle(&self, kept: bool) {
+        let _ = self.kept.set(kept);
+        self.settled.notify_waiters();
+    }
+}
+
+/// Which batch a change went into.
+#[derive(Debug, Clone)]
+pub(super) struct Ticket(Arc<Batch>);
+
+impl Ticket {
+    /// Whether its batch was kept, once that is known.
+    async fn settled(&self) -> bool {
+        loop {
+            let settled = self.0.settled.notified();
+            if let Some(kept) = self.0.kept.get() {
+                return *kept;
+            }
+            settled.await;
+        }
+    }
+}
+
+/// The batches that an answer waits for, each once.
+#[derive(Debug, Default)]
+pub(super) struct Tickets(Vec<Ticket>);
+
+impl Tickets {
+    pub(super) fn note(&mut self, ticket: Ticket) {
+        if !self.0.last().is_some_and(|last| Arc::ptr_eq(&last.0, &ticket.0)) {
+            self.0.push(ticket);
+        }
+    }
+
+    pub(super) fn extend(&mut self, others: Self) {
+        others.0.into_iter().for_each(|ticket| self.note(ticket));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Journal {
+    /// `last_message` is the highest number of the messages that were restored.
+    pub(super) fn new(keeper: Arc<dyn Keeper>, last_message: u64) -> Self {
+        let pending = Pending {
+            changes: Vec::new(),
+            bytes: 0,
+            batch: Arc::default(),
+            hurried: false,
+            closing: false,
+            closed: false,
+            counted: 0,
+        };
+        Self {
+            keeper,
+            pending: Mutex::new(pending),
+            committing: Mutex::new(None),
+            work: Notify::new(),
+            room: Notify::new(),
+            full: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+            retry_at: Mutex::new(Instant::now()),
+            messages: AtomicU64::new(last_message),
+            finished: CancellationToken::new(),
+        }
+    }
+
+    /// A number that no message has.
+    pub(super) fn next_message(&self) -> u64 {
+        self.messages.fetch_add(1, SeqCst) + 1
+    }
+
+    /// Adds a change.
+    pub(super) fn record(&self, change: Change) -> Ticket {
+        let message = match &change {
+            Change::Queued { parcel, .. } => Some(&parcel.message),
+            Change::Retained { message } => Some(message),
+            _ => None,
+        };
+        let mut pending = self.pending.lock();
+        let ticket = Ticket(Arc::clone(&pending.batch));
+        if pending.closed {
+            return ticket;
+        }
+        pending.bytes += CHANGE_BYTES;
+        if let Some(message) = message.filter(|message| message.number != pending.counted) {
+            pending.bytes += message.weight();
+            pending.counted = message.number;
+        }
+        let first = pending.changes.is_empty();
+        pending.changes.push(change);
+        let hurry = pending.bytes >= MAX_PENDING_BYTES / 2 && !std::mem::replace(&mut pending.hurried, true);
+        self.full.store(pending.bytes >= MAX_PENDING_BYTES, SeqCst);
+        drop(pending);
+        if first || hurry {
+            self.work.notify_one();
+        }
+        ticket
+    }
+
+    /// Waits until the batches are committed; false where one was not.
+    pub(super) async fn settled(&self, tickets: &Tickets) -> bool {
+        let mut kept = true;
+        for ticket in &tickets.0 {
+            self.hurry(ticket);
+            kept &= ticket.settled().await;
+        }
+        kept
+    }
+
+    fn hurry(&self, ticket: &Ticket) {
+        let mut pending = self.pending.lock();
+        let waits = Arc::ptr_eq(&pending.batch, &ticket.0);
+        if waits && !std::mem::replace(&mut pending.hurried, true) {
+            drop(pending);
+            self.work.notify_one();
+        }
+    }
+
+    /// Whether publishers should wait before they add more.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(SeqCst)
+    }
+
+    /// Waits until there is room.
+    pub(super) async fn room(&self) {
+        loop {
+            let room = self.room.notified();
+            if !self.is_full() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Whether the last batch could not be kept.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(SeqCst)
+    }
+
+    /// Whether a publish that must be kept is refused without being tried: while the keeper fails, one a second is
+    /// let through to see whether it works again.
+    pub(super) fn refuses(&self) -> bool {
+        if !self.is_failing() {
+            return false;
+        }
+        let now = Instant::now();
+        let mut retry_at = self.retry_at.lock();
+        let refuses = now < *retry_at;
+        if !refuses {
+            *retry_at = now + REST;
+        }
+        refuses
+    }
+
+    /// Commits what is there, and then nothing more.
+    pub(super) fn close(&self) {
+        self.pending.lock().closing = true;
+        self.work.notify_one();
+    }
+
+    /// Resolves when the last batch was committed after [`Journal::close`].
+    pub(super) async fn finished(&self) {
+        self.finished.cancelled().await;
+    }
+
+    /// Commits batch after batch until [`Journal::close`].
+    pub(super) async fn run(self: Arc<Self>) {
+        let _last = LastWords(&self);
+        while self.work_is_due().await {
+            let Some((batch, mut changes)) = self.take() else { continue };
+            prune(&mut changes);
+            let outcome = if changes.is_empty() { Ok(()) } else { self.keeper.commit(&changes).await };
+            *self.committing.lock() = None;
+            self.judge(&outcome);
+            if outcome.is_err() {
+                self.carry_over(changes);
+            }
+            batch.settle(outcome.is_ok());
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Waits until a batch should be committed; false where there will be none.
+    async fn work_is_due(&self) -> bool {
+        let mut deadline = None;
+        loop {
+            {
+                let pending = self.pending.lock();
+                if pending.closing {
+                    return !pending.changes.is_empty();
+                }
+                if pending.hurried {
+                    return true;
+                }
+                if pending.changes.is_empty() {
+                    deadline = None;
+                } else if deadline.is_none() {
+                    deadline = Some(Instant::now() + if self.is_failing() { REST } else { LAZY });
+                }
+            }
+            match deadline {
+                None => self.work.notified().await,
+                Some(deadline) => {
+                    if timeout_at(deadline, self.work.notified()).await.is_err() {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self) -> Option<(Arc<Batch>, Vec<Change>)> {
+        let mut pending = self.pending.lock();
+        pending.hurried = false;
+        if pending.changes.is_empty() {
+            return None;
+        }
+        (pending.bytes, pending.counted) = (0, 0);
+        let changes = std::mem::take(&mut pending.changes);
+        let batch = std::mem::take(&mut pending.batch);
+        *self.committing.lock() = Some(Arc::clone(&batch));
+        self.full.store(false, SeqCst);
+        Some((batch, changes))
+    }
+
+    /// Says in the log when the keeper begins to fail and when it works again.
+    fn judge(&self, outcome: &Result<(), KeepError>) {
+        match outcome {
+            Ok(()) => {
+                if self.failing.swap(false, SeqCst) {
+                    tracing::info!("sessions and retained messages are kept again");
+                }
+            }
+            Err(error) => {
+                *self.retry_at.lock() = Instant::now() + REST;
+                if !self.failing.swap(true, SeqCst) {
+                    tracing::error!(
+                        %error,
+                        "sessions and messages cannot be kept: what would have to be is refused until they can"
+                    );
+                }
+            }
+        }
+    }
+
+    /// What was not removed stays to be removed, ahead of what came meanwhile.
+    fn carry_over(&self, changes: Vec<Change>) {
+        let removals = changes.into_iter().filter(|change| {
+            matches!(
+                change,
+                Change::Ended { .. }
+                    | Change::Left { .. }
+                    | Change::Unsubscribed { .. }
+                    | Change::Delivered { .. }
+                    | Change::Cleared { .. }
+            )
+        });
+        let mut carried: Vec<_> = removals.collect();
+        if carried.len() > MAX_CARRIED {
+            // They come again at the next start: sessions that expire, messages with DUP.
+            tracing::warn!(lost = carried.len() - MAX_CARRIED, "what is over may come back after a restart");
+            carried.truncate(MAX_CARRIED);
+        }
+        let mut pending = self.pending.lock();
+        if pending.closing {
+            return;
+        }
+        pending.bytes += carried.len() * CHANGE_BYTES;
+        carried.append(&mut pending.changes);
+        pending.changes = carried;
+    }
+}
+
+/// However the task ends, nobody waits for ever.
+struct LastWords<'a>(&'a Journal);
+
+impl Drop for LastWords<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.0.pending.lock();
+        pending.closed = true;
+        pending.changes = Vec::new();
+        pending.batch.settle(false);
+        drop(pending);
+        if let Some(batch) = self.0.committing.lock().take() {
+            batch.settle(false);
+        }
+        self.0.failing.store(true, SeqCst);
+        self.0.full.store(false, SeqCst);
+        self.0.room.notify_waiters();
+        self.0.finished.cancel();
+    }
+}
+
+/// What is queued and delivered within one batch, or queued for a session that ends in it, need not reach the disk.
+fn prune(changes: &mut Vec<Change>) {
+    let (mut delivered, mut ended, mut needless) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for change in changes.iter().rev() {
+        match change {
+            Change::Delivered { session, numbers } => {
+                delivered.extend(numbers.iter().map(|number| (*session, *number)));
+            }
+            Change::Ended { session } => {
+                ended.insert(*session);
+            }
+            Change::Queued { session, parcel } => {
+                let place = (*session, parcel.number);
+                if delivered.remove(&place) || ended.contains(session) {
+                    needless.insert(place);
+                }
+            }
+            _ => {}
+        }
+    }
+    if needless.is_empty() {
+        return;
+    }
+    changes.retain_mut(|change| match change {
+        Change::Queued { session, parcel } => !needless.contains(&(*session, parcel.number)),
+        Change::Delivered { session, numbers } => {
+            numbers.retain(|number| !needless.contains(&(*session, *number)));
+            !numbers.is_empty()
+        }
+        _ => true,
+    });
+}
+
+/// Where a session that outlives its connections has its changes written down.
+pub(super) struct Page {
+    journal: Arc<Journal>,
+    session: u64,
+    /// The number of the next message in its queue.
+    next: u64,
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page")
+            .field("session", &self.session)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Page {
+    /// Messages queued from now on have numbers over `last`.
+    pub(super) fn new(journal: Arc<Journal>, session: u64, last: u64) -> Self {
+        Self { journal, session, next: last + 1 }
+    }
+
+    /// Adds a change of this session.
+    pub(super) fn record(&self, change: impl FnOnce(u64) -> Change) -> Ticket {
+        self.journal.record(change(self.session))
+    }
+
+    /// A QoS 1 message is to be delivered; returns its number.
+    pub(super) fn queued(
+        &mut self,
+        message: &Message,
+        (retain, replay): (bool, bool),
+        subscription_ids: &Arc<[u32]>,
+        tickets: &mut Tickets,
+    ) -> u64 {
+        let (session, number) = (self.session, self.next);
+        self.next += 1;
+        let message = message.kept(&self.journal);
+        let subscription_ids = Arc::clone(subscription_ids);
+        let parcel = KeptParcel { number, message, qos: 1, retain, replay, subscription_ids };
+        tickets.note(self.journal.record(Change::Queued { session, parcel }));
+        number
+    }
+
+    /// The highest number given so far.
+    pub(super) fn last(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// Nobody waits for these any more.
+    pub(super) fn delivered(&self, numbers: Vec<u64>) {
+        if !numbers.is_empty() {
+            self.record(|session| Change::Delivered { session, numbers });
+        }
+    }
+}
