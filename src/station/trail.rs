@@ -26,8 +26,10 @@ use crate::{
 
 use super::{Clock, StationError};
 
-/// Records that wait for the disk at most; about 2 MiB.
+/// Records that wait for the disk at most: about 2 MiB, and 40 MiB of the longest that strangers can cause.
 const QUEUE: usize = 8192;
+/// How much of a topic is noted.
+const TOPIC_BYTES: usize = 2048;
 /// Records in one write.
 const BATCH: usize = 512;
 /// The same denial of the same client is written once, and then its count every so often.
@@ -87,6 +89,7 @@ impl Trail {
 
     fn push(&self, mut record: Record) {
         record.time_ms = self.clock.now_ms();
+        record.shorten(TOPIC_BYTES);
         if self.queue.try_send(Message::Note(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
