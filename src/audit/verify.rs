@@ -15,7 +15,7 @@ use super::{
     record::{Header, Numbered},
 };
 
-/// No line is longer: a topic has 64 KiB at most, and JSON may write a byte as six.
+/// No line is longer: a topic has 64 KiB at most, JSON may write a byte as six, and [`Record::shorten`] bounds the rest.
 pub(super) const MAX_LINE_BYTES: u64 = 512 * 1024;
 
 /// Where a log was seen to end, kept elsewhere.

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::audit::{self, Anchor};
 
-use super::{DOES_NOT_HOLD, args::AuditCommand, say};
+use super::{DOES_NOT_HOLD, args::AuditCommand, printable, say};
 
 pub(super) fn run(command: &AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -60,10 +60,11 @@ fn show(file: &Path, limit: usize) -> anyhow::Result<ExitCode> {
                 |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             );
         let topic = record.topic.as_deref().unwrap_or("-");
-        say(&format!(
+        // Topics, names and reasons are whatever a stranger sent.
+        say(&printable(&format!(
             "{:>6} {time} {} ({}) {} {topic}: {}",
             line.number, record.account, record.role, record.action, record.outcome
-        ))?;
+        )))?;
     }
     say(&format!("{} of {total} lines.", lines.len()))?;
     Ok(ExitCode::SUCCESS)

@@ -23,7 +23,7 @@ use super::{
     address::Address,
     audit::Auditor,
     clock::now_ms,
-    failure::not_logged_in,
+    failure::{not_logged_in, told},
     http::{self, CallError, Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Note},
@@ -340,17 +340,21 @@ impl Desk {
         let middle = sent + received.saturating_sub(sent) / 2;
         let ahead = i64::try_from(middle).unwrap_or(0) - i64::try_from(info.now_ms).unwrap_or(0);
         let view = StationView {
-            name: info.name,
+            name: told(&info.name),
             address: address.to_string(),
             fingerprint: identity.fingerprint.as_str().to_owned(),
-            version: info.version,
+            version: told(&info.version),
             needs_first_account: info.needs_first_account,
             sign_up_open: info.sign_up == SignUpPolicy::Open,
-            roles: info.roles.into_iter().map(|role| (role.name, role.description)).collect(),
+            roles: info.roles.into_iter().map(|role| (role.name, told(&role.description))).collect(),
             otp_required: info.otp == OtpPolicy::Required,
             clock_ahead_ms: ahead,
             known_accounts: self.stations.accounts(&identity.fingerprint),
         };
+        if self.station.as_ref().is_some_and(elsewhere) {
+            // What waits for a code at one station is not for another to hear.
+            self.enrolling = None;
+        }
         if let Some(session) = &mut self.session {
             // A station that was started again may have other ports.
             let broker = address.at(info.mqtt.tls_port);

@@ -29,7 +29,7 @@ impl Failure {
         };
         Self {
             retry_after: problem.retry_after_s.map(Duration::from_secs),
-            ..Self::new(what, &problem.message, next)
+            ..Self::new(what, told(&problem.message), next)
         }
     }
 
@@ -37,6 +37,18 @@ impl Failure {
     pub(super) fn of_files(what: &str, error: &FilesError) -> Self {
         Self::new(what, error.to_string(), "")
     }
+}
+
+/// The longest text of a stranger that people are shown, in characters.
+const MAX_TOLD: usize = 500;
+
+/// What a station or broker says, for people and logs: no control characters, and no longer than anybody reads.
+pub(super) fn told(text: &str) -> String {
+    let mut told: String = text.chars().filter(|c| !c.is_control()).take(MAX_TOLD).collect();
+    if text.chars().nth(MAX_TOLD).is_some() {
+        told.push('…');
+    }
+    told
 }
 
 /// An error's text as a whole sentence.
@@ -54,4 +66,15 @@ pub fn sentence(text: &str) -> String {
 /// What did not happen, for a command without a login.
 pub(super) fn not_logged_in(what: &str) -> Failure {
     Failure::new(what, "Nobody is logged in.", "Log in first.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_station_says_is_shown_short_and_without_control_characters() {
+        assert_eq!(told("no\u{1b}[2J\nright “°C”"), "no[2Jright “°C”");
+        assert_eq!(told(&"a".repeat(1 << 20)).chars().count(), MAX_TOLD + 1);
+    }
 }

@@ -25,7 +25,7 @@ mod subscriptions;
 use std::time::Duration;
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
 };
 
@@ -156,6 +156,8 @@ struct Turn {
     audit: Vec<(AuditLog, Record)>,
     /// Packet ids to acknowledge after the commit.
     acks: Vec<u16>,
+    /// Given back when the turn has ended, so that no more bytes come in than the disk takes.
+    rooms: Vec<OwnedSemaphorePermit>,
     repeats: u64,
     queued_bytes: usize,
     lost: Option<rumqttc::v5::ConnectionError>,
@@ -297,6 +299,10 @@ impl Link {
         let settled = turn.entries.drain(..).collect();
         self.teller.tell(Event::Outbox(settled));
         if turn.changes.arrived.is_empty() {
+            // Only repeats of what was kept before: the broker waits for their acknowledgements.
+            if let Some(connection) = self.phase.connection() {
+                connection.acknowledge(std::mem::take(&mut turn.acks));
+            }
             return;
         }
         let what = "Messages that arrived could not be kept.";
@@ -339,7 +345,10 @@ impl Link {
     async fn happening(&mut self, happening: Happening, turn: &mut Turn) {
         match happening {
             Happening::Online(connack) => self.online(&connack),
-            Happening::Incoming(publish) => self.receive(publish, turn),
+            Happening::Incoming(publish, room) => {
+                turn.rooms.push(room);
+                self.receive(publish, turn);
+            }
             Happening::Sent(packet_id) => self.sent(packet_id, turn),
             Happening::Acked(puback) => self.acked(puback, turn),
             Happening::SubscribeSent(packet_id) | Happening::UnsubscribeSent(packet_id) => {

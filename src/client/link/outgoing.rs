@@ -204,7 +204,7 @@ mod tests {
                 ..none()
             }),
         };
-        connection.takes = Some(Takes::of(&connack));
+        connection.takes = Takes::of(&connack);
         connection
     }
 
@@ -256,6 +256,13 @@ mod tests {
         outgoing.pump(&mut connection);
         assert_eq!(handed(&outgoing), 3);
         assert!(outgoing.answered(77).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_claims_to_take_nothing_is_no_broker() {
+        assert!(connection(0, 1000).takes.is_none());
+        assert!(connection(10, 0).takes.is_none());
+        assert!(connection(1, 1000).takes.is_some());
     }
 
     #[tokio::test]

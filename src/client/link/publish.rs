@@ -14,6 +14,7 @@ use super::{
     super::{
         Asked, AuditLog, Draft, Event, Failure, OutboxState, SampleState,
         clock::now_ms,
+        failure::told as safe,
         sample::{self, Sample},
         store::OutboxRow,
     },
@@ -196,7 +197,7 @@ impl Link {
             PubAckReason::Success => OutboxState::Acknowledged { no_subscribers: false },
             PubAckReason::NoMatchingSubscribers => OutboxState::Acknowledged { no_subscribers: true },
             refused => {
-                let told = puback.properties.and_then(|properties| properties.reason_string);
+                let told = puback.properties.and_then(|properties| properties.reason_string).as_deref().map(safe);
                 let checked = self.role_checked.is_some_and(|at| at.elapsed() < ROLE_CHECK_EVERY);
                 if refused == PubAckReason::NotAuthorized && !checked {
                     // The role may have changed meanwhile; asked once for a whole queue of refusals.
