@@ -141,14 +141,22 @@ fn a_person_alone_sees_a_sealed_reading_and_two_windows_pass_one_on() {
     anna.key(Key::Enter, Modifiers::COMMAND);
     anna.see("The broker has it");
     ben.see("71.3");
-    for n in 0..12 {
-        let degrees = 71.0 + f64::from(n % 5) * 0.7;
-        anna.fill("Payload", &format!(r#"{{"celsius":{degrees:.1},"state":"RUNNING","seq":{n}}}"#));
+    for (topic, payload) in [("plant/press/vibration", r#"{"mm_s":2.01}"#), ("plant/hvac/co2", r#"{"ppm":412}"#)] {
+        anna.fill("Topic", topic);
+        anna.fill("Payload", payload);
+        anna.key(Key::Enter, Modifiers::COMMAND);
+    }
+    anna.fill("Topic", "plant/press/temperature");
+    for n in 0..10 {
+        let degrees = 71.0 + f64::from(n * 7 % 5) * 0.7;
+        anna.fill("Payload", &format!(r#"{{"celsius":{degrees:.1},"state":"RUNNING"}}"#));
         anna.key(Key::Enter, Modifiers::COMMAND);
     }
     album.keep_all(&mut anna, "7-publish");
 
     // Opened, beside what the broker sees.
+    ben.click("Close the next steps");
+    ben.click("1m");
     ben.click_text("RUNNING");
     ben.see("WHAT THE BROKER SEES");
     album.keep_all(&mut ben, "8-watch");
