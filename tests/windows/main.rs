@@ -141,7 +141,9 @@ fn a_person_alone_sees_a_sealed_reading_and_two_windows_pass_one_on() {
     anna.key(Key::Enter, Modifiers::COMMAND);
     anna.see("The broker has it");
     ben.see("71.3");
-    for (topic, payload) in [("plant/press/vibration", r#"{"mm_s":2.01}"#), ("plant/hvac/co2", r#"{"ppm":412}"#)] {
+    for (topic, payload) in
+        [("plant/press/vibration", r#"{"mm_s":2.01}"#), ("plant/hvac/co2", r#"{"ppm":412}"#)]
+    {
         anna.fill("Topic", topic);
         anna.fill("Payload", payload);
         anna.key(Key::Enter, Modifiers::COMMAND);

@@ -291,7 +291,9 @@ async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
         let happening = match eventloop.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(connack))) => Happening::Online(connack),
             Ok(Event::Incoming(Packet::Publish(publish))) => {
-                let Some(room) = room(&waiting, publish.payload.len() + publish.topic.len()).await else { return };
+                let Some(room) = room(&waiting, publish.payload.len() + publish.topic.len()).await else {
+                    return;
+                };
                 Happening::Incoming(publish, room)
             }
             Ok(Event::Incoming(Packet::PubAck(puback))) => Happening::Acked(puback),
