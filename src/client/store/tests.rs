@@ -84,6 +84,23 @@ async fn the_history_is_bounded_and_the_oldest_go() {
 }
 
 #[tokio::test]
+async fn a_history_that_was_forgotten_is_not_left_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let row = |id| HistoryRow { wire: b"meet me at the mill. ".repeat(200).into(), ..arrived(id, 0) };
+    store.commit(&Changes { arrived: (1..=50).map(row).collect(), ..Changes::default() }).await.unwrap();
+    let rests = || {
+        let files = ["state.db", "state.db-wal"].map(|name| std::fs::read(dir.path().join(name)));
+        files.into_iter().flatten().any(|bytes| bytes.windows(11).any(|part| part == b"at the mill"))
+    };
+    assert!(rests());
+    store.clear_history().await.unwrap();
+    assert!(!rests());
+    store.commit(&Changes { arrived: vec![row(51)], ..Changes::default() }).await.unwrap();
+    assert_eq!(store.history(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_moved_aside_and_a_new_one_begins() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).await;
