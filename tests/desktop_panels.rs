@@ -1,4 +1,16 @@
 //! The pages of the window after login, by what a person sees and does. The far end is played by the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
+#[path = "desktop_panels/keys.rs"]
+mod keys;
+#[path = "desktop_panels/publish.rs"]
+mod publish;
 #[path = "desktop_panels/scene.rs"]
 mod scene;
+#[path = "desktop_panels/watch.rs"]
+mod watch;

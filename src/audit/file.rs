@@ -11,7 +11,7 @@ use crate::files::{FileLock, create_private_dir, write_atomic};
 
 use super::{
     Anchor, AuditError, Hash, Line, Record, chain,
-    record::{Header, Numbered},
+    record::{Header, MAX_TOPIC_BYTES, Numbered},
     verify::{Broken, begin, walk},
 };
 
@@ -43,7 +43,7 @@ impl AuditFile {
             .ok_or_else(|| AuditError::InUse(shown.clone()))?;
         if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
             let mut id = [0; 8];
-            getrandom::fill(&mut id).map_err(|e| io("begin")(e.into()))?;
+            getrandom::fill(&mut id).map_err(|e| io("begin")(std::io::Error::other(e.to_string())))?;
             let log = id.iter().map(|byte| format!("{byte:02x}")).collect();
             let header = serde_json::to_string(&Header { n: 0, log, begun_ms: now_ms })
                 .map_err(|e| io("begin")(e.into()))?;
@@ -98,6 +98,8 @@ impl AuditFile {
         let (mut text, mut head, mut count) = (String::new(), self.head, self.count);
         for record in records {
             count += 1;
+            let mut record = record.clone();
+            record.shorten(MAX_TOPIC_BYTES);
             let object = serde_json::to_string(&Numbered { n: count, record }).map_err(|e| io(e.into()))?;
             let (line, hash) = chain::close(&object, &head);
             text.push_str(&line);
@@ -215,6 +217,20 @@ mod tests {
         assert_eq!((report.records, report.anchored, report.broken), (4, Some(3), None));
         let (lines, total) = tail(&path, 2).unwrap();
         assert_eq!((lines[0].number, lines[1].number, total), (4, 3, 4));
+    }
+
+    #[test]
+    fn the_longest_texts_that_a_stranger_can_send_make_a_line_that_reads_back() {
+        let (_dir, path, _) = log_of(0);
+        let nasty = "\u{1}".repeat(65_535);
+        let peer = Some(nasty.clone());
+        let denied = Record { outcome: nasty.clone(), peer, account: nasty.clone(), ..record(&nasty) };
+        AuditFile::open(&path, 1).unwrap().append(&denied).unwrap();
+        let log = AuditFile::open(&path, 1).unwrap();
+        assert_eq!((log.anchor().count, verify(&path, |_| None).unwrap().broken), (1, None));
+        let line = &tail(&path, 1).unwrap().0[0].record;
+        assert_eq!(line.topic.as_deref(), Some(nasty.as_str()), "a topic is kept whole");
+        assert!(line.outcome.ends_with("… (65535 bytes)"));
     }
 
     #[test]

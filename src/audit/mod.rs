@@ -14,7 +14,7 @@ mod verify;
 
 pub use chain::Hash;
 pub use file::{AuditFile, tail};
-pub use record::{Line, Record};
+pub use record::{Line, MAX_TOPIC_BYTES, Record};
 pub use verify::{Anchor, Broken, Report, read_anchor_beside, verify, write_anchor_beside};
 
 use crate::files::FilesError;

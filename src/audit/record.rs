@@ -35,6 +35,34 @@ pub struct Record {
     pub peer: Option<String>,
 }
 
+/// The longest topic that a line takes, in bytes: MQTT's own limit.
+pub const MAX_TOPIC_BYTES: usize = 65_535;
+/// The longest of every other text, in bytes. Client ids and reasons come from strangers and may have 64 KiB each.
+const MAX_TEXT_BYTES: usize = 1024;
+
+impl Record {
+    /// Cuts what is too long, and says so: a line that readers refuse for its length would end the whole log.
+    pub fn shorten(&mut self, most_topic_bytes: usize) {
+        for text in [&mut self.account, &mut self.role, &mut self.action, &mut self.outcome] {
+            cut(text, MAX_TEXT_BYTES);
+        }
+        for text in [&mut self.kid, &mut self.suite, &mut self.peer].into_iter().flatten() {
+            cut(text, MAX_TEXT_BYTES);
+        }
+        if let Some(topic) = &mut self.topic {
+            cut(topic, most_topic_bytes);
+        }
+    }
+}
+
+fn cut(text: &mut String, most: usize) {
+    let bytes = text.len();
+    if bytes > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(&format!("… ({bytes} bytes)"));
+    }
+}
+
 /// A record in its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

@@ -15,7 +15,7 @@ use super::{
     record::{Header, Numbered},
 };
 
-/// No line is longer: a topic has 64 KiB at most, and JSON may write a byte as six.
+/// No line is longer: a topic has 64 KiB at most, JSON may write a byte as six, and [`Record::shorten`] bounds the rest.
 pub(super) const MAX_LINE_BYTES: u64 = 512 * 1024;
 
 /// Where a log was seen to end, kept elsewhere.
@@ -99,7 +99,7 @@ pub fn verify(path: &Path, anchor_of: impl FnOnce(&str) -> Option<Anchor>) -> Re
     match (anchor, at_anchor) {
         (_, Some((number, true))) => report.anchored = Some(number),
         (_, Some((number, false))) if report.broken.is_none() => {
-            report.broken = Some(Broken::Rewritten(number))
+            report.broken = Some(Broken::Rewritten(number));
         }
         (Some(anchor), None) if report.broken.is_none() => {
             report.broken = Some(Broken::CutOff { have: report.records, had: anchor.count });
@@ -222,8 +222,11 @@ fn anchor_path(log: &Path) -> PathBuf {
 /// Where the file cannot be written.
 pub fn write_anchor_beside(log: &Path, log_id: &str, anchor: &Anchor) -> Result<(), AuditError> {
     let file = AnchorFile { log: log_id.to_owned(), count: anchor.count, head: anchor.head.to_string() };
-    let text = serde_json::to_vec(&file)
-        .map_err(|e| AuditError::Io { action: "anchor", path: log.display().to_string(), source: e.into() })?;
+    let text = serde_json::to_vec(&file).map_err(|e| AuditError::Io {
+        action: "anchor",
+        path: log.display().to_string(),
+        source: e.into(),
+    })?;
     Ok(write_atomic(&anchor_path(log), &text)?)
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::audit::{self, Anchor};
 
-use super::{DOES_NOT_HOLD, args::AuditCommand, say};
+use super::{DOES_NOT_HOLD, args::AuditCommand, printable, say};
 
 pub(super) fn run(command: &AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -19,7 +19,8 @@ fn verify(file: &Path, anchor: Option<&str>) -> anyhow::Result<ExitCode> {
     let given = anchor.map(parse_anchor).transpose()?;
     let beside = if given.is_some() { None } else { audit::read_anchor_beside(file)? };
     let has_anchor = given.is_some() || beside.is_some();
-    let report = audit::verify(file, |log_id| given.or_else(|| beside.filter(|b| b.0 == log_id).map(|b| b.1)))?;
+    let report =
+        audit::verify(file, |log_id| given.or_else(|| beside.filter(|b| b.0 == log_id).map(|b| b.1)))?;
     match report.broken {
         Some(broken) => {
             say(&format!("DOES NOT HOLD: {broken}."))?;
@@ -30,7 +31,9 @@ fn verify(file: &Path, anchor: Option<&str>) -> anyhow::Result<ExitCode> {
             say(&format!("The chain holds: {} lines, head {}.", report.records, report.head))?;
             say(&match report.anchored {
                 Some(count) => format!("An anchor confirms it up to line {count}."),
-                None if has_anchor => "The anchor is of another log, so a cut-off end would not show.".to_owned(),
+                None if has_anchor => {
+                    "The anchor is of another log, so a cut-off end would not show.".to_owned()
+                }
                 None => "No anchor was given, so a cut-off end would not show.".to_owned(),
             })?;
             Ok(ExitCode::SUCCESS)
@@ -52,12 +55,16 @@ fn show(file: &Path, limit: usize) -> anyhow::Result<ExitCode> {
     for line in lines.iter().rev() {
         let record = &line.record;
         let time = jiff::Timestamp::from_millisecond(i64::try_from(record.time_ms).unwrap_or(i64::MAX))
-            .map_or_else(|_| record.time_ms.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+            .map_or_else(
+                |_| record.time_ms.to_string(),
+                |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+            );
         let topic = record.topic.as_deref().unwrap_or("-");
-        say(&format!(
+        // Topics, names and reasons are whatever a stranger sent.
+        say(&printable(&format!(
             "{:>6} {time} {} ({}) {} {topic}: {}",
             line.number, record.account, record.role, record.action, record.outcome
-        ))?;
+        )))?;
     }
     say(&format!("{} of {total} lines.", lines.len()))?;
     Ok(ExitCode::SUCCESS)

@@ -3,7 +3,10 @@
 /// Whether this machine offers a screen to draw on.
 pub(super) fn is_there() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    cfg!(any(windows, target_os = "macos")) || set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET") || set("DISPLAY")
+    cfg!(any(windows, target_os = "macos"))
+        || set("WAYLAND_DISPLAY")
+        || set("WAYLAND_SOCKET")
+        || set("DISPLAY")
 }
 
 /// What to say where there is none.

@@ -104,6 +104,21 @@ fn say(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(out, "{line}").and_then(|()| out.flush())?)
 }
 
+/// One line of text by strangers, safe for a terminal: no control characters, which could move the cursor, rename the
+/// window or fake a line, and none that turn the direction of writing.
+fn printable(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || turns(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 /// The end of the program: says what went wrong, if anything did.
 #[must_use]
 pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
@@ -112,12 +127,43 @@ pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nowhere is left to say that standard error is closed.
-            let _ = writeln!(io::stderr().lock(), "sealwire: {error:#}");
+            let _ = writeln!(io::stderr().lock(), "sealwire: {}", whole(&error));
             ExitCode::FAILURE
         }
     }
 }
 
+/// The error with those of its causes that it does not tell already.
+fn whole(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.is_empty() {
+        true => cause,
+        false if said.contains(&cause) => said,
+        false => format!("{said}: {cause}"),
+    })
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_wrote_cannot_steer_the_terminal() {
+        assert_eq!(
+            printable("plant/\u{1b}]0;x\u{7}\u{9b}2J\r\n1 ok\u{202e}"),
+            r"plant/\u{1b}]0;x\u{7}\u{9b}2J\r\n1 ok\u{202e}"
+        );
+        assert_eq!(printable("plant/größe “°C” 温度"), "plant/größe “°C” 温度");
+    }
+
+    #[test]
+    fn an_error_tells_each_cause_once() {
+        let cause = io::Error::other("the disk is full");
+        let told =
+            anyhow::Error::new(cause).context("cannot write a: the disk is full").context("the log stopped");
+        assert_eq!(whole(&told), "the log stopped: cannot write a: the disk is full");
+    }
 }

@@ -19,7 +19,8 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
     let for_app = options.for_app;
     let anonymous = options.anonymous.clone();
     let config = configure(folders, options);
-    let runtime = tokio::runtime::Runtime::new().context("this system gives no threads to run a station on")?;
+    let runtime =
+        tokio::runtime::Runtime::new().context("this system gives no threads to run a station on")?;
     runtime.block_on(station::run(
         config,
         |running| {

@@ -14,9 +14,10 @@ use crate::{
 };
 
 use super::{
-    Asked, AuditLog, EnrolmentView, Event, Failure, Password, SecondStep,
+    Asked, EnrolmentView, Event, Failure, Password, SecondStep,
     desk::{Desk, NO_BODY},
     failure::not_logged_in,
+    http::CallError,
     login,
 };
 
@@ -274,7 +275,7 @@ impl Desk {
             password_wrap: Blob(wrap),
         };
         let changed = self.call_in_session::<()>(Method::PUT, "password", Some(&request)).await;
-        self.note_account("password", changed.as_ref().map(|()| ()).map_err(ToString::to_string));
+        self.note_account("password", &changed);
         changed.map_err(|error| error.failure(what))
     }
 
@@ -296,7 +297,7 @@ impl Desk {
         let left = u8::try_from(entries.len()).unwrap_or(u8::MAX);
         let request = api::PutRecoveryCodes { auth_key: auth(&keys), entries };
         let put = self.call_in_session::<()>(Method::PUT, "recovery-codes", Some(&request)).await;
-        self.note_account("recovery codes", put.as_ref().map(|()| ()).map_err(ToString::to_string));
+        self.note_account("recovery codes", &put);
         put.map_err(|error| error.failure(what))?;
         if let Some(session) = &mut self.session {
             session.account.recovery_codes_left = left;
@@ -305,19 +306,11 @@ impl Desk {
         Ok(codes.iter().map(|code| Password::new(code.to_string())).collect())
     }
 
-    /// A line about the account itself, in each log that its role has.
-    pub(super) fn note_account(&self, action: &str, outcome: Result<(), String>) {
+    /// A line about the account itself.
+    pub(super) fn note_account(&self, action: &str, outcome: &Result<(), CallError>) {
         let Some(session) = &self.session else { return };
-        for log in [AuditLog::Publisher, AuditLog::Subscriber] {
-            if log == session.main_log() {
-                session.auditor.note(
-                    log,
-                    action,
-                    None,
-                    outcome.as_ref().map(|()| ()).map_err(String::as_str),
-                );
-            }
-        }
+        let why = outcome.as_ref().err().map(ToString::to_string);
+        session.auditor.note(session.main_log(), action, None, why.as_deref().map_or(Ok(()), Err));
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api,
-    audit::{Anchor, AuditError, AuditFile, Broken, Record, tail, verify},
+    audit::{Anchor, AuditError, AuditFile, Record, tail, verify},
     files::write_atomic,
 };
 
@@ -48,7 +48,7 @@ pub(super) struct Auditor {
 }
 
 enum Job {
-    Append(AuditLog, Record),
+    Append(AuditLog, Box<Record>),
     /// Everything on disk; where the logs end now.
     Flush(oneshot::Sender<api::Anchors>),
     Close(oneshot::Sender<api::Anchors>),
@@ -76,13 +76,13 @@ impl Auditor {
         teller: Teller,
     ) -> Result<(Self, JoinHandle<()>), std::io::Error> {
         let (jobs, inbox) = mpsc::channel();
-        let mut desk = Desk { folder: folder.clone(), anchors, due, teller, logs: BTreeMap::new() };
+        let mut scribe = Scribe { folder: folder.clone(), anchors, due, teller, logs: BTreeMap::new() };
         let logs = logs.to_vec();
         let thread = std::thread::Builder::new().name("sealwire-audit".into()).spawn(move || {
             for log in logs {
-                desk.log(log);
+                scribe.log(log);
             }
-            desk.run(&inbox);
+            scribe.run(&inbox);
         })?;
         Ok((Self { jobs, actor, folder }, thread))
     }
@@ -108,7 +108,7 @@ impl Auditor {
     /// A whole line.
     pub(super) fn note_record(&self, log: AuditLog, record: Record) {
         // The thread ends only after Close.
-        let _ = self.jobs.send(Job::Append(log, record));
+        let _ = self.jobs.send(Job::Append(log, Box::new(record)));
     }
 
     /// Waits until every line so far is on disk; where the logs end.
@@ -198,7 +198,7 @@ impl From<crate::audit::Line> for AuditLine {
 }
 
 /// The thread's side.
-struct Desk {
+struct Scribe {
     folder: PathBuf,
     anchors: api::Anchors,
     due: UnboundedSender<api::Anchors>,
@@ -214,7 +214,7 @@ struct Open {
     failed: bool,
 }
 
-impl Desk {
+impl Scribe {
     fn run(&mut self, inbox: &mpsc::Receiver<Job>) {
         let mut synced = Instant::now();
         loop {
@@ -226,12 +226,12 @@ impl Desk {
             };
             match job {
                 Ok(Job::Append(log, record)) => {
-                    self.take(log, record);
+                    self.take(log, *record);
                     // What else is there already goes along, as long as nothing else was asked.
                     let until = Instant::now() + GATHER;
                     while Instant::now() < until {
                         match inbox.try_recv() {
-                            Ok(Job::Append(log, record)) => self.take(log, record),
+                            Ok(Job::Append(log, record)) => self.take(log, *record),
                             Ok(Job::Flush(answer)) => {
                                 let _ = answer.send(self.settle());
                             }
@@ -376,7 +376,6 @@ fn open(path: &Path, anchors: &api::Anchors) -> Result<(AuditFile, Option<(Strin
             let verified = verify(path, |log_id| anchor_of(anchors, log_id))?;
             match verified.broken {
                 None => return Ok((file, None)),
-                Some(broken @ (Broken::CutOff { .. } | Broken::Rewritten(_))) => broken.to_string(),
                 Some(broken) => broken.to_string(),
             }
         }

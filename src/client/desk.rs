@@ -23,10 +23,11 @@ use super::{
     address::Address,
     audit::Auditor,
     clock::now_ms,
-    failure::not_logged_in,
+    failure::{not_logged_in, told},
     http::{self, CallError, Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Note},
+    login,
     preferences::Preferences,
     stations::Stations,
     teller::Teller,
@@ -35,6 +36,14 @@ use super::{
 
 /// Nothing to send.
 pub(super) const NO_BODY: Option<&()> = None;
+
+/// How long a command may go on once the face is gone: requests are cut short by themselves, hashing is not.
+const LAST_COMMAND: Duration = Duration::from_secs(1);
+
+/// Resolves when the face is gone, with or without a word.
+async fn until_closed(mut closing: watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
 
 /// See the module.
 pub(super) struct Desk {
@@ -71,15 +80,7 @@ pub(super) struct LoggedIn {
 
 impl LoggedIn {
     pub(super) fn view(&self) -> AccountView {
-        AccountView {
-            username: self.account.username.as_str().to_owned(),
-            role: self.account.role.clone(),
-            otp: self.account.otp,
-            recovery_codes_left: self.account.recovery_codes_left,
-            client_id: self.client_id.clone(),
-            folder: self.folder.display().to_string(),
-            first_time_here: self.first_time_here,
-        }
+        login::view(&self.account, &self.client_id, &self.folder, self.first_time_here)
     }
 
     /// The log that a login or a key belongs to: what the account mainly is.
@@ -124,7 +125,13 @@ impl Desk {
         self.teller.tell(Event::Preferences(self.preferences.all()));
         loop {
             match self.next(&mut commands).await {
-                Inbox::Command(command) => self.command(command).await,
+                Inbox::Command(command) => {
+                    let closed = until_closed(self.closing.clone());
+                    tokio::select! {
+                        () = self.command(command) => {}
+                        () = async { closed.await; tokio::time::sleep(LAST_COMMAND).await } => break,
+                    }
+                }
                 Inbox::Note(note) => self.note(note).await,
                 Inbox::Anchors(anchors) => self.put_anchors(&anchors).await,
                 Inbox::Closed => break,
@@ -134,11 +141,7 @@ impl Desk {
     }
 
     async fn next(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Inbox {
-        let mut closing = self.closing.clone();
-        let closed = async move {
-            // An error means that the face is gone without a word: closed as well.
-            let _ = closing.wait_for(|closing| *closing).await;
-        };
+        let closed = until_closed(self.closing.clone());
         let Some(session) = &mut self.session else {
             return tokio::select! {
                 command = commands.recv() => command.map_or(Inbox::Closed, Inbox::Command),
@@ -177,7 +180,7 @@ impl Desk {
             Command::SetPreference { name, value } => self.set_preference(&name, &value),
             Command::RetryNow => self.pass(Asked::LogIn, "There is no link.", Ask::RetryNow),
             Command::Subscribe(filter) => {
-                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter))
+                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter));
             }
             Command::Unsubscribe(filter) => {
                 self.pass(Asked::Subscribe, "Nothing changed.", Ask::Unsubscribe(filter));
@@ -190,7 +193,7 @@ impl Desk {
                 self.pass(Asked::Publish, "The message was not sent.", Ask::Publish { draft, every });
             }
             Command::StopRepeat { topic } => {
-                self.pass(Asked::Publish, "Nothing is repeated.", Ask::StopRepeat(topic))
+                self.pass(Asked::Publish, "Nothing is repeated.", Ask::StopRepeat(topic));
             }
             Command::Discard { id } => self.pass(Asked::Publish, "Nothing was taken back.", Ask::Discard(id)),
             Command::SetClear { filter, clear } => {
@@ -305,6 +308,13 @@ impl Desk {
     /// Pins a station and asks it about itself.
     async fn meet(&mut self, address: Address, identity: Identity) {
         let what = "The station was not reached.";
+        let elsewhere = |known: &Pinned| known.identity.fingerprint != identity.fingerprint;
+        if self.session.is_some() && self.station.as_ref().is_some_and(elsewhere) {
+            // A session's tokens are its own station's alone.
+            let why = "You are logged in at another station.";
+            self.teller.fail(Asked::OpenStation, Failure::new(what, why, "Log out first."));
+            return;
+        }
         let config = match tls::client_config(Some(identity.fingerprint.clone())) {
             Ok((config, _)) => config,
             Err(error) => {
@@ -330,17 +340,29 @@ impl Desk {
         let middle = sent + received.saturating_sub(sent) / 2;
         let ahead = i64::try_from(middle).unwrap_or(0) - i64::try_from(info.now_ms).unwrap_or(0);
         let view = StationView {
-            name: info.name,
+            name: told(&info.name),
             address: address.to_string(),
             fingerprint: identity.fingerprint.as_str().to_owned(),
-            version: info.version,
+            version: told(&info.version),
             needs_first_account: info.needs_first_account,
             sign_up_open: info.sign_up == SignUpPolicy::Open,
-            roles: info.roles.into_iter().map(|role| (role.name, role.description)).collect(),
+            roles: info.roles.into_iter().map(|role| (role.name, told(&role.description))).collect(),
             otp_required: info.otp == OtpPolicy::Required,
             clock_ahead_ms: ahead,
             known_accounts: self.stations.accounts(&identity.fingerprint),
         };
+        if self.station.as_ref().is_some_and(elsewhere) {
+            // What waits for a code at one station is not for another to hear.
+            self.enrolling = None;
+        }
+        if let Some(session) = &mut self.session {
+            // A station that was started again may have other ports.
+            let broker = address.at(info.mqtt.tls_port);
+            if session.broker != broker {
+                let _ = session.asks.send(Ask::Moved(broker.clone()));
+                session.broker = broker;
+            }
+        }
         self.station = Some(Pinned { http, tls: config, identity });
         self.teller.tell(Event::Station(view));
     }
@@ -373,11 +395,7 @@ impl Desk {
     }
 
     pub(super) fn http(&self) -> Result<&Http, CallError> {
-        let unknown = || CallError::Unreachable {
-            address: "?".to_owned(),
-            reason: "no station was opened yet".to_owned(),
-        };
-        self.station.as_ref().map(|station| &station.http).ok_or_else(unknown)
+        self.station.as_ref().map(|station| &station.http).ok_or(CallError::NoStation)
     }
 
     async fn note(&mut self, note: Note) {
@@ -392,6 +410,11 @@ impl Desk {
                     }
                     Err(error) if error.is_session_over() => {}
                     Err(_) => self.ask_link(Ask::Refused { reason }),
+                }
+            }
+            Note::RoleDoubted => {
+                if let Ok(account) = self.call_in_session(Method::GET, "session", NO_BODY).await {
+                    self.update_account(account);
                 }
             }
             Note::OnlineAgain => {

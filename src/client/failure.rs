@@ -10,9 +10,9 @@ use crate::{
 use super::Failure;
 
 impl Failure {
-    /// What, why and the next step.
-    pub(super) fn new(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into(), next: next.into(), retry_after: None }
+    /// What, why and the next step. Errors tell why in half a sentence; people are told in a whole one.
+    pub(super) fn new(what: impl Into<String>, why: impl AsRef<str>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), why: sentence(why.as_ref()), next: next.into(), retry_after: None }
     }
 
     /// As the station told it.
@@ -29,7 +29,7 @@ impl Failure {
         };
         Self {
             retry_after: problem.retry_after_s.map(Duration::from_secs),
-            ..Self::new(what, problem.message.clone(), next)
+            ..Self::new(what, told(&problem.message), next)
         }
     }
 
@@ -39,7 +39,42 @@ impl Failure {
     }
 }
 
+/// The longest text of a stranger that people are shown, in characters.
+const MAX_TOLD: usize = 500;
+
+/// What a station or broker says, for people and logs: no control characters, and no longer than anybody reads.
+pub(super) fn told(text: &str) -> String {
+    let mut told: String = text.chars().filter(|c| !c.is_control()).take(MAX_TOLD).collect();
+    if text.chars().nth(MAX_TOLD).is_some() {
+        told.push('…');
+    }
+    told
+}
+
+/// An error's text as a whole sentence.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let mut sentence: String = first.to_uppercase().chain(letters).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 /// What did not happen, for a command without a login.
 pub(super) fn not_logged_in(what: &str) -> Failure {
     Failure::new(what, "Nobody is logged in.", "Log in first.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_station_says_is_shown_short_and_without_control_characters() {
+        assert_eq!(told("no\u{1b}[2J\nright “°C”"), "no[2Jright “°C”");
+        assert_eq!(told(&"a".repeat(1 << 20)).chars().count(), MAX_TOLD + 1);
+    }
 }

@@ -45,6 +45,9 @@ pub(super) enum CallError {
     /// It answered, but not as a station does.
     #[error("{address} did not answer as a station does: {reason}")]
     Garbled { address: String, reason: String },
+    /// None was opened.
+    #[error("no station was opened yet")]
+    NoStation,
     /// This side is ending.
     #[error("the program is closing")]
     Closing,
@@ -68,6 +71,7 @@ impl CallError {
             Self::Unreachable { .. } => "Check the address and that the station runs, then try again.",
             Self::Silent(_) => "Try again in a moment.",
             Self::Garbled { .. } => "Check the address: is it the port of the station's API?",
+            Self::NoStation => "Open one first.",
             Self::Closing => "",
         };
         Failure::new(what, self.to_string(), next)

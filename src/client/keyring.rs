@@ -158,7 +158,7 @@ impl OpenVault {
         *self.shared.write().unwrap_or_else(PoisonError::into_inner) = open;
     }
 
-    fn views(&self) -> Vec<KeyView> {
+    pub(super) fn views(&self) -> Vec<KeyView> {
         sealing::read(&self.shared).keyring.keys().iter().map(view).collect()
     }
 }

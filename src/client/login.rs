@@ -10,14 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     acl::Right,
-    api::{Confidential, SessionGrant, Username},
+    api::{self, Confidential, SessionGrant, Username},
     files::{read_bounded, write_secret},
     keys::PasswordKeys,
     seal::replay::ReplayGuard,
 };
 
 use super::{
-    Asked, AuditLog, Event, Failure,
+    AccountView, Asked, AuditLog, Event, Failure,
     audit::{Actor, Auditor},
     clock::now_ms,
     desk::{Desk, LoggedIn, NO_BODY},
@@ -51,6 +51,24 @@ pub(super) fn read_remembered(folder: &Path) -> Option<Confidential> {
     let bytes = read_bounded(&remembered_path(folder), MAX_TOKEN_BYTES).ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
     Some(Confidential::new(text.trim().to_owned()))
+}
+
+/// The account as its owner sees it.
+pub(super) fn view(
+    account: &api::Account,
+    client_id: &str,
+    folder: &Path,
+    first_time_here: bool,
+) -> AccountView {
+    AccountView {
+        username: account.username.as_str().to_owned(),
+        role: account.role.clone(),
+        otp: account.otp,
+        recovery_codes_left: account.recovery_codes_left,
+        client_id: client_id.to_owned(),
+        folder: folder.display().to_string(),
+        first_time_here,
+    }
 }
 
 impl Desk {
@@ -134,7 +152,10 @@ impl Desk {
             asks: asked,
             notes: noted,
         };
-        let session = LoggedIn {
+        // The window hears of the login first; what the link tells belongs to it.
+        self.teller.tell(Event::LoggedIn(view(&grant.account, &client_id, &folder, first_time_here)));
+        self.teller.tell(Event::Keys(vault.views()));
+        self.session = Some(LoggedIn {
             account: grant.account,
             token: grant.api_token,
             broker: broker.address,
@@ -148,11 +169,8 @@ impl Desk {
             client_id,
             folder,
             first_time_here,
-        };
-        self.teller.tell(Event::LoggedIn(session.view()));
-        self.session = Some(session);
-        self.note_account("login", Ok(()));
-        self.tell_keys();
+        });
+        self.note_account("login", &Ok(()));
         Ok(())
     }
 
@@ -202,13 +220,15 @@ impl Desk {
         if self.session.is_none() {
             return;
         }
-        self.note_account("logout", Ok(()));
+        self.note_account("logout", &Ok(()));
         let Some(session) = self.session.take() else { return };
         let (answer, ended) = oneshot::channel();
         if session.asks.send(Ask::End(answer)).is_ok() {
             let _ = tokio::time::timeout(LINK_GOODBYE, ended).await;
         }
+        // Where it did not end in time: its state file is given back only when it is gone.
         session.link.abort();
+        let _ = session.link.await;
         let anchors = session.auditor.close().await;
         if session.audit_thread.join().is_err() {
             tracing::error!("the audit thread panicked");
@@ -222,7 +242,7 @@ impl Desk {
 }
 
 /// The anchors are kept and the tokens revoked, also while this side is closing.
-async fn farewell(station: &Pinned, token: &Confidential, anchors: &crate::api::Anchors) {
+async fn farewell(station: &Pinned, token: &Confidential, anchors: &api::Anchors) {
     let (_open, never) = watch::channel(false);
     let http = Http::new(station.http.address().clone(), &station.tls, never);
     if let Err(error) = http.call::<()>(Method::PUT, "audit/anchors", Some(token), Some(anchors)).await {

@@ -31,6 +31,7 @@ pub use event::{
     LinkState, Message, Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView,
     SubscriptionView,
 };
+pub use failure::sentence;
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;

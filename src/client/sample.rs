@@ -36,7 +36,7 @@ impl Sample {
         self.seq = self.seq.wrapping_add(1);
         let swing = (f64::from(seq % 240) * std::f64::consts::TAU / 240.0).sin();
         let tenths = |value: f64| (value * 10.0).round() / 10.0;
-        let (topic, body) = if seq % 2 == 0 {
+        let (topic, body) = if seq.is_multiple_of(2) {
             (TEMPERATURE, serde_json::json!({ "celsius": tenths(21.5 + 2.5 * swing), "seq": seq }))
         } else {
             (PRESSURE, serde_json::json!({ "hectopascal": tenths(1013.2 + 4.0 * swing), "seq": seq }))

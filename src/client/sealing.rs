@@ -58,13 +58,22 @@ impl Sealing {
     /// Drops the sealers of keys that are gone.
     pub(super) fn keys_changed(&mut self) {
         let vault = read(&self.vault);
-        self.sealers.retain(|kid, _| vault.keyring.key_for_opening(*kid).is_some());
+        // Both native suites give a secret one kid: a key that was replaced by one of another suite needs a sealer of that.
+        self.sealers.retain(|kid, sealer| {
+            vault.keyring.key_for_opening(*kid).is_some_and(|(key, _)| key.suite() == sealer.suite())
+        });
     }
 
-    /// Seals a draft with the key of its topic; `None` where no key covers it.
+    /// Seals a draft with the key of its topic; `None` where no key covers it. A key that covers it but may only open is a
+    /// failure: what others expect to be sealed never goes in the clear.
     pub(super) fn seal(&mut self, draft: &Draft) -> Option<Result<SealedDraft, String>> {
         let vault = read(&self.vault);
-        let key = vault.keyring.key_for_sealing(&draft.topic)?;
+        let Some(key) = vault.keyring.key_for_sealing(&draft.topic) else {
+            let why = || {
+                format!("The key for {} may only open, not seal: import it again, to take over.", draft.topic)
+            };
+            return vault.keyring.covers(&draft.topic).then(|| Err(why()));
+        };
         let kid = key.kid();
         let sealer = match self.sealers.entry(kid) {
             std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
@@ -198,7 +207,55 @@ pub(super) fn view(key: &TopicKey) -> KeyView {
         suite: key.suite(),
         kid: key.kid().to_string(),
         fingerprint: key.fingerprint(),
-        created_ms: key.epochs().first().map_or(0, |first| first.created_ms()),
+        created_ms: key.epochs().first().map_or(0, crate::keys::Epoch::created_ms),
         seals: key.sealing_allowed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        keys::Consent,
+        seal::{EpochSecret, Suite},
+        topic::TopicFilter,
+    };
+
+    fn key(filters: &[&str], suite: Suite, secret: u8) -> TopicKey {
+        let filters = filters.iter().map(|filter| TopicFilter::new(filter).unwrap()).collect();
+        let secret = EpochSecret::from_bytes([secret; 32]);
+        TopicKey::from_secret(&format!("{suite} {filters:?}"), filters, suite, secret, 1).unwrap()
+    }
+
+    fn draft(topic: &str) -> Draft {
+        let topic = TopicName::new(topic).unwrap();
+        Draft { topic, body: b"21.5".to_vec(), content_type: None, qos: 1, retain: false }
+    }
+
+    #[test]
+    fn where_a_key_covers_but_may_not_seal_nothing_goes_out_and_so_not_in_the_clear() {
+        let mut vault = Vault::create("anna").unwrap();
+        vault.keyring.add(key(&["a/#"], Suite::default(), 1)).unwrap();
+        vault.keyring.import(key(&["a/#", "b/#"], Suite::default(), 2), Consent::OpenOnly).unwrap();
+        let mut sealing = Sealing::new(Arc::new(RwLock::new(vault)));
+        assert!(matches!(sealing.seal(&draft("a/x")), Some(Ok(_))));
+        assert!(matches!(sealing.seal(&draft("b/x")), Some(Err(_))));
+        assert!(sealing.seal(&draft("c/x")).is_none(), "no key at all: that is for the person to say");
+    }
+
+    #[test]
+    fn a_key_replaced_by_one_of_the_same_secret_seals_with_its_own_suite() {
+        let vault = Arc::new(RwLock::new(Vault::create("anna").unwrap()));
+        vault.write().unwrap().keyring.add(key(&["a/#"], Suite::CoseA256Gcm, 1)).unwrap();
+        let mut sealing = Sealing::new(Arc::clone(&vault));
+        sealing.seal(&draft("a/x")).unwrap().unwrap();
+        let mut replaced = crate::keys::Keyring::new();
+        replaced.add(key(&["a/#"], Suite::CoseChaCha20, 1)).unwrap();
+        vault.write().unwrap().keyring = replaced;
+        sealing.keys_changed();
+        let sealed = sealing.seal(&draft("a/x")).unwrap().unwrap();
+        let opened = read(&vault);
+        let opened = opened.keyring.open(&TopicName::new("a/x").unwrap(), &sealed.wire).unwrap();
+        assert_eq!((opened.opened.suite, sealed.with.suite), (Suite::CoseChaCha20, Suite::CoseChaCha20));
     }
 }

@@ -16,7 +16,7 @@ use super::{Command, Event, desk::Desk, teller::Teller};
 /// How many batches wait for the window; what comes then is gathered, and messages are left out and counted.
 const BATCHES: usize = 1024;
 /// How long dropping a session waits for its thread.
-const GOODBYE: Duration = Duration::from_secs(6);
+const GOODBYE: Duration = Duration::from_secs(8);
 
 /// A handle to a person's side. Dropping it ends the thread, after what is under way was kept.
 pub struct Session {
@@ -122,10 +122,7 @@ impl Session {
     /// Waits for the next batch; `None` when the time is over or the thread has ended.
     #[must_use]
     pub fn wait(&self, at_most: Duration) -> Option<Vec<Event>> {
-        match self.events.recv_timeout(at_most) {
-            Ok(batch) => Some(batch),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.events.recv_timeout(at_most).ok()
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Kept in `clients/stations.json`. Holds no secret, but whoever can write it can unpin: owner only.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,16 +47,23 @@ impl Stations {
     ///
     /// A file that cannot be read is an error and not an empty list: whoever damages it must not thereby unpin.
     fn read(&self) -> Result<Known, FilesError> {
-        if !self.path.exists() {
-            return Ok(Known::default());
-        }
-        let bytes = read_bounded(&self.path, MAX_BYTES)?;
-        serde_json::from_slice(&bytes).map_err(|error| FilesError::Io {
+        let bytes = match read_bounded(&self.path, MAX_BYTES) {
+            Ok(bytes) => bytes,
+            Err(FilesError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Known::default());
+            }
+            Err(error) => return Err(error),
+        };
+        serde_json::from_slice(&bytes).map_err(|error| self.damaged(error.into()))
+    }
+
+    fn damaged(&self, source: io::Error) -> FilesError {
+        FilesError::Io {
             action: "understand",
             path: self.path.display().to_string(),
-            source: error.into(),
+            source,
             hint: " — it holds the pinned identities of your stations: restore it, or delete it and compare fingerprints anew",
-        })
+        }
     }
 
     fn write(&self, known: &Known) -> Result<(), FilesError> {
@@ -66,7 +76,11 @@ impl Stations {
         let known = self.read()?;
         let address = address.to_string();
         let station = known.stations.iter().find(|station| station.address == address);
-        Ok(station.and_then(|station| Fingerprint::parse(&station.fingerprint)))
+        let Some(station) = station else { return Ok(None) };
+        match Fingerprint::parse(&station.fingerprint) {
+            Some(fingerprint) => Ok(Some(fingerprint)),
+            None => Err(self.damaged(io::Error::other("a fingerprint in it has not 64 hexadecimal digits"))),
+        }
     }
 
     /// Pins `fingerprint` for `address`.
@@ -133,7 +147,11 @@ mod tests {
         stations.remember_account(&address, "anna").unwrap();
         assert_eq!(stations.pin(&address).unwrap(), Some(pin.clone()));
         assert_eq!(stations.accounts(&pin), ["anna", "ben"]);
-        std::fs::write(dir.path().join("stations.json"), "{").unwrap();
+        let file = dir.path().join("stations.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("1111", "111")).unwrap();
+        assert!(stations.pin(&address).is_err(), "a damaged fingerprint is not “never met”");
+        std::fs::write(&file, "{").unwrap();
         assert!(stations.pin(&address).is_err());
     }
 }

@@ -62,8 +62,14 @@ impl Teller {
     pub(super) fn tell(&self, event: Event) {
         let mut waiting = self.waiting();
         match event {
-            Event::Messages(messages) => waiting.add_messages(messages),
-            Event::Outbox(entries) => waiting.add_entries(entries),
+            Event::Messages(messages) if !messages.is_empty() => waiting.add_messages(messages),
+            Event::Outbox(entries) if !entries.is_empty() => waiting.add_entries(entries),
+            // What was told of one session must not arrive in the next.
+            edge @ (Event::LoggedIn(_) | Event::LoggedOut { .. }) => {
+                let before = waiting.take();
+                waiting.others = before;
+                waiting.others.push(edge);
+            }
             other => waiting.others.push(other),
         }
         drop(waiting);
@@ -213,6 +219,21 @@ mod tests {
             wire: bytes::Bytes::new(),
             opening: Opening::InTheClear { body: bytes::Bytes::new() },
         }
+    }
+
+    #[test]
+    fn what_belongs_to_one_session_is_told_before_its_end() {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let teller = Teller::new(sender, Arc::new(|| {}));
+        teller.tell(Event::Messages(vec![message(1)]));
+        teller.tell(Event::LoggedOut { reason: String::new() });
+        teller.tell(Event::Messages(Vec::new()));
+        assert!(teller.flush());
+        let batch = receiver.recv().unwrap();
+        let [Event::Messages(first), Event::LoggedOut { .. }, Event::Messages(none)] = &batch[..] else {
+            panic!("{batch:?}")
+        };
+        assert_eq!((first.len(), none.len()), (1, 0));
     }
 
     fn entry(id: i64, state: OutboxState) -> OutboxEntry {

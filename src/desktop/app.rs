@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use eframe::egui::{Context, Ui};
 
-use crate::client::{Command, Event, Session};
+use crate::{
+    acl::Right,
+    client::{Command, Event, Session},
+};
 
 use super::{
     cards::{self, Step},
@@ -12,13 +15,15 @@ use super::{
     entry::{Entry, Hands},
     inside::Inside,
     model::{Happened, Model, Outbound, asked_by},
-    start::{StationSource, Starter},
+    start::{Starter, StationSource},
     theme::{self, ThemeChoice},
     widgets::{Severity, Toasts},
 };
 
 /// The most time that taking in events may cost a frame. What is left comes with the next one.
 const DRAIN: Duration = Duration::from_millis(8);
+/// How many messages are opened again from the disk at login; the table holds more.
+const HISTORY: u32 = 5_000;
 /// The name under which the theme is remembered.
 pub(super) const THEME_PREFERENCE: &str = "theme";
 
@@ -87,12 +92,16 @@ impl App {
         match happened {
             Some(Happened::LoggedIn) if self.inside.is_none() => {
                 self.inside = Some(Inside::new(&self.model));
+                if self.model.may(Right::Subscribe) {
+                    out.send(Command::LoadHistory { limit: HISTORY });
+                }
             }
             Some(Happened::LoggedOut(_)) => self.inside = None,
             Some(Happened::Told(severity, text)) => self.toasts.push(severity, text),
             Some(Happened::Failed(asked)) => {
                 // A failure that no page in sight shows is told in a toast.
                 if let (Some(inside), Some(failure)) = (&self.inside, self.model.failure(asked))
+                    && !self.entry.holds_the_window()
                     && !inside.shows_failure(asked)
                 {
                     self.toasts.push(Severity::Error, format!("{} {}", failure.what, failure.why));
@@ -112,7 +121,7 @@ impl App {
             }
         }
         let mut hands = Hands { ctx, out, starter: &mut self.starter, saver: &mut self.saver };
-        self.entry.started(outcome, &mut hands);
+        self.entry.started(outcome, self.inside.is_some(), &mut hands);
         if self.inside.is_some() {
             out.send(Command::RetryNow);
         }
@@ -194,13 +203,13 @@ impl eframe::App for App {
         let mut out = Outbound::new();
         match &mut self.inside {
             Some(inside) if !self.entry.holds_the_window() => {
-                let around = super::inside::Around {
+                let mut around = super::inside::Around {
                     own_station: self.entry.uses_own(),
                     starting: self.starter.is_running(),
                     data_folder: self.starter.folder().map(std::path::PathBuf::as_path),
                     saver: &mut self.saver,
                 };
-                let wanted = inside.show(ui, &mut self.model, around, &mut out);
+                let wanted = inside.show(ui, &mut self.model, &mut around, &mut out);
                 if wanted.start_station {
                     self.restarting = true;
                     self.starter.begin(&ctx);

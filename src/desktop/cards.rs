@@ -7,7 +7,9 @@ use crate::client::{Command, StationView};
 use super::{
     icons,
     model::{Model, Outbound},
-    widgets::{Button, Severity, body, card, copy_line, dialog, icon_button_small, muted, next_card, section_header},
+    widgets::{
+        Button, Severity, body, card, copy_line, dialog, icon_button_small, muted, next_card, section_header,
+    },
 };
 
 /// What a person may do next.
@@ -37,8 +39,12 @@ impl Step {
 
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::RecoveryCodes => (icons::LIFEBUOY, "Keep recovery codes", "The way back without your password."),
-            Self::OneTimeCodes => (icons::DEVICE_MOBILE, "One-time codes", "A stolen password alone opens nothing."),
+            Self::RecoveryCodes => {
+                (icons::LIFEBUOY, "Keep recovery codes", "The way back without your password.")
+            }
+            Self::OneTimeCodes => {
+                (icons::DEVICE_MOBILE, "One-time codes", "A stolen password is not enough.")
+            }
             Self::SecondPerson => (icons::USER_PLUS, "Add a second person", "One sends, the other watches."),
             Self::OtherComputer => (icons::DESKTOP, "Another computer", "The same account and keys there."),
         }
@@ -52,7 +58,8 @@ pub(super) fn remember(step: Step, username: &str) -> Command {
 
 fn is_done(step: Step, model: &Model) -> bool {
     let Some(account) = &model.account else { return true };
-    let remembered = || model.preference(&format!("step.{}.{}", step.name(), account.username)) == Some("done");
+    let remembered =
+        || model.preference(&format!("step.{}.{}", step.name(), account.username)) == Some("done");
     match step {
         Step::OneTimeCodes => account.otp,
         Step::RecoveryCodes => account.recovery_codes_left > 0 && remembered(),
@@ -76,20 +83,22 @@ pub(super) fn next_steps(ui: &mut Ui, model: &Model, out: &mut Outbound) -> Opti
     let account = model.account.as_ref()?;
     let mut chosen = None;
     card(ui, |ui| {
-        let left = Step::ALL.iter().filter(|step| !is_done(**step, model)).count();
-        let count = format!("{left} of {} left", Step::ALL.len());
+        let open: Vec<_> = Step::ALL.into_iter().filter(|step| !is_done(*step, model)).collect();
+        let count = format!("{} of {} left", open.len(), Step::ALL.len());
         section_header(ui, "Next steps", Some(&count), |ui| {
             if icon_button_small(ui, icons::X, "Close the next steps").clicked() {
-                out.send(Command::SetPreference { name: closed_name(&account.username), value: "closed".to_owned() });
+                out.send(Command::SetPreference {
+                    name: closed_name(&account.username),
+                    value: "closed".to_owned(),
+                });
             }
         });
-        let columns = if ui.available_width() < 1100.0 { 2 } else { 4 };
-        for row in Step::ALL.chunks(columns) {
+        // Only what is left, so that the card shrinks with every step.
+        let columns = if ui.available_width() < 1100.0 { open.len().min(3) } else { open.len() };
+        for row in open.chunks(columns.max(1)) {
             ui.columns(columns, |columns| {
                 for (column, step) in columns.iter_mut().zip(row) {
                     let (icon, title, text) = step.words();
-                    let (icon, text) =
-                        if is_done(*step, model) { (icons::CHECK_CIRCLE, "Done.") } else { (icon, text) };
                     if next_card(column, icon, title, text).clicked() {
                         chosen = Some(*step);
                     }
@@ -119,16 +128,28 @@ pub(super) fn invite_dialog(ctx: &Context, step: Step, model: &Model, out: &mut 
     let link = invite_link(station);
     let answer = dialog(ctx, "invite", title, 480.0, |ui| {
         if step == Step::SecondPerson {
-            body(ui, "On this computer: open Sealwire once more. Each window has a login of its own; choose “Create account” there.");
+            body(
+                ui,
+                "On this computer: open Sealwire once more. Each window has a login of its own; choose “Create account” there.",
+            );
         } else {
-            body(ui, "Install Sealwire there, choose “Another station…” and log in with the same name and password. Your keys come along: they rest at the station, sealed.");
+            body(
+                ui,
+                "Install Sealwire there, choose “Another station…” and log in with the same name and password. Your keys come along: they rest at the station, sealed.",
+            );
         }
         ui.add_space(4.0);
         if is_loopback(&station.address) {
-            muted(ui, "This station answers on this computer only. For other computers, run one that listens on the network: sealwire station --help shows how. It prints an invite link.");
+            muted(
+                ui,
+                "This station answers on this computer only. For other computers, run one that listens on the network: sealwire station --help shows how. It prints an invite link.",
+            );
         } else {
             if step == Step::SecondPerson {
-                body(ui, "On another computer: give them this invite link. It names the station and its key, and holds nothing secret.");
+                body(
+                    ui,
+                    "On another computer: give them this invite link. It names the station and its key, and holds nothing secret.",
+                );
             }
             if copy_line(ui, "invite link", &link) {
                 out.toast(Severity::Success, "The invite link is copied.");

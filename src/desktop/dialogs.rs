@@ -15,7 +15,7 @@ use super::widgets::{Problem, SecretText};
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SavePurpose {
+pub(super) enum SavePurpose {
     /// The eight recovery codes.
     RecoveryCodes,
     /// The certificate of the station's CA, for plain MQTT programs.
@@ -48,22 +48,22 @@ impl SavePurpose {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
+pub(super) struct Saved {
     /// What was to be saved.
-    pub purpose: SavePurpose,
+    pub(super) purpose: SavePurpose,
     /// The file's path, or why not.
-    pub outcome: Result<PathBuf, Problem>,
+    pub(super) outcome: Result<PathBuf, Problem>,
 }
 
 /// Asks where to, and writes a text there.
 #[derive(Debug, Default)]
-pub struct TextSaver {
+pub(super) struct TextSaver {
     running: Option<mpsc::Receiver<Option<Saved>>>,
 }
 
 impl TextSaver {
     /// Opens the dialog; a second one waits until the first is closed.
-    pub fn begin(&mut self, ctx: &Context, purpose: SavePurpose, text: SecretText) {
+    pub(super) fn begin(&mut self, ctx: &Context, purpose: SavePurpose, text: SecretText) {
         if self.running.is_some() {
             return;
         }
@@ -85,12 +85,12 @@ impl TextSaver {
 
     /// Whether a dialog is open.
     #[must_use]
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.running.is_some()
     }
 
     /// What came of the dialog, once; nothing where it was cancelled.
-    pub fn poll(&mut self) -> Option<Saved> {
+    pub(super) fn poll(&mut self) -> Option<Saved> {
         match self.running.as_ref()?.try_recv() {
             Err(mpsc::TryRecvError::Empty) => None,
             Ok(saved) => {
@@ -109,17 +109,17 @@ impl TextSaver {
 const LARGEST_KEY_FILE: u64 = 64 * 1024;
 
 /// What came of choosing a key file: its name and text, or why not.
-pub type OpenedKey = Result<(String, SecretText), Problem>;
+pub(super) type OpenedKey = Result<(String, SecretText), Problem>;
 
 /// Asks for a key file, and reads it.
 #[derive(Debug, Default)]
-pub struct KeyOpener {
+pub(super) struct KeyOpener {
     running: Option<mpsc::Receiver<Option<OpenedKey>>>,
 }
 
 impl KeyOpener {
     /// Opens the dialog; a second one waits until the first is closed.
-    pub fn begin(&mut self, ctx: &Context) {
+    pub(super) fn begin(&mut self, ctx: &Context) {
         if self.running.is_some() {
             return;
         }
@@ -140,12 +140,12 @@ impl KeyOpener {
 
     /// Whether a dialog is open.
     #[must_use]
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.running.is_some()
     }
 
     /// What came of the dialog, once; nothing where it was cancelled.
-    pub fn poll(&mut self) -> Option<OpenedKey> {
+    pub(super) fn poll(&mut self) -> Option<OpenedKey> {
         match self.running.as_ref()?.try_recv() {
             Err(mpsc::TryRecvError::Empty) => None,
             Ok(opened) => {
@@ -163,7 +163,11 @@ impl KeyOpener {
 /// Reads a key file, within a bound.
 fn read_key(path: &Path) -> OpenedKey {
     let problem = |why: String| {
-        Problem::new("The file was not read.", format!("{}: {why}", file_name(path)), "Choose the key's file, or paste its text.")
+        Problem::new(
+            "The file was not read.",
+            format!("{}: {why}", file_name(path)),
+            "Choose the key's file, or paste its text.",
+        )
     };
     let file = std::fs::File::open(path).map_err(|error| problem(error.to_string()))?;
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LARGEST_KEY_FILE as usize + 1));
@@ -186,8 +190,9 @@ fn write(path: PathBuf, text: &SecretText) -> Result<PathBuf, Problem> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    let written =
-        options.open(&path).and_then(|mut file| file.write_all(text.as_str().as_bytes()).and_then(|()| file.sync_all()));
+    let written = options
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_str().as_bytes()).and_then(|()| file.sync_all()));
     match written {
         Ok(()) => Ok(path),
         Err(error) => Err(Problem::new(
@@ -200,12 +205,12 @@ fn write(path: PathBuf, text: &SecretText) -> Result<PathBuf, Problem> {
 
 /// The last part of a path, for people.
 #[must_use]
-pub fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Shows a folder in the system's file manager.
-pub fn show_folder(ctx: &Context, folder: &Path) {
+pub(super) fn show_folder(ctx: &Context, folder: &Path) {
     let mut url = String::from("file://");
     let path = folder.to_string_lossy().replace('\\', "/");
     if !path.starts_with('/') {

@@ -21,8 +21,8 @@ use super::{
     model::{Model, Outbound},
     screens::{
         CreateForm, Fingerprint, LoginForm, OneTimeForm, RecoveryForm, ResetForm, RoleChoice, ScreenContext,
-        Starting, StationForm, create_ui, forgot_ui, login_ui, one_time_ui, recovery_ui, reset_ui, starting_ui,
-        station_ui,
+        Starting, StationForm, create_ui, forgot_ui, login_ui, one_time_ui, recovery_ui, reset_ui,
+        starting_ui, station_ui,
     },
     start::{OwnStation, Starter},
 };
@@ -77,6 +77,8 @@ pub(super) struct Entry {
     recovery: RecoveryForm,
     reset: ResetForm,
     station: StationForm,
+    /// An invite link whose fingerprint is shown and waits for a yes.
+    invite: Option<String>,
     /// Codes are being shown once: the window does not go in before they were kept.
     ceremony: bool,
     /// Set while the codes were shown and kept in this run, for the card of next steps.
@@ -97,6 +99,7 @@ impl Entry {
             recovery: RecoveryForm::default(),
             reset: ResetForm::default(),
             station: StationForm::default(),
+            invite: None,
             ceremony: false,
             codes_kept: false,
         }
@@ -108,7 +111,8 @@ impl Entry {
             Some(address) if address != OWN && !address.is_empty() => {
                 self.target = Target::Other(address.to_owned());
                 self.station.address = address.to_owned();
-                self.starting = Starting::Running { step: format!("Connecting to {address}…"), slow: false };
+                self.starting =
+                    Starting::Running { step: format!("Connecting to {address}…"), slow: false };
                 hands.out.send(Command::OpenStation { address: address.to_owned(), trust: Trust::AsKnown });
             }
             _ => self.start_own(hands),
@@ -147,6 +151,7 @@ impl Entry {
     fn open_station_screen(&mut self, error: Option<super::widgets::Problem>) {
         let address = std::mem::take(&mut self.station.address);
         let may_use_own = self.target != Target::Own || self.screen == Screen::Starting;
+        self.invite = None;
         self.station = StationForm { address, error, may_use_own, ..StationForm::default() };
         self.screen = Screen::Station;
     }
@@ -251,7 +256,32 @@ fn role_choice((role, description): &(String, String)) -> RoleChoice {
 
 /// 64 hex digits as a fingerprint.
 fn fingerprint(hex: &str) -> Option<Fingerprint> {
-    let digits: Vec<u8> = hex.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        hex.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
     Some(Fingerprint(bytes.try_into().ok()?))
+}
+
+/// Host and fingerprint of an invite link, `sealwire://host:port/#fingerprint`.
+fn invite(link: &str) -> Option<(String, Fingerprint)> {
+    let (scheme, rest) = link.split_at_checked("sealwire://".len())?;
+    let (host, hex) = rest.split_once('#')?;
+    let named = scheme.eq_ignore_ascii_case("sealwire://").then(|| host.trim_end_matches('/').to_owned())?;
+    Some((named, fingerprint(hex.trim())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invite_link_names_a_host_and_a_whole_fingerprint() {
+        let digits = "5ea1".repeat(16);
+        let (host, seen) = invite(&format!("sealwire://station.example:8443/#{digits}")).unwrap();
+        assert_eq!((host.as_str(), seen.hex()), ("station.example:8443", digits.clone()));
+        for other in ["station.example:8443", "sealwire://h:1/", "sealwire://h:1/#5ea1", "https://h/#5ea1"] {
+            assert!(invite(other).is_none(), "{other}");
+        }
+        assert!(fingerprint(&format!("{digits}00")).is_none());
+    }
 }

@@ -1,7 +1,7 @@
 //! Icons by name: Phosphor 2.1 (MIT), as one-character strings for the families `icons` and `icons-fill`.
 //!
 //! The names are Phosphor's own, so the catalogue at phosphoricons.com finds them. Never put one of these in the
-//! same [`egui::RichText`] as words: Inter has glyphs at the same code points. Start at [`icon`] and [`icon_fill`].
+//! same [`eframe::egui::RichText`] as words: Inter has glyphs at the same code points. Start at [`icon`] and [`icon_fill`].
 
 use eframe::egui::{FontFamily, FontId, RichText};
 

@@ -140,7 +140,9 @@ impl Inside {
         self.keys.on_event(event, model);
         self.settings.on_event(event);
         match event {
-            Event::LoggedIn(_) if matches!(self.overlay, Overlay::LogInAgain(_)) => self.overlay = Overlay::None,
+            Event::LoggedIn(_) if matches!(self.overlay, Overlay::LogInAgain(_)) => {
+                self.overlay = Overlay::None;
+            }
             Event::Failed(Asked::LogIn, _) => {
                 if let Overlay::LogInAgain(form) = &mut self.overlay {
                     form.failed();
@@ -158,9 +160,13 @@ impl Inside {
             Asked::Clear => matches!(self.place, Place::Publish | Place::Watch),
             Asked::Subscribe | Asked::Sample => self.place == Place::Watch,
             Asked::History => matches!(self.place, Place::Watch | Place::Settings),
-            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey => self.place == Place::Keys,
+            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey => {
+                self.place == Place::Keys
+            }
             Asked::Audit => self.place == Place::Audit,
-            Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices => self.place == Place::Settings,
+            Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices => {
+                self.place == Place::Settings
+            }
             Asked::OpenStation | Asked::SignUp | Asked::Reset | Asked::LogOut => false,
         }
     }
@@ -170,7 +176,7 @@ impl Inside {
         &mut self,
         ui: &mut Ui,
         model: &mut Model,
-        around: Around<'_>,
+        around: &mut Around<'_>,
         out: &mut Outbound,
     ) -> Wanted {
         let mut wanted = Wanted::default();
@@ -190,7 +196,8 @@ impl Inside {
         let shell = Shell { rail: &rail, active, title: self.place.name() };
 
         // Each part of the frame notes what was pressed in it; they are drawn one after another.
-        let (mut controls, mut left, mut banner) = (bars::Pressed::None, bars::Pressed::None, bars::Pressed::None);
+        let (mut controls, mut left, mut banner) =
+            (bars::Pressed::None, bars::Pressed::None, bars::Pressed::None);
         let Self { place, watch, publish, keys, audit, settings, .. } = self;
         let place = *place;
         let mut step = None;
@@ -205,13 +212,17 @@ impl Inside {
                 |ui| left = snapshot.status_left(ui),
                 |ui| snapshot.status_right(ui),
                 |ui| {
-                    if snapshot.needs_banner() || cards::is_wanted(model) && place != Place::Settings {
-                        Frame::new().inner_margin(Margin { left: 16, right: 16, top: 14, bottom: 0 }).show(ui, |ui| {
-                            banner = snapshot.banner(ui, around.own_station, around.starting);
-                            if cards::is_wanted(model) && landing(model) == Some(place) {
-                                step = cards::next_steps(ui, model, out);
-                            }
-                        });
+                    let steps = cards::is_wanted(model) && landing(model) == Some(place);
+                    if snapshot.needs_banner() || steps {
+                        Frame::new().inner_margin(Margin { left: 16, right: 16, top: 14, bottom: 0 }).show(
+                            ui,
+                            |ui| {
+                                banner = snapshot.banner(ui, around.own_station, around.starting);
+                                if steps {
+                                    step = cards::next_steps(ui, model, out);
+                                }
+                            },
+                        );
                     }
                     // What is left of the page is the panel's own.
                     let rect = ui.available_rect_before_wrap();
@@ -226,7 +237,7 @@ impl Inside {
                             let context = SettingsContext {
                                 own_station: around.own_station,
                                 data_folder: around.data_folder,
-                                saver: around.saver,
+                                saver: &mut *around.saver,
                             };
                             settings_wish = settings.ui(ui, model, out, context);
                         }

@@ -32,6 +32,9 @@ pub const MOST_ROWS: usize = 1_000_000;
 /// Bytes of payload, opened and sealed, that are kept with [`DEFAULT_ROWS`].
 pub const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
 
+/// The preference that holds how many rows are kept.
+pub const ROWS_PREFERENCE: &str = "messages.rows";
+
 /// Row numbers begin here, so that history from the disk finds room before what is already shown.
 const FIRST_NUMBER: u64 = 1 << 40;
 
@@ -361,7 +364,8 @@ impl MessageStore {
             return;
         }
         self.series.make_room();
-        let of_topic: Vec<usize> = (0..self.rows.len()).rev().filter(|at| self.rows[*at].node == node).take(MAX_POINTS).collect();
+        let of_topic: Vec<usize> =
+            (0..self.rows.len()).rev().filter(|at| self.rows[*at].node == node).take(MAX_POINTS).collect();
         for at in of_topic.into_iter().rev() {
             let message = &self.rows[at].message;
             if let Some(body) = body_of(message) {

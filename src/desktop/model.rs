@@ -18,14 +18,14 @@ use std::{
 use crate::{
     acl::Right,
     client::{
-        AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView, LinkState,
-        OutboxEntry, SampleState, StationView, SubscriptionView,
+        AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView,
+        LinkState, OutboxEntry, SampleState, StationView, SubscriptionView,
     },
     topic::{TopicFilter, TopicName},
 };
 
 use super::{
-    messages::MessageStore,
+    messages::{Budget, MessageStore, ROWS_PREFERENCE},
     widgets::{Problem, Severity},
 };
 
@@ -180,12 +180,15 @@ impl Model {
     #[must_use]
     pub fn waiting_to_send(&self) -> usize {
         use crate::client::OutboxState::{Queued, Sent};
-        self.outbox.iter().filter(|entry| match entry.state {
-            Queued => true,
-            // QoS 0 is done once it was handed to the network.
-            Sent => entry.qos > 0,
-            _ => false,
-        }).count()
+        self.outbox
+            .iter()
+            .filter(|entry| match entry.state {
+                Queued => true,
+                // QoS 0 is done once it was handed to the network.
+                Sent => entry.qos > 0,
+                _ => false,
+            })
+            .count()
     }
 
     /// Notes that something was asked: it is pending, and its last failure is history.
@@ -206,7 +209,12 @@ impl Model {
                 self.failures.insert(asked, failure);
                 return Some(Happened::Failed(asked));
             }
-            Event::Preferences(list) => self.preferences = Some(list.into_iter().collect()),
+            Event::Preferences(list) => {
+                self.preferences = Some(list.into_iter().collect());
+                if let Some(rows) = self.preference(ROWS_PREFERENCE).and_then(|rows| rows.parse().ok()) {
+                    self.messages.set_budget(Budget::of_rows(rows));
+                }
+            }
             Event::Station(station) => self.station = Some(station),
             Event::LoggedIn(account) => {
                 self.account = Some(account);
@@ -259,7 +267,8 @@ impl Model {
     /// What belonged to the account that is no longer logged in.
     fn forget_account(&mut self) {
         let (station, preferences) = (self.station.take(), self.preferences.take());
-        *self = Self { station, preferences, ..Self::default() };
+        let messages = MessageStore::with_budget(self.messages.budget());
+        *self = Self { station, preferences, messages, ..Self::default() };
     }
 
     fn take_outbox(&mut self, entries: Vec<OutboxEntry>) {
@@ -285,7 +294,11 @@ pub fn problem_of(failure: &Failure) -> Problem {
     let mut next = failure.next.clone();
     if let Some(wait) = failure.retry_after {
         let seconds = wait.as_secs().max(1);
-        let wait = if seconds < 120 { format!("{seconds} seconds") } else { format!("{} minutes", seconds.div_ceil(60)) };
+        let wait = if seconds < 120 {
+            format!("{seconds} seconds")
+        } else {
+            format!("{} minutes", seconds.div_ceil(60))
+        };
         let gap = if next.is_empty() { "" } else { " " };
         next.push_str(&format!("{gap}The next try is possible in {wait}."));
     }
@@ -369,6 +382,15 @@ mod tests {
             Some(Happened::LoggedOut(String::new()))
         );
         assert!(model.outbox.is_empty() && model.clear_topics.is_empty());
+    }
+
+    #[test]
+    fn the_chosen_number_of_rows_holds_for_every_account() {
+        let mut model = Model::new();
+        model.apply(Event::Preferences(vec![(ROWS_PREFERENCE.to_owned(), "500000".to_owned())]));
+        assert_eq!(model.messages.budget().rows, 500_000);
+        model.apply(Event::LoggedOut { reason: String::new() });
+        assert_eq!(model.messages.budget().rows, 500_000);
     }
 
     #[test]

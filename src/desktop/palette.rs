@@ -3,8 +3,8 @@
 //! Knows nothing of what the entries lead to: the caller gives them and gets the chosen one back.
 
 use eframe::egui::{
-    Align, Context, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Modal, Modifiers, RichText, Role, ScrollArea,
-    Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+    Align, Context, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Modal, Modifiers, RichText, Role,
+    ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::{
@@ -20,20 +20,20 @@ const ENTRY: f32 = 34.0;
 
 /// One thing to jump to.
 #[derive(Debug, Clone)]
-pub struct Entry<T> {
+pub(super) struct Entry<T> {
     /// An icon.
-    pub icon: &'static str,
+    pub(super) icon: &'static str,
     /// What it is called.
-    pub text: String,
+    pub(super) text: String,
     /// What kind of thing it is: "Page", "Topic", "Key", "Action".
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// What is returned when it is chosen.
-    pub to: T,
+    pub(super) to: T,
 }
 
 /// The palette's own state: what was typed and which hit is marked.
 #[derive(Debug, Default)]
-pub struct Palette {
+pub(super) struct Palette {
     open: bool,
     text: String,
     marked: usize,
@@ -42,23 +42,18 @@ pub struct Palette {
 
 impl Palette {
     /// Opens it, empty.
-    pub fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         *self = Self { open: true, fresh: true, ..Self::default() };
     }
 
     /// Whether it is open; only then are entries needed.
     #[must_use]
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Closes it.
-    pub fn close(&mut self) {
-        self.open = false;
-    }
-
     /// Draws it over everything. Returns what was chosen, and closes.
-    pub fn show<T: Clone>(&mut self, ctx: &Context, entries: &[Entry<T>]) -> Option<T> {
+    pub(super) fn show<T: Clone>(&mut self, ctx: &Context, entries: &[Entry<T>]) -> Option<T> {
         if !self.open {
             return None;
         }
@@ -83,42 +78,46 @@ impl Palette {
             .accessible_name("Jump to")
             .anchor(eframe::egui::Align2::CENTER_TOP, vec2(0.0, (room.height() * 0.12).round()));
         let mut chosen = None;
-        let shown = Modal::new(Id::unique("palette")).area(area).frame(frame).backdrop_color(t.backdrop).show(ctx, |ui| {
-            ui.set_width(width);
-            let field = TextField::new("Search or jump to", &mut self.text)
-                .hide_label()
-                .icon(icons::MAGNIFYING_GLASS)
-                .hint("A page, topic, key or action")
-                .limit(200)
-                .focus(self.fresh);
-            if field.show(ui).changed() {
-                self.marked = 0;
-            }
-            let hits = ranked(entries, &self.text);
-            self.marked = match (down, up) {
-                (true, _) => (self.marked + 1).min(hits.len().saturating_sub(1)),
-                (_, true) => self.marked.saturating_sub(1),
-                _ => self.marked.min(hits.len().saturating_sub(1)),
-            };
-            ui.add_space(2.0);
-            if hits.is_empty() {
-                let text = format!("Nothing here is called “{}”.", self.text.trim());
-                ui.add(Label::new(RichText::new(text).color(t.text_muted)).wrap());
-            }
-            ScrollArea::vertical().max_height((room.height() * 0.56).min(12.0 * ENTRY)).show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 1.0;
-                for (index, entry) in hits.iter().enumerate() {
-                    let marked = index == self.marked;
-                    let response = entry_row(ui, entry, marked);
-                    if marked && (down || up) {
-                        response.scroll_to_me(None);
-                    }
-                    if response.clicked() || marked && enter {
-                        chosen = Some(entry.to.clone());
-                    }
+        let shown = Modal::new(Id::unique("palette"))
+            .area(area)
+            .frame(frame)
+            .backdrop_color(t.backdrop)
+            .show(ctx, |ui| {
+                ui.set_width(width);
+                let field = TextField::new("Search or jump to", &mut self.text)
+                    .hide_label()
+                    .icon(icons::MAGNIFYING_GLASS)
+                    .hint("A page, topic, key or action")
+                    .limit(200)
+                    .focus(self.fresh);
+                if field.show(ui).changed() {
+                    self.marked = 0;
                 }
+                let hits = ranked(entries, &self.text);
+                self.marked = match (down, up) {
+                    (true, _) => (self.marked + 1).min(hits.len().saturating_sub(1)),
+                    (_, true) => self.marked.saturating_sub(1),
+                    _ => self.marked.min(hits.len().saturating_sub(1)),
+                };
+                ui.add_space(2.0);
+                if hits.is_empty() {
+                    let text = format!("Nothing here is called “{}”.", self.text.trim());
+                    ui.add(Label::new(RichText::new(text).color(t.text_muted)).wrap());
+                }
+                ScrollArea::vertical().max_height((room.height() * 0.56).min(12.0 * ENTRY)).show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    for (index, entry) in hits.iter().enumerate() {
+                        let marked = index == self.marked;
+                        let response = entry_row(ui, entry, marked);
+                        if marked && (down || up) {
+                            response.scroll_to_me(None);
+                        }
+                        if response.clicked() || marked && enter {
+                            chosen = Some(entry.to.clone());
+                        }
+                    }
+                });
             });
-        });
         self.fresh = false;
         if chosen.is_some() || shown.should_close() {
             self.open = false;
@@ -140,8 +139,17 @@ fn entry_row<T>(ui: &mut Ui, entry: &Entry<T>, marked: bool) -> eframe::egui::Re
         ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_SMALL), fill);
         let ink = if marked { t.accent_text } else { t.text_muted };
         let centre = pos2(rect.left() + 20.0, rect.center().y);
-        ui.painter().text(centre, eframe::egui::Align2::CENTER_CENTER, entry.icon, icons::icon_font(16.0), ink);
-        let inner = eframe::egui::Rect::from_min_max(pos2(rect.left() + 38.0, rect.top()), rect.max - vec2(10.0, 0.0));
+        ui.painter().text(
+            centre,
+            eframe::egui::Align2::CENTER_CENTER,
+            entry.icon,
+            icons::icon_font(16.0),
+            ink,
+        );
+        let inner = eframe::egui::Rect::from_min_max(
+            pos2(rect.left() + 38.0, rect.top()),
+            rect.max - vec2(10.0, 0.0),
+        );
         let mut row = ui.new_child(
             eframe::egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)),
         );

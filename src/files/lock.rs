@@ -19,13 +19,15 @@ impl FileLock {
     /// # Errors
     /// Where the file cannot be made or the system cannot lock it.
     pub fn try_take(path: &Path) -> Result<Option<Self>, FilesError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|e| FilesError::io("open the lock file", path, e))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            // Whoever may open it may lock it, and so keep its owner out.
+            options.mode(0o600);
+        }
+        let file = options.open(path).map_err(|e| FilesError::io("open the lock file", path, e))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -55,8 +55,11 @@ impl Gatekeeper {
         }
     }
 
+    /// A client without a name: where the station lets such in at all, and from this computer only. What `--anonymous`
+    /// gives away is meant for programs beside it, whatever address it listens on.
     fn anonymous(&self, request: &ConnectRequest) -> Result<Identity, ConnectRefusal> {
-        let role = self.roles.of("").ok_or_else(|| {
+        let near = request.peer.ip().to_canonical().is_loopback();
+        let role = self.roles.of("").filter(|_| near).ok_or_else(|| {
             ConnectRefusal::NotAuthorized("this station needs a username and a token".to_owned())
         })?;
         Ok(Identity {
@@ -105,5 +108,41 @@ impl Authority for Gatekeeper {
         let Some(role) = self.roles.of(&identity.account) else { return false };
         let subject = Subject { username: &identity.account, client_id: &identity.client_id };
         role.decide_deliver(&subject, topic).is_allowed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::{acl::RolePack, broker::Protocol};
+
+    #[tokio::test]
+    async fn nobody_without_a_name_comes_in_from_another_computer() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("station.db"), &dir.path().join("station.key")).await;
+        let pack = RolePack::parse(RolePack::DEFAULT).unwrap();
+        let gatekeeper = Gatekeeper {
+            store: store.unwrap().0,
+            roles: Arc::new(RoleBook::new(pack, Some("subscriber")).unwrap()),
+            clock: Clock::default(),
+        };
+        let from = |peer: SocketAddr| ConnectRequest {
+            client_id: "c".into(),
+            username: None,
+            password: None,
+            peer,
+            transport: Transport::Tls,
+            protocol: Protocol::V5,
+        };
+        for near in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            let identity = gatekeeper.identify(from(near.parse().unwrap())).await.unwrap();
+            assert_eq!(&*identity.role, "subscriber");
+        }
+        for far in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
+            let refused = gatekeeper.identify(from(far.parse().unwrap())).await.unwrap_err();
+            assert!(matches!(refused, ConnectRefusal::NotAuthorized(_)), "{far}");
+        }
     }
 }

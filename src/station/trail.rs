@@ -26,8 +26,10 @@ use crate::{
 
 use super::{Clock, StationError};
 
-/// Records that wait for the disk at most; about 2 MiB.
+/// Records that wait for the disk at most: about 2 MiB, and 40 MiB of the longest that strangers can cause.
 const QUEUE: usize = 8192;
+/// How much of a topic is noted.
+const TOPIC_BYTES: usize = 2048;
 /// Records in one write.
 const BATCH: usize = 512;
 /// The same denial of the same client is written once, and then its count every so often.
@@ -87,6 +89,7 @@ impl Trail {
 
     fn push(&self, mut record: Record) {
         record.time_ms = self.clock.now_ms();
+        record.shorten(TOPIC_BYTES);
         if self.queue.try_send(Message::Note(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -161,11 +164,12 @@ impl Writer {
     }
 }
 
-/// Denials that repeat: a client that is refused a thousand times a second must not fill the disk.
+/// Denials that repeat: a client that is refused a thousand times a second must not fill the disk, nor may a stranger
+/// who is not even let in.
 #[derive(Default)]
 struct Repeats(HashMap<Denial, Repeated>);
 
-/// Who was denied what on which topic.
+/// Who was denied what on which topic; of those who were not let in, from which address.
 type Denial = (String, String, String);
 
 /// The newest of them, how many since it was last written, and when that was.
@@ -178,10 +182,8 @@ struct Repeated {
 impl Repeats {
     /// The record itself where it is no repeated denial.
     fn pass(&mut self, record: Record) -> Option<Record> {
-        let Some(topic) = record.topic.as_ref().filter(|_| record.outcome != "ok") else {
-            return Some(record);
-        };
-        let key = (record.account.clone(), record.action.clone(), topic.clone());
+        let Some(what) = what_repeats(&record) else { return Some(record) };
+        let key = (record.account.clone(), record.action.clone(), what);
         if let Some(repeated) = self.0.get_mut(&key) {
             repeated.newest.time_ms = record.time_ms;
             repeated.count += 1;
@@ -210,6 +212,21 @@ impl Repeats {
         });
         due
     }
+}
+
+/// What a denial is told apart by; `None` for what is noted each time.
+fn what_repeats(record: &Record) -> Option<String> {
+    if record.outcome == "ok" {
+        return None;
+    }
+    if let Some(topic) = &record.topic {
+        return Some(topic.clone());
+    }
+    let outside = matches!(record.action.as_str(), "connect" | "protocol error");
+    // `address:port client id`: port and client id are whatever the stranger likes.
+    let peer = record.peer.as_deref().filter(|_| outside)?;
+    let address = peer.split(' ').next().and_then(|peer| peer.parse::<SocketAddr>().ok())?;
+    Some(format!("{} {}", address.ip(), record.outcome))
 }
 
 /// Hears the broker: notes what matters in the trail, counts the rest, knows which credentials are in use now.
@@ -346,6 +363,24 @@ mod tests {
         assert!(repeats.due(false).is_empty(), "not yet");
         let due = repeats.due(true);
         assert_eq!((due.len(), due[0].outcome.as_str()), (1, "no (again, 1000 times)"));
+    }
+
+    #[test]
+    fn strangers_who_are_refused_again_and_again_do_not_fill_the_disk() {
+        let mut repeats = Repeats::default();
+        let mut refused = |action: &str, peer: &str| {
+            let (action, peer) = (action.to_owned(), Some(peer.to_owned()));
+            repeats.pass(Record { action, peer, outcome: "wrong".into(), ..Record::default() }).is_some()
+        };
+        assert!(refused("connect", "192.0.2.1:1000 a"));
+        assert!(!refused("connect", "192.0.2.1:1001 b"), "another port and client id are no news");
+        assert!(refused("connect", "192.0.2.2:1000 a"), "another address is");
+        assert!(refused("protocol error", "[2001:db8::1]:1 "));
+        assert!(!refused("protocol error", "[2001:db8::1]:2 "));
+        assert!(
+            refused("login", "192.0.2.1") && refused("login", "192.0.2.1"),
+            "logins are limited elsewhere"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A station in a thread of its own, and people with their sessions.
 
 use std::{
-    net::SocketAddr,
-    sync::{Arc, mpsc},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +11,7 @@ use sealwire::{
     api::OtpPolicy,
     client::{
         AccountView, Asked, Command, Draft, EnrolmentView, Event, Failure, LinkState, Message, Opening,
-        OutboxEntry, OutboxState, Password, Session, StationView, Suite, Trust,
+        OutboxEntry, OutboxState, Password, Session, StationView, SubscriptionView, Suite, Trust,
     },
     files::DataFolders,
     station::{Clock, Config, Running, run},
@@ -92,6 +92,16 @@ impl Station {
 }
 
 impl Ended {
+    /// Lets time pass before it starts again.
+    pub(crate) fn pass(&self, seconds: u64) {
+        self.clock.set(self.clock.now_ms() + seconds * 1000);
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.dir.path().to_owned()
+    }
+
     /// The same station again: same folder, same ports.
     pub(crate) fn start(self) -> Station {
         Station::run(self.dir, self.clock, self.otp, self.api, self.mqtt)
@@ -101,6 +111,45 @@ impl Ended {
     pub(crate) fn impostor(&self) -> Station {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         Station::run(dir, self.clock.clone(), self.otp, self.api, self.mqtt)
+    }
+}
+
+/// A second way to a station, which a test can cut: 127.0.0.2, with the station's own ports.
+pub(crate) struct Wire {
+    open: Arc<Mutex<Vec<TcpStream>>>,
+    pub(crate) api: SocketAddr,
+}
+
+impl Wire {
+    pub(crate) fn to(station: &Station) -> Self {
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let near = |far: SocketAddr| SocketAddr::from(([127, 0, 0, 2], far.port()));
+        for far in [station.running.api, station.running.mqtt_tls] {
+            let listener = TcpListener::bind(near(far)).unwrap();
+            let open = Arc::clone(&open);
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let (Ok(stream), Ok(onward)) = (stream, TcpStream::connect(far)) else { continue };
+                    for (mut from, mut to) in [(&stream, &onward), (&onward, &stream)]
+                        .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                    {
+                        std::thread::spawn(move || {
+                            let _ = std::io::copy(&mut from, &mut to);
+                            let _ = to.shutdown(Shutdown::Both);
+                        });
+                    }
+                    open.lock().unwrap().extend([stream, onward]);
+                }
+            });
+        }
+        Self { open, api: near(station.running.api) }
+    }
+
+    /// Cuts every connection that there is; new ones are let through.
+    pub(crate) fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -120,7 +169,13 @@ impl Computer {
     pub(crate) fn window(&self) -> Person {
         let folders = DataFolders::find(Some(self.0.path())).unwrap();
         let session = Session::start(folders, Arc::new(|| {})).unwrap();
-        Person { session, computer: self.clone(), waiting: Vec::new(), seen: Vec::new() }
+        Person {
+            session,
+            computer: self.clone(),
+            waiting: Vec::new(),
+            subscriptions: Vec::new(),
+            seen: Vec::new(),
+        }
     }
 }
 
@@ -129,6 +184,8 @@ pub(crate) struct Person {
     session: Session,
     pub(crate) computer: Computer,
     waiting: Vec<Event>,
+    /// As told last.
+    subscriptions: Vec<SubscriptionView>,
     /// What was passed over, for the message when a wait fails.
     seen: Vec<String>,
 }
@@ -150,6 +207,12 @@ impl Person {
         loop {
             while !self.waiting.is_empty() {
                 let event = self.waiting.remove(0);
+                match &event {
+                    Event::Subscriptions(list) => self.subscriptions = list.clone(),
+                    // A new connection asks anew.
+                    Event::Link(_) => self.subscriptions.clear(),
+                    _ => {}
+                }
                 if let Some(picked) = pick(&event) {
                     return picked;
                 }
@@ -182,8 +245,13 @@ impl Person {
 
     #[track_caller]
     pub(crate) fn open(&mut self, station: &Station) -> StationView {
+        self.open_at(station, station.running.api)
+    }
+
+    #[track_caller]
+    pub(crate) fn open_at(&mut self, station: &Station, address: SocketAddr) -> StationView {
         self.send(Command::OpenStation {
-            address: station.running.api.to_string(),
+            address: address.to_string(),
             trust: Trust::Pinned(station.running.fingerprint.clone()),
         });
         self.answer(Asked::OpenStation, |event| match event {
@@ -280,14 +348,17 @@ impl Person {
 
     #[track_caller]
     pub(crate) fn granted(&mut self, filter: &TopicFilter) {
-        let filter = filter.clone();
-        self.answer(Asked::Subscribe, move |event| match event {
-            Event::Subscriptions(list) => {
-                let there = list.iter().find(|view| view.filter == filter)?;
-                there.granted.as_ref()?.as_ref().ok().map(|_| ())
-            }
+        let is_granted = |list: &[SubscriptionView]| {
+            list.iter().any(|view| view.filter == *filter && matches!(view.granted, Some(Ok(_))))
+        };
+        if is_granted(&self.subscriptions) {
+            return;
+        }
+        let granted = |event: &Event| match event {
+            Event::Subscriptions(list) => is_granted(list).then_some(()),
             _ => None,
-        });
+        };
+        self.answer(Asked::Subscribe, granted);
     }
 
     /// Makes a key and returns its line.
@@ -339,6 +410,25 @@ impl Person {
         })
     }
 
+    /// Waits until `count` messages on `topic` are acknowledged, each once.
+    #[track_caller]
+    pub(crate) fn acknowledged(&mut self, topic: &str, count: usize) {
+        let mut done = std::collections::BTreeSet::new();
+        while done.len() < count {
+            let batch: Vec<OutboxEntry> = self.answer(Asked::Publish, |event| match event {
+                Event::Outbox(entries) => Some(entries.clone()),
+                _ => None,
+            });
+            for entry in batch.into_iter().filter(|entry| entry.topic.as_str() == topic) {
+                match entry.state {
+                    OutboxState::Acknowledged { .. } => assert!(done.insert(entry.id), "{} twice", entry.id),
+                    OutboxState::Refused { why } => panic!("refused: {why}"),
+                    _ => assert!(!done.contains(&entry.id), "{} came back after its end", entry.id),
+                }
+            }
+        }
+    }
+
     /// The next message on `topic`.
     #[track_caller]
     pub(crate) fn message(&mut self, topic: &str) -> Message {
@@ -349,7 +439,11 @@ impl Person {
                 if let Event::Messages(messages) = &mut self.waiting[at]
                     && let Some(found) = messages.iter().position(|message| message.topic.as_str() == topic)
                 {
-                    return messages.remove(found);
+                    let found = messages.remove(found);
+                    if messages.is_empty() {
+                        self.waiting.remove(at);
+                    }
+                    return found;
                 }
             }
             match self.session.wait(until.saturating_duration_since(Instant::now())) {

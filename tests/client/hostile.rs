@@ -17,6 +17,10 @@ use sealwire::{
 
 use crate::harness::{Person, Station, draft, notes, refusal, text};
 
+/// The token of the Fernet specification (github.com/fernet/spec, generate.json).
+const TOKEN: &[u8] =
+    b"gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+
 /// Publishes raw bytes with a credential for plain MQTT programs.
 struct Raw {
     client: Client,
@@ -83,7 +87,7 @@ fn whatever_is_done_to_a_sealed_message_shows_under_its_own_name() {
         ("plant/x", &wire[..wire.len() - 5], "Cut short"),
         ("plant/x", &[&wire[..], b"more"].concat(), "Over-long"),
         ("plant/x", b"21.5", "Not sealed as required"),
-        ("plant/x", b"gAAAAABlNotReallyAToken", "Not sealed as required"),
+        ("plant/x", TOKEN, "Not sealed as required"),
     ];
     for (topic, bytes, name) in cases {
         raw.publish(topic, false, bytes);
@@ -107,7 +111,7 @@ fn a_repeated_message_is_dropped_and_counted_and_one_replayed_as_retained_is_nam
     raw.publish("plant/x", false, &wire);
     let repeats = anna.until("the count", |event| match event {
         Event::LeftOut { repeats, .. } => Some(*repeats),
-        Event::Messages(messages) => panic!("shown: {messages:?}"),
+        Event::Messages(messages) if !messages.is_empty() => panic!("shown: {messages:?}"),
         _ => None,
     });
     assert_eq!(repeats, 1);

@@ -115,3 +115,38 @@ fn a_fernet_key_file_goes_in_and_out_as_python_writes_it() {
     anna.publish("old/x", "no key any more");
     assert!(anna.failure(Asked::Publish).why.contains("No key covers"));
 }
+
+#[test]
+fn a_station_restored_from_an_old_backup_is_told_from_an_honest_one() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.key("First", "first/#", Suite::default());
+    anna.log_out();
+    let ended = station.end();
+    let (live, backup) = (ended.data(), tempfile::tempdir().unwrap());
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            if file.file_name().to_string_lossy().starts_with("station.db") {
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    };
+    copy(&live.join("users"), backup.path());
+    let station = ended.start();
+    anna.log_in(&station, "anna");
+    anna.key("Second", "second/#", Suite::default());
+    anna.log_out();
+    let ended = station.end();
+    for file in std::fs::read_dir(live.join("users")).unwrap().map(Result::unwrap) {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    copy(backup.path(), &live.join("users"));
+    let station = ended.start();
+    anna.open(&station);
+    anna.ask_log_in("anna", crate::harness::PASSWORD);
+    let failure = anna.failure(Asked::LogIn);
+    assert!(failure.why.contains("version 2") && failure.why.contains("version 3"), "{failure:?}");
+    // A computer that never saw the newer one cannot know.
+    let mut elsewhere = Person::new();
+    elsewhere.log_in(&station, "anna");
+}

@@ -7,7 +7,7 @@ use sealwire::{
     topic::TopicFilter,
 };
 
-use crate::harness::{Person, Station, draft, text};
+use crate::harness::{Person, Station, Wire, draft, text};
 
 /// Waits until messages with all of `bodies` have come, each once.
 fn collect(person: &mut Person, topic: &str, bodies: &BTreeSet<String>) {
@@ -20,26 +20,58 @@ fn collect(person: &mut Person, topic: &str, bodies: &BTreeSet<String>) {
 }
 
 #[test]
-fn a_station_that_stops_in_mid_traffic_costs_nothing_that_was_queued_and_nothing_comes_twice() {
+#[cfg_attr(target_os = "macos", ignore = "this system answers on 127.0.0.1 only")]
+fn a_line_that_is_cut_in_mid_traffic_loses_nothing_and_nothing_comes_twice() {
     let station = Station::start();
+    let wire = Wire::to(&station);
     let mut anna = Person::joined(&station, "anna", "");
-    let mut ben = Person::joined(&station, "ben", "subscriber");
     let line = anna.key("Plant", "plant/#", Suite::default());
+    let mut ben = Person::joined(&station, "ben", "subscriber");
     ben.import(&line);
+    let mut far: Vec<Person> = Vec::new();
+    for (person, name) in [(anna, "anna"), (ben, "ben")] {
+        let computer = person.computer.clone();
+        drop(person);
+        let mut person = computer.window();
+        person.open_at(&station, wire.api);
+        person.ask_log_in(name, crate::harness::PASSWORD);
+        person.logged_in();
+        person.online();
+        far.push(person);
+    }
+    let [anna, ben] = &mut far[..] else { panic!() };
     ben.granted(&TopicFilter::new("plant/#").unwrap());
-    let bodies: BTreeSet<String> = (0..600).map(|n| n.to_string()).collect();
+    let bodies: BTreeSet<String> = (0..1200).map(|n| n.to_string()).collect();
     let mut order: Vec<&String> = bodies.iter().collect();
     order.sort_by_key(|body| body.parse::<u32>().unwrap());
-    let (before, after) = order.split_at(400);
-    before.iter().for_each(|body| anna.publish("plant/x", body));
+    for (at, body) in order.into_iter().enumerate() {
+        anna.publish("plant/x", body);
+        if at % 300 == 150 {
+            wire.cut();
+            anna.offline();
+            anna.send(Command::RetryNow);
+            ben.send(Command::RetryNow);
+            anna.online();
+        }
+    }
+    collect(ben, "plant/x", &bodies);
+}
+
+#[test]
+fn a_station_that_stops_in_mid_traffic_gets_all_that_it_had_not_acknowledged() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.key("Plant", "plant/#", Suite::default());
+    for n in 0..400 {
+        anna.publish("plant/x", &n.to_string());
+    }
     let ended = station.end();
-    anna.offline();
-    after.iter().for_each(|body| anna.publish("plant/x", body));
-    let station = ended.start();
+    for n in 400..600 {
+        anna.publish("plant/x", &n.to_string());
+    }
+    let _station = ended.start();
     anna.send(Command::RetryNow);
-    ben.send(Command::RetryNow);
-    collect(&mut ben, "plant/x", &bodies);
-    drop(station);
+    anna.acknowledged("plant/x", 600);
 }
 
 #[test]
@@ -74,6 +106,27 @@ fn what_was_queued_without_a_link_outlives_the_program_and_goes_out_at_the_next_
     });
     assert!(ids.iter().all(|id| waiting.contains(id)), "{ids:?} in {waiting:?}");
     assert_eq!((text(&ben.message("plant/x")), text(&ben.message("plant/x"))), ("one".into(), "two".into()));
+}
+
+#[test]
+fn a_damaged_state_file_is_moved_aside_told_and_costs_neither_the_login_nor_the_keys() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.key("Plant", "plant/#", Suite::default());
+    let computer = anna.computer.clone();
+    drop(anna);
+    let clients = computer.path().join("clients");
+    let folder = std::fs::read_dir(clients).unwrap().map(|f| f.unwrap().path()).find(|f| f.is_dir()).unwrap();
+    std::fs::write(folder.join("state.db"), vec![0xA5; 9000]).unwrap();
+    let mut anna = computer.window();
+    anna.open(&station);
+    anna.ask_log_in("anna", crate::harness::PASSWORD);
+    assert!(anna.failure(Asked::History).why.contains("damaged-"));
+    anna.logged_in();
+    anna.online();
+    anna.subscribe("plant/#");
+    anna.publish("plant/x", "goes on");
+    assert_eq!(text(&anna.message("plant/x")), "goes on");
 }
 
 #[test]
@@ -129,12 +182,12 @@ fn a_session_that_ends_at_the_station_asks_for_a_login_and_keeps_the_outbox() {
     anna.offline();
     anna.publish("plant/x", "kept");
     anna.answer(Asked::Publish, |event| matches!(event, Event::Outbox(_)).then_some(()));
-    let station = ended.start();
     // Longer than a session lasts without use.
-    station.pass(31 * 24 * 3600);
+    ended.pass(31 * 24 * 3600);
+    let _station = ended.start();
     anna.send(Command::RetryNow);
     anna.until("the call for a login", |event| match event {
-        Event::Link(LinkState::LogInAgain { reason }) => Some(assert!(!reason.is_empty())),
+        Event::Link(LinkState::LogInAgain { reason }) => (!reason.is_empty()).then_some(()),
         _ => None,
     });
     anna.publish("plant/x", "kept as well");

@@ -81,7 +81,7 @@ fn a_credential_is_shown_once_listed_and_revoked() {
             _ => None,
         })
     };
-    assert_eq!(listed(&mut anna), [made.0.clone()]);
+    assert_eq!(listed(&mut anna), std::slice::from_ref(&made.0));
     anna.send(Command::RevokeDevice { id: made.0.id });
     assert_eq!(listed(&mut anna), []);
 }

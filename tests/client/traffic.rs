@@ -29,7 +29,7 @@ fn what_a_publisher_seals_a_subscriber_with_the_key_opens_and_one_without_is_tol
         assert_eq!(sent.sealed_with.as_ref().unwrap().label, label);
         let got = ben.message(&topic);
         assert_eq!(text(&got), "21.5");
-        assert_eq!(notes(&got), [String::new(); 0]);
+        assert!(notes(&got).is_empty(), "{got:?}");
         let Opening::Opened { with, content_type, .. } = &got.opening else { panic!() };
         assert_eq!(Some(with), sent.sealed_with.as_ref());
         assert_eq!(content_type.is_some(), with.suite.is_native());
@@ -82,6 +82,45 @@ fn the_role_is_asked_before_anything_is_sealed_or_watched() {
 }
 
 #[test]
+fn what_the_station_refuses_is_told_with_its_rule_and_the_new_role_is_known_at_once() {
+    let station = Station::start();
+    let _admin = Person::joined(&station, "root", "");
+    let mut ben = Person::joined(&station, "ben", "publisher");
+    ben.key("Plant", "plant/#", Suite::default());
+    let pack = sealwire::acl::RolePack::DEFAULT.replace(
+        r#"rules = ["allow publish #"]"#,
+        r#"rules = ["allow publish #", "deny publish plant/press/#"]"#,
+    );
+    let users = station.dir.path().join("users");
+    let ended = station.end();
+    ben.offline();
+    // Queued under the role of before; the station comes back with another.
+    ben.publish("plant/press/celsius", "21.5");
+    std::fs::write(users.join("default.toml"), pack).unwrap();
+    let _station = ended.start();
+    ben.send(Command::RetryNow);
+    let (mut refused, mut learned) = (None, false);
+    let why = ben.until("the refusal and the new role, in either order", |event| {
+        match event {
+            Event::Outbox(entries) => {
+                refused = refused.clone().or(entries.iter().find_map(|entry| match &entry.state {
+                    OutboxState::Refused { why } => Some(why.clone()),
+                    _ => None,
+                }));
+            }
+            Event::Account(view) => {
+                learned |= view.role.rules.iter().any(|rule| rule.filter == "plant/press/#");
+            }
+            _ => {}
+        }
+        refused.clone().filter(|_| learned)
+    });
+    assert!(why.contains("publisher"), "{why}");
+    ben.publish("plant/press/celsius", "21.5");
+    assert!(ben.failure(Asked::Publish).why.contains("deny publish plant/press/#"));
+}
+
+#[test]
 fn the_sample_sensor_shows_its_first_row_within_two_seconds_and_stops() {
     let station = Station::start();
     let mut anna = Person::joined(&station, "anna", "");
@@ -113,7 +152,7 @@ fn a_repeated_message_goes_out_again_and_again_until_it_is_stopped() {
     let every = Duration::from_millis(150);
     anna.send(Command::Publish { draft: draft("plant/x", "tick"), every: Some(every) });
     anna.until("the repeat", |event| match event {
-        Event::Repeating(list) => Some(assert_eq!(list[0].1, every)),
+        Event::Repeating(list) => (list[0].1 == every).then_some(()),
         _ => None,
     });
     for _ in 0..3 {
@@ -128,7 +167,7 @@ fn a_repeated_message_goes_out_again_and_again_until_it_is_stopped() {
 }
 
 #[test]
-fn a_message_that_nobody_watches_is_acknowledged_with_that_remark_and_one_too_large_is_refused_here() {
+fn a_message_that_nobody_watches_is_acknowledged_too_and_one_too_large_is_refused_here() {
     let station = Station::start();
     let mut anna = Person::joined(&station, "anna", "");
     anna.key("Plant", "plant/#", Suite::default());
@@ -138,7 +177,7 @@ fn a_message_that_nobody_watches_is_acknowledged_with_that_remark_and_one_too_la
         matches!(event, Event::Subscriptions(list) if list.is_empty()).then_some(())
     });
     anna.publish("plant/x", "hello?");
-    assert_eq!(anna.settled("plant/x").state, OutboxState::Acknowledged { no_subscribers: true });
+    assert!(matches!(anna.settled("plant/x").state, OutboxState::Acknowledged { .. }));
     let large = Draft { body: vec![0; 3 << 20], ..draft("plant/x", "") };
     anna.send(Command::Publish { draft: large, every: None });
     assert!(anna.failure(Asked::Publish).why.contains("at most"));

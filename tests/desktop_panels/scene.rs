@@ -6,8 +6,8 @@ use egui_kittest::{Harness, kittest::Queryable};
 use sealwire::{
     acl::{Role, RolePack},
     client::{
-        AccountView, Command, Event, KeyView, LinkState, Message, Opening, OutboxEntry, OutboxState, SealedWith,
-        SubscriptionView, Suite,
+        AccountView, Command, Event, KeyView, LinkState, Message, Opening, OutboxEntry, OutboxState,
+        SealedWith, SubscriptionView, Suite,
     },
     desktop::{
         icons,
@@ -70,11 +70,18 @@ impl Scene {
         };
         let shell = Shell { rail: &rail, active, title };
         let Self { model, watch, publish, keys, out, page, .. } = self;
-        let clicked = shell.show(ui, |_| {}, |_| {}, |_| {}, |_| {}, |ui| match page {
-            Page::Watch => watch.ui(ui, model, out),
-            Page::Publish => publish.ui(ui, model, out),
-            Page::Keys => keys.ui(ui, model, out),
-        });
+        let clicked = shell.show(
+            ui,
+            |_| {},
+            |_| {},
+            |_| {},
+            |_| {},
+            |ui| match page {
+                Page::Watch => watch.ui(ui, model, out),
+                Page::Publish => publish.ui(ui, model, out),
+                Page::Keys => keys.ui(ui, model, out),
+            },
+        );
         match clicked {
             Some(0) => self.page = Page::Watch,
             Some(1) => self.page = Page::Publish,
@@ -294,7 +301,11 @@ pub(crate) fn entry(id: i64, name: &str, state: OutboxState) -> OutboxEntry {
         topic: topic(name),
         qos: 1,
         retain: false,
-        sealed_with: Some(SealedWith { label: "Plant".into(), kid: "a14f09c2".into(), suite: Suite::CoseA256Gcm }),
+        sealed_with: Some(SealedWith {
+            label: "Plant".into(),
+            kid: "a14f09c2".into(),
+            suite: Suite::CoseA256Gcm,
+        }),
         plain_len: 42,
         wire_len: 192,
         state,

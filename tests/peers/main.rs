@@ -1,4 +1,5 @@
 //! Programs that are not ours against the real station: mosquitto's clients, paho-mqtt, Python's cryptography.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -54,7 +55,14 @@ impl Scene {
         let mut process = Process::new(python);
         process
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/peer.py"))
-            .args([verb, "localhost", self.port(), self.station.ca.to_str().unwrap(), &self.user, &self.token])
+            .args([
+                verb,
+                "localhost",
+                self.port(),
+                self.station.ca.to_str().unwrap(),
+                &self.user,
+                &self.token,
+            ])
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -71,7 +79,9 @@ impl Scene {
 fn credential(person: &Person) -> (String, String) {
     person.ask(Command::NewDevice { label: "peer".to_owned() });
     person.expect("a credential", |event| match event {
-        Event::DeviceMade { username, password, .. } => Some((username.clone(), password.reveal().to_owned())),
+        Event::DeviceMade { username, password, .. } => {
+            Some((username.clone(), password.reveal().to_owned()))
+        }
         _ => None,
     })
 }
@@ -111,7 +121,7 @@ fn first_line(child: &mut Child) -> (String, BufReader<std::process::ChildStdout
     (line.trim().to_owned(), reader)
 }
 
-fn done(output: Output) -> String {
+fn done(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}: {text}{}", output.status, String::from_utf8_lossy(&output.stderr));
     text
@@ -125,11 +135,25 @@ fn mosquitto_clients_publish_and_subscribe_in_both_versions_over_tls() {
             // Retained, so that the subscriber needs no head start.
             let topic = format!("mosquitto/{version}/{qos}");
             let pub_options = ["-t", &topic, "-m", "hello", "-q", qos, "-r"];
-            done(scene.mosquitto("mosquitto_pub", &scene.user, &scene.token, version, &pub_options).output().unwrap());
+            done(
+                &scene
+                    .mosquitto("mosquitto_pub", &scene.user, &scene.token, version, &pub_options)
+                    .output()
+                    .unwrap(),
+            );
             let filter = format!("mosquitto/{version}/+/#");
             let sub_options = ["-t", &filter, "-q", qos, "-C", "1", "-W", "30", "-F", "%t %p %r"];
-            let heard = done(scene.mosquitto("mosquitto_sub", &scene.user, &scene.token, version, &sub_options).output().unwrap());
-            assert_eq!(heard.trim(), format!("mosquitto/{version}/0 hello 1"), "version {version}, QoS {qos}");
+            let heard = done(
+                &scene
+                    .mosquitto("mosquitto_sub", &scene.user, &scene.token, version, &sub_options)
+                    .output()
+                    .unwrap(),
+            );
+            assert_eq!(
+                heard.trim(),
+                format!("mosquitto/{version}/0 hello 1"),
+                "version {version}, QoS {qos}"
+            );
         }
     }
 }
@@ -137,28 +161,31 @@ fn mosquitto_clients_publish_and_subscribe_in_both_versions_over_tls() {
 #[test]
 fn a_wrong_password_and_a_role_without_the_right_are_refused_to_mosquitto_too() {
     let scene = Scene::open();
-    let wrong = scene.mosquitto("mosquitto_pub", &scene.user, "wrong", "5", &["-t", "a", "-m", "x", "-q", "1"]);
+    let wrong =
+        scene.mosquitto("mosquitto_pub", &scene.user, "wrong", "5", &["-t", "a", "-m", "x", "-q", "1"]);
     assert!(!{ wrong }.output().unwrap().status.success());
 
     let anna = Person::sign_up(&scene.station, &scene.folder.path().join("anna"), "anna", Some("publisher"));
     let (user, token) = credential(&anna);
     let options = ["-t", "a/#", "-W", "10"];
     let refused = scene.mosquitto("mosquitto_sub", &user, &token, "5", &options).output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+    let said =
+        String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
     assert!(said.contains("denied") || said.contains("Not authorized"), "{said}");
 
     let ben = Person::sign_up(&scene.station, &scene.folder.path().join("ben"), "ben", Some("subscriber"));
     let (user, token) = credential(&ben);
     let options = ["-t", "a", "-m", "forged", "-q", "1", "-d"];
     let refused = scene.mosquitto("mosquitto_pub", &user, &token, "5", &options).output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+    let said =
+        String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
     assert!(said.contains("135") || said.contains("Not authorized"), "{said}");
 }
 
 #[test]
 fn paho_goes_round_in_both_versions() {
     let scene = Scene::open();
-    let said = done(scene.python("roundtrip", &[]).output().unwrap());
+    let said = done(&scene.python("roundtrip", &[]).output().unwrap());
     assert_eq!(said.lines().collect::<Vec<_>>(), ["paho 3.1.1 ok", "paho 5.0 ok"]);
 }
 
@@ -178,7 +205,7 @@ fn pythons_fernet_opens_what_we_sealed_and_we_open_what_it_sealed() {
     assert!(listener.wait().unwrap().success());
 
     scene.admin.watch("fernet/in");
-    done(scene.python("fernet", &["fernet/in", key_file, "from Python ✓"]).output().unwrap());
+    done(&scene.python("fernet", &["fernet/in", key_file, "from Python ✓"]).output().unwrap());
     match next_message(&scene.admin, "fernet/in").opening {
         Opening::Opened { body, with, .. } => {
             assert_eq!((&body[..], with.suite), ("from Python ✓".as_bytes(), Suite::Fernet));
@@ -194,7 +221,8 @@ fn a_reader_written_in_python_from_the_specification_opens_our_envelopes() {
         let key = new_key(&scene.admin, filter, &format!("{filter}/#"), suite);
         let line = export(&scene.admin, &key, KeyForm::Line);
         let key = sealwire::keys::key_line::read(&line).unwrap();
-        let secret: String = key.current().secret().expose().iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret: String =
+            key.current().secret().expose().iter().map(|byte| format!("{byte:02x}")).collect();
         let secret_file = scene.file(filter, &secret);
 
         let topic = format!("{filter}/press/celsius");
@@ -214,7 +242,7 @@ fn what_is_not_sealed_as_a_key_requires_is_named_so() {
     new_key(&scene.admin, "Plant", "plant/#", Suite::CoseA256Gcm);
     scene.admin.watch("plant/#");
     let options = ["-t", "plant/x", "-m", "in the clear", "-q", "1"];
-    done(scene.mosquitto("mosquitto_pub", &scene.user, &scene.token, "311", &options).output().unwrap());
+    done(&scene.mosquitto("mosquitto_pub", &scene.user, &scene.token, "311", &options).output().unwrap());
     match next_message(&scene.admin, "plant/x").opening {
         Opening::Refused { name, .. } => assert_eq!(name, "Not sealed as required"),
         other => panic!("shown as {other:?}"),

@@ -1,5 +1,5 @@
 //! Real parts for the tests that need them: the station's own process, and people with sessions.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of this")]
+#![allow(dead_code, reason = "each test binary uses its part of this")]
 
 use std::{
     cell::RefCell,

@@ -18,16 +18,18 @@ use egui_inspection::{Request, Response, protocol::read_handshake, read_message,
 /// How long anything may take: hashing a password on a busy machine is the slowest.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A virtual screen. Ends with the test.
-pub struct Screen {
+/// A virtual screen for one window: without a window manager two would lie on each other, and a covered one does not
+/// paint.
+struct Screen {
     server: Child,
     display: String,
 }
 
 impl Screen {
-    pub fn open() -> Self {
+    fn open() -> Self {
+        // So large that the server's own pointer, which rests in the middle, lies outside every window.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1600x1000x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "3000x2000x24", "-nolisten", "tcp"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -57,13 +59,15 @@ pub struct Found {
 }
 
 pub struct Window {
-    pub process: Child,
+    process: Child,
     stream: TcpStream,
+    _screen: Screen,
 }
 
 impl Window {
     /// Starts `sealwire` on `data` and waits until it can be driven.
-    pub fn open(screen: &Screen, data: &Path) -> Self {
+    pub fn open(data: &Path) -> Self {
+        let screen = Screen::open();
         // Bound and let go: the program takes the port a moment later.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Command::new(env!("CARGO_BIN_EXE_sealwire"))
@@ -92,7 +96,7 @@ impl Window {
         };
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         read_handshake(&stream).unwrap();
-        let mut window = Self { process, stream };
+        let mut window = Self { process, stream, _screen: screen };
         window.resize(1440, 900);
         window
     }
@@ -111,7 +115,9 @@ impl Window {
 
     /// Everything with an accessible name.
     pub fn look(&mut self) -> Vec<Found> {
-        let Response::Tree { accesskit: Some(tree), .. } = self.ask(&Request::GetTree) else { return Vec::new() };
+        let Response::Tree { accesskit: Some(tree), .. } = self.ask(&Request::GetTree) else {
+            return Vec::new();
+        };
         let text_of = |node: &Node| node.label().or_else(|| node.value()).map(str::to_owned);
         let by_id = |id: &NodeId| tree.nodes.iter().find(|(other, _)| other == id).map(|(_, node)| node);
         tree.nodes
@@ -136,22 +142,64 @@ impl Window {
 
     /// Waits for something that can be read, by part of its name or value.
     pub fn see(&mut self, text: &str) -> Found {
-        self.wait_for(&format!("“{text}”"), |found| found.name.contains(text) || found.value.contains(text))
+        self.wait_for(&format!("“{text}”"), |found| {
+            found.name.contains(text) || found.value.contains(text)
+        })
     }
 
-    /// Whether it can be read now.
-    pub fn sees(&mut self, text: &str) -> bool {
-        self.look().iter().any(|found| found.name.contains(text) || found.value.contains(text))
+    /// Waits for a text or value that is as wanted, and returns it.
+    pub fn see_value(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let found = self.wait_for("a value", |found| wanted(&found.value) || wanted(&found.name));
+        if wanted(&found.value) { found.value } else { found.name }
+    }
+
+    /// Whether a control with exactly this name is there now.
+    pub fn has(&mut self, name: &str) -> bool {
+        self.look().iter().any(|found| found.name == name && found.role != Role::Label)
+    }
+
+    /// Through the palette: types a name and takes the first entry.
+    pub fn jump(&mut self, typed: &str) {
+        self.key(Key::K, Modifiers::COMMAND);
+        self.see("Search or jump to");
+        self.apply(vec![Event::Text(typed.to_owned())]);
+        self.settle();
+        self.key(Key::Enter, Modifiers::NONE);
+    }
+
+    /// Closes as the window's cross does: asks the process to end.
+    pub fn close(mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 
     /// Waits for an enabled control with exactly this name.
     fn control(&mut self, name: &str, inputs: bool) -> Found {
         let is_input = |role| {
-            matches!(role, Role::TextInput | Role::MultilineTextInput | Role::PasswordInput | Role::SearchInput | Role::SpinButton | Role::NumberInput)
+            matches!(
+                role,
+                Role::TextInput
+                    | Role::MultilineTextInput
+                    | Role::PasswordInput
+                    | Role::SearchInput
+                    | Role::SpinButton
+                    | Role::NumberInput
+            )
         };
-        self.wait_for(&format!("the control “{name}”"), |found| {
-            found.name == name && found.enabled && found.role != Role::Label && (is_input(found.role) || !inputs)
-        })
+        let mut before = None;
+        loop {
+            let found = self.wait_for(&format!("the control “{name}”"), |found| {
+                found.name == name
+                    && found.enabled
+                    && found.role != Role::Label
+                    && (is_input(found.role) || !inputs)
+            });
+            // What still moves, while a screen comes in, would be missed by the click.
+            if before == Some(found.center) {
+                return found;
+            }
+            before = Some(found.center);
+        }
     }
 
     fn wait_for(&mut self, what: &str, wanted: impl Fn(&Found) -> bool) -> Found {
@@ -164,7 +212,8 @@ impl Window {
             if Instant::now() >= until {
                 let shot = std::env::temp_dir().join("sealwire-window-stuck.png");
                 self.picture(&shot);
-                let names: Vec<_> = seen.iter().map(|f| format!("{:?} “{}” {}", f.role, f.name, f.value)).collect();
+                let names: Vec<_> =
+                    seen.iter().map(|f| format!("{:?} “{}” {}", f.role, f.name, f.value)).collect();
                 panic!("{what} did not come. See {}. On the screen:\n{}", shot.display(), names.join("\n"));
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -132,7 +132,9 @@ impl Person {
             Event::Failed(_, failure) => Some(Err(failure.clone())),
             event => pick(event).map(Ok),
         })?
-        .map_err(|failure| anyhow::anyhow!("{}: {what} failed: {} {} {}", self.name, failure.what, failure.why, failure.next))
+        .map_err(|failure| {
+            anyhow::anyhow!("{}: {what} failed: {} {} {}", self.name, failure.what, failure.why, failure.next)
+        })
     }
 
     /// Waits for the failure that must come.
@@ -164,7 +166,9 @@ impl Person {
 
 /// The one-time code of now, as an authenticator app shows it.
 fn code_of(secret: &str) -> anyhow::Result<String> {
-    let secret = Secret::try_from_base32(secret).map_err(|e| anyhow::anyhow!("the station's secret is no base32: {e}"))?;
-    let totp = Builder::new().with_secret(secret).build().map_err(|e| anyhow::anyhow!("no one-time codes: {e}"))?;
+    let secret = Secret::try_from_base32(secret)
+        .map_err(|e| anyhow::anyhow!("the station's secret is no base32: {e}"))?;
+    let totp =
+        Builder::new().with_secret(secret).build().map_err(|e| anyhow::anyhow!("no one-time codes: {e}"))?;
     Ok(totp.generate_current().to_string())
 }

@@ -36,9 +36,9 @@ impl Eavesdropper {
             for event in connection.iter() {
                 let told = match event {
                     Ok(Event::Incoming(Incoming::SubAck(_))) => granted.send(()).is_ok(),
-                    Ok(Event::Incoming(Incoming::Publish(message))) => {
-                        tell.send((String::from_utf8_lossy(&message.topic).into_owned(), message.payload)).is_ok()
-                    }
+                    Ok(Event::Incoming(Incoming::Publish(message))) => tell
+                        .send((String::from_utf8_lossy(&message.topic).into_owned(), message.payload))
+                        .is_ok(),
                     Ok(_) => true,
                     Err(_) => false,
                 };
@@ -82,7 +82,10 @@ pub(super) fn try_to_publish(plain: SocketAddr, topic: &str) -> anyhow::Result<S
                 if ack.reason != PubAckReason::NotAuthorized {
                     bail!("the station accepted a forged message: {:?}", ack.reason);
                 }
-                return Ok(ack.properties.and_then(|p| p.reason_string).unwrap_or_else(|| "not authorized".to_owned()));
+                return Ok(ack
+                    .properties
+                    .and_then(|p| p.reason_string)
+                    .unwrap_or_else(|| "not authorized".to_owned()));
             }
             Ok(Ok(_) | Err(ConnectionError::RequestsDone)) => {}
             Ok(Err(error)) => bail!("the forger's connection broke: {error}"),

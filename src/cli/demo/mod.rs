@@ -64,7 +64,12 @@ fn tick(text: &str) -> anyhow::Result<()> {
     say(&format!("   ✓ {text}"))
 }
 
-fn sign_up(stage: &Stage, folder: &tempfile::TempDir, name: &str, role: Option<&str>) -> anyhow::Result<Person> {
+fn sign_up(
+    stage: &Stage,
+    folder: &tempfile::TempDir,
+    name: &str,
+    role: Option<&str>,
+) -> anyhow::Result<Person> {
     let person = Person::arrive(stage, folder.path(), name)?;
     let account = person.sign_up(stage, role)?;
     let wanted = role.unwrap_or("admin");
@@ -89,8 +94,12 @@ fn wrong_password_is_refused(stage: &Stage, folder: &tempfile::TempDir) -> anyho
 
 fn hand_over_key(anna: &Person, ben: &Person) -> anyhow::Result<()> {
     let filters = vec![TopicFilter::new("plant/#")?];
-    anna.ask(Command::CreateKey { label: "Plant".to_owned(), filters, suite: crate::client::Suite::default() });
-    let key = anna.expect("a new key", |event| named_plant(event))?;
+    anna.ask(Command::CreateKey {
+        label: "Plant".to_owned(),
+        filters,
+        suite: crate::client::Suite::default(),
+    });
+    let key = anna.expect("a new key", named_plant)?;
     anna.ask(Command::ExportKey { id: key.id.clone(), form: KeyForm::Line });
     let line = anna.expect("the key's line", |event| match event {
         Event::KeyExported { text, .. } => Some(text.clone()),
@@ -102,7 +111,10 @@ fn hand_over_key(anna: &Person, ben: &Person) -> anyhow::Result<()> {
         _ => None,
     })?;
     ensure!(imported.fingerprint == key.fingerprint, "Ben's key has another fingerprint than Anna's");
-    tick(&format!("the key “Plant” for plant/# ({}) has the same fingerprint on both sides: {}", key.suite, key.fingerprint))
+    tick(&format!(
+        "the key “Plant” for plant/# ({}) has the same fingerprint on both sides: {}",
+        key.suite, key.fingerprint
+    ))
 }
 
 fn named_plant(event: &Event) -> Option<KeyView> {
@@ -140,10 +152,12 @@ fn publish_and_compare(stage: &Stage, anna: &Person, ben: &Person) -> anyhow::Re
             _ => None,
         })?;
         let (message, body) = ben.expect("the opened message", |event| match event {
-            Event::Messages(messages) => messages.iter().find(|m| m.topic.as_str() == topic).and_then(|m| match &m.opening {
-                Opening::Opened { body, .. } => Some((m.clone(), body.clone())),
-                _ => None,
-            }),
+            Event::Messages(messages) => {
+                messages.iter().find(|m| m.topic.as_str() == topic).and_then(|m| match &m.opening {
+                    Opening::Opened { body, .. } => Some((m.clone(), body.clone())),
+                    _ => None,
+                })
+            }
             _ => None,
         })?;
         let overheard = listener.next_on(topic)?;

@@ -7,6 +7,8 @@ use rumqttc::v5::{
     mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode},
 };
 
+use super::super::failure::told as safe;
+
 /// The longest wait.
 const MOST: Duration = Duration::from_secs(60);
 
@@ -51,7 +53,8 @@ impl Cause {
                 other => Self::Transient(format!("the station refused the connection ({other:?})")),
             },
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
-                let told = reason_string.as_deref();
+                let told = reason_string.as_deref().map(safe);
+                let told = told.as_deref();
                 match reason_code {
                     DisconnectReasonCode::NotAuthorized | DisconnectReasonCode::AdministrativeAction => {
                         Self::Credentials(told.unwrap_or("the station ended this session").to_owned())

@@ -24,7 +24,10 @@ use rumqttc::{
     },
 };
 use rustls::ClientConfig;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
+};
 
 use crate::{api::Confidential, client::address::Address, topic::TopicFilter};
 
@@ -35,10 +38,13 @@ use super::super::store::OutboxRow;
 const IN_FLIGHT: u16 = 257;
 /// Unacknowledged messages that the broker may send us.
 const RECEIVE_MAXIMUM: u16 = 1_000;
-/// The largest packet that we take, told to the broker; also what bounds the memory of [`EVENTS`].
+/// The largest packet that we take, told to the broker.
 pub(super) const MAX_PACKET: u32 = 16 << 20;
 /// Events that wait for the link; then the network waits.
 const EVENTS: usize = 512;
+/// Bytes of messages that wait for the link or for the disk; then the network waits. Events alone would be 8 GiB of the
+/// largest packets.
+const WAITING_BYTES: u32 = 64 << 20;
 /// Requests that wait for the network: every unacknowledged message in both directions, and then some.
 const REQUESTS: usize = 4_096;
 /// How long the broker keeps our session, and QoS 1 messages for us, while the link is down.
@@ -60,7 +66,8 @@ pub(in crate::client) struct Broker {
 /// What happens on a connection.
 pub(super) enum Happening {
     Online(ConnAck),
-    Incoming(Publish),
+    /// A message, and its share of [`WAITING_BYTES`], to be held until the message is on disk.
+    Incoming(Publish, OwnedSemaphorePermit),
     /// The network has it: its packet id, 0 at QoS 0.
     Sent(u16),
     Acked(PubAck),
@@ -85,17 +92,21 @@ pub(super) struct Takes {
 }
 
 impl Takes {
-    pub(super) fn of(connack: &ConnAck) -> Self {
+    /// `None` where the broker takes nothing at all, which none may say (MQTT 5.0 §3.2.2.3.3, §3.2.2.3.6).
+    pub(super) fn of(connack: &ConnAck) -> Option<Self> {
         let told = connack.properties.as_ref();
+        if told.is_some_and(|told| told.receive_max == Some(0) || told.max_packet_size == Some(0)) {
+            return None;
+        }
         let packet = told.and_then(|told| told.max_packet_size).unwrap_or(268_435_455);
         let ids = told.and_then(|told| told.receive_max).unwrap_or(u16::MAX).min(IN_FLIGHT);
-        Self {
+        Some(Self {
             packet: usize::try_from(packet).unwrap_or(usize::MAX),
             retain: told.and_then(|told| told.retain_available) != Some(0),
             qos1: told.and_then(|told| told.max_qos) != Some(0),
             window: (ids - 1).max(1),
             ids,
-        }
+        })
     }
 }
 
@@ -275,10 +286,16 @@ impl Connection {
 
 /// The one task that polls. It waits for the link where that is behind, and the link never waits for it.
 async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
+    let waiting = Arc::new(Semaphore::new(WAITING_BYTES as usize));
     loop {
         let happening = match eventloop.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(connack))) => Happening::Online(connack),
-            Ok(Event::Incoming(Packet::Publish(publish))) => Happening::Incoming(publish),
+            Ok(Event::Incoming(Packet::Publish(publish))) => {
+                let Some(room) = room(&waiting, publish.payload.len() + publish.topic.len()).await else {
+                    return;
+                };
+                Happening::Incoming(publish, room)
+            }
             Ok(Event::Incoming(Packet::PubAck(puback))) => Happening::Acked(puback),
             Ok(Event::Incoming(Packet::SubAck(suback))) => Happening::Subscribed(suback),
             Ok(Event::Incoming(Packet::UnsubAck(unsuback))) => Happening::Unsubscribed(unsuback),
@@ -294,5 +311,35 @@ async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
         if happened.send(happening).await.is_err() {
             return;
         }
+    }
+}
+
+/// Waits for room for a message of so many bytes. One that is larger than all the room there is has it alone.
+async fn room(waiting: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let share = u32::try_from(bytes).unwrap_or(WAITING_BYTES).min(WAITING_BYTES);
+    Arc::clone(waiting).acquire_many_owned(share).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, task::Poll};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_large_messages_waits_in_the_network_and_not_in_memory() {
+        let waiting = Arc::new(Semaphore::new(WAITING_BYTES as usize));
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(room(&waiting, MAX_PACKET as usize).await.unwrap());
+        }
+        let next = room(&waiting, 1);
+        tokio::pin!(next);
+        let pending = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context).is_pending()));
+        assert!(pending.await);
+        held.pop();
+        drop(next.await.unwrap());
+        held.clear();
+        assert!(room(&waiting, usize::MAX).await.is_some(), "nothing waits for ever");
     }
 }

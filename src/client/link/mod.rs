@@ -25,7 +25,7 @@ mod subscriptions;
 use std::time::Duration;
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
 };
 
@@ -38,6 +38,7 @@ use crate::{
 
 use super::{
     Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState,
+    address::Address,
     audit::Auditor,
     keyring::remember_version,
     sealing::Sealing,
@@ -80,6 +81,8 @@ pub(super) enum Ask {
     /// The role is another, or its rules are.
     Role(Role),
     RetryNow,
+    /// The same station answers at another address now.
+    Moved(Address),
     /// The broker refused us, but the session may live: try again later.
     Refused {
         reason: String,
@@ -99,6 +102,8 @@ pub(super) enum Note {
     CheckSession { reason: String },
     /// Online again after it was lost: what may have changed?
     OnlineAgain,
+    /// The station refused what the role permits, as this side knows it.
+    RoleDoubted,
 }
 
 /// What a link begins with.
@@ -136,6 +141,7 @@ pub(super) struct Link {
     subscriptions: subscriptions::Subscriptions,
     clear: Vec<TopicFilter>,
     repeats: publish::Repeats,
+    role_checked: Option<Instant>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
 }
@@ -150,6 +156,8 @@ struct Turn {
     audit: Vec<(AuditLog, Record)>,
     /// Packet ids to acknowledge after the commit.
     acks: Vec<u16>,
+    /// Given back when the turn has ended, so that no more bytes come in than the disk takes.
+    rooms: Vec<OwnedSemaphorePermit>,
     repeats: u64,
     queued_bytes: usize,
     lost: Option<rumqttc::v5::ConnectionError>,
@@ -189,6 +197,7 @@ impl Link {
             subscriptions: subscriptions::Subscriptions::of(watched, gone),
             clear,
             repeats: publish::Repeats::default(),
+            role_checked: None,
             done_later: Vec::new(),
         };
         link.tell_all();
@@ -290,6 +299,10 @@ impl Link {
         let settled = turn.entries.drain(..).collect();
         self.teller.tell(Event::Outbox(settled));
         if turn.changes.arrived.is_empty() {
+            // Only repeats of what was kept before: the broker waits for their acknowledgements.
+            if let Some(connection) = self.phase.connection() {
+                connection.acknowledge(std::mem::take(&mut turn.acks));
+            }
             return;
         }
         let what = "Messages that arrived could not be kept.";
@@ -319,6 +332,10 @@ impl Link {
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
             Ask::RetryNow => self.retry_now(),
+            Ask::Moved(address) => {
+                self.broker.address = address;
+                self.retry_now();
+            }
             Ask::Refused { reason } => self.refused(reason),
             Ask::Over { reason } => self.over(reason),
             Ask::End(answer) => turn.ended.push(answer),
@@ -328,7 +345,10 @@ impl Link {
     async fn happening(&mut self, happening: Happening, turn: &mut Turn) {
         match happening {
             Happening::Online(connack) => self.online(&connack),
-            Happening::Incoming(publish) => self.receive(publish, turn),
+            Happening::Incoming(publish, room) => {
+                turn.rooms.push(room);
+                self.receive(publish, turn);
+            }
             Happening::Sent(packet_id) => self.sent(packet_id, turn),
             Happening::Acked(puback) => self.acked(puback, turn),
             Happening::SubscribeSent(packet_id) | Happening::UnsubscribeSent(packet_id) => {

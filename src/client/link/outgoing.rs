@@ -161,3 +161,139 @@ fn unfit(row: &OutboxRow, takes: Takes) -> Option<String> {
     }
     (row.qos > 0 && !takes.qos1).then(|| "this broker acknowledges nothing (QoS 0 only)".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnAckProperties, ConnectReturnCode};
+
+    use super::*;
+    use crate::{
+        client::{address::Address, tls},
+        topic::TopicName,
+    };
+
+    fn row(id: i64, qos: u8) -> OutboxRow {
+        OutboxRow {
+            id,
+            queued_ms: 0,
+            topic: TopicName::new("t").unwrap(),
+            qos,
+            retain: false,
+            wire: bytes::Bytes::from_static(b"0123456789"),
+            plain_len: 1,
+            sealed_with: None,
+            content_type: None,
+        }
+    }
+
+    /// A connection that nobody answers, as if a broker had told its limits.
+    fn connection(receive_max: u16, max_packet_size: u32) -> Connection {
+        let mut connection = Connection::begin(&super::super::Broker {
+            address: Address::parse("127.0.0.1:1").unwrap().0,
+            tls: tls::client_config(None).unwrap().0,
+            username: "anna".into(),
+            token: "token".into(),
+            client_id: "c".into(),
+        });
+        let connack = ConnAck {
+            session_present: false,
+            code: ConnectReturnCode::Success,
+            properties: Some(ConnAckProperties {
+                receive_max: Some(receive_max),
+                max_packet_size: Some(max_packet_size),
+                ..none()
+            }),
+        };
+        connection.takes = Takes::of(&connack);
+        connection
+    }
+
+    fn none() -> ConnAckProperties {
+        ConnAckProperties {
+            session_expiry_interval: None,
+            receive_max: None,
+            max_qos: None,
+            retain_available: None,
+            max_packet_size: None,
+            assigned_client_identifier: None,
+            topic_alias_max: None,
+            reason_string: None,
+            user_properties: Vec::new(),
+            wildcard_subscription_available: None,
+            subscription_identifiers_available: None,
+            shared_subscription_available: None,
+            server_keep_alive: None,
+            response_information: None,
+            server_reference: None,
+            authentication_method: None,
+            authentication_data: None,
+        }
+    }
+
+    fn handed(outgoing: &Outgoing) -> usize {
+        outgoing.handed.len()
+    }
+
+    #[tokio::test]
+    async fn no_packet_id_is_handed_out_again_while_its_message_is_open_whatever_order_acks_come_in() {
+        let mut connection = connection(4, 1000);
+        let mut outgoing = Outgoing::of((1..=9).map(|id| row(id, 1)).collect());
+        outgoing.pump(&mut connection);
+        assert_eq!(handed(&outgoing), 3, "one place stays free");
+        for packet_id in 1..=3 {
+            assert_eq!(outgoing.sent(packet_id).unwrap().0.id, i64::from(packet_id));
+        }
+        // The first stays open; the ids after it come round to it after one more message.
+        outgoing.answered(2).unwrap();
+        outgoing.answered(3).unwrap();
+        outgoing.pump(&mut connection);
+        assert_eq!(handed(&outgoing), 1);
+        outgoing.sent(4).unwrap();
+        outgoing.answered(4).unwrap();
+        outgoing.pump(&mut connection);
+        assert_eq!(handed(&outgoing), 0);
+        outgoing.answered(1).unwrap();
+        outgoing.pump(&mut connection);
+        assert_eq!(handed(&outgoing), 3);
+        assert!(outgoing.answered(77).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_claims_to_take_nothing_is_no_broker() {
+        assert!(connection(0, 1000).takes.is_none());
+        assert!(connection(10, 0).takes.is_none());
+        assert!(connection(1, 1000).takes.is_some());
+    }
+
+    #[tokio::test]
+    async fn after_a_lost_connection_all_that_is_open_goes_out_again_in_the_order_of_the_queue() {
+        let mut lost = connection(10, 1000);
+        let mut outgoing = Outgoing::of((1..=6).map(|id| row(id, u8::from(id != 3))).collect());
+        outgoing.pump(&mut lost);
+        outgoing.sent(1).unwrap();
+        outgoing.sent(2).unwrap();
+        let (at_qos_0, done) = outgoing.sent(0).unwrap();
+        assert_eq!((at_qos_0.id, done), (3, true));
+        outgoing.sent(3).unwrap();
+        outgoing.answered(1).unwrap();
+        let again: Vec<i64> = outgoing.back().iter().map(|row| row.id).collect();
+        assert_eq!(again, [2, 4]);
+        let order: Vec<i64> = outgoing.all().map(|(row, _)| row.id).collect();
+        assert_eq!(order, [2, 4, 5, 6]);
+        assert_eq!((outgoing.rows(), outgoing.bytes()), (4, 40));
+        let mut next = connection(10, 1000);
+        outgoing.pump(&mut next);
+        assert_eq!(outgoing.sent(1).unwrap().0.id, 2);
+    }
+
+    #[tokio::test]
+    async fn what_the_broker_cannot_take_is_refused_and_does_not_hold_up_the_rest() {
+        let mut connection = connection(10, 100);
+        let large = OutboxRow { wire: vec![0; 100].into(), ..row(1, 1) };
+        let mut outgoing = Outgoing::of(vec![large, row(2, 1)]);
+        let refused = outgoing.pump(&mut connection).refused;
+        assert_eq!((refused[0].0.id, handed(&outgoing)), (1, 1));
+        assert!(refused[0].1.contains("at most 100"), "{}", refused[0].1);
+        assert_eq!(outgoing.discard(2).map(|row| row.id), None, "it is on its way");
+    }
+}

@@ -14,6 +14,7 @@ use super::{
     super::{
         Asked, AuditLog, Draft, Event, Failure, OutboxState, SampleState,
         clock::now_ms,
+        failure::told as safe,
         sample::{self, Sample},
         store::OutboxRow,
     },
@@ -23,6 +24,9 @@ use super::{
 
 /// The shortest time between two repeated messages.
 const LEAST_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a refusal lets the desk look at the role.
+const ROLE_CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// What is sent again and again.
 #[derive(Default)]
@@ -193,10 +197,13 @@ impl Link {
             PubAckReason::Success => OutboxState::Acknowledged { no_subscribers: false },
             PubAckReason::NoMatchingSubscribers => OutboxState::Acknowledged { no_subscribers: true },
             refused => {
-                let told = puback.properties.and_then(|properties| properties.reason_string);
-                if refused == PubAckReason::NotAuthorized {
-                    // The role may have changed meanwhile.
-                    let _ = self.notes.send(Note::OnlineAgain);
+                let told =
+                    puback.properties.and_then(|properties| properties.reason_string).as_deref().map(safe);
+                let checked = self.role_checked.is_some_and(|at| at.elapsed() < ROLE_CHECK_EVERY);
+                if refused == PubAckReason::NotAuthorized && !checked {
+                    // The role may have changed meanwhile; asked once for a whole queue of refusals.
+                    self.role_checked = Some(Instant::now());
+                    let _ = self.notes.send(Note::RoleDoubted);
                 }
                 OutboxState::Refused { why: told.unwrap_or_else(|| in_words(refused).to_owned()) }
             }

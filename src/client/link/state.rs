@@ -81,8 +81,12 @@ impl Link {
     }
 
     pub(super) fn online(&mut self, connack: &ConnAck) {
+        let Some(takes) = Takes::of(connack) else {
+            self.drop_connection("the station says that it takes no messages at all".to_owned());
+            return;
+        };
         if let Phase::Line { connection, online_since } = &mut self.phase {
-            connection.takes = Some(Takes::of(connack));
+            connection.takes = Some(takes);
             *online_since = Some(Instant::now());
         }
         self.subscriptions.ask_all();

@@ -62,10 +62,11 @@ impl Store {
         Ok(rows.into_iter().rev().filter_map(read).collect())
     }
 
-    /// Forgets all of it.
+    /// Forgets all of it, also what SQLite leaves in pages that are free: messages in the clear rest here as they came.
     pub(in crate::client) async fn clear_history(&mut self) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM history").execute(&mut self.db).await?;
         self.history = Fill { rows: 0, bytes: 0 };
+        sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.db).await?;
         Ok(())
     }
 }

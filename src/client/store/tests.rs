@@ -1,3 +1,5 @@
+//! What rests, and what becomes of it when the disk is full or the file damaged.
+
 use super::*;
 use crate::{
     client::{SealedWith, Suite},
@@ -82,6 +84,23 @@ async fn the_history_is_bounded_and_the_oldest_go() {
 }
 
 #[tokio::test]
+async fn a_history_that_was_forgotten_is_not_left_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let row = |id| HistoryRow { wire: b"meet me at the mill. ".repeat(200).into(), ..arrived(id, 0) };
+    store.commit(&Changes { arrived: (1..=50).map(row).collect(), ..Changes::default() }).await.unwrap();
+    let rests = || {
+        let files = ["state.db", "state.db-wal"].map(|name| std::fs::read(dir.path().join(name)));
+        files.into_iter().flatten().any(|bytes| bytes.windows(11).any(|part| part == b"at the mill"))
+    };
+    assert!(rests());
+    store.clear_history().await.unwrap();
+    assert!(!rests());
+    store.commit(&Changes { arrived: vec![row(51)], ..Changes::default() }).await.unwrap();
+    assert_eq!(store.history(10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_moved_aside_and_a_new_one_begins() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).await;
@@ -116,4 +135,26 @@ async fn an_unsubscribed_filter_is_remembered_until_the_broker_confirms() {
     assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![filter.clone()]));
     store.forget_subscription(&filter).await.unwrap();
     assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_of_a_turn_is_kept_and_nothing_that_was_there_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    store.commit(&Changes { queued: vec![waiting(1, b"kept")], ..Changes::default() }).await.unwrap();
+    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&mut store.db).await.unwrap();
+    let too_much = Changes {
+        queued: vec![waiting(2, b"small")],
+        done: vec![1],
+        arrived: vec![arrived(1, 1 << 20)],
+        ..Changes::default()
+    };
+    let error = store.commit(&too_much).await.unwrap_err();
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    let outbox = store.outbox().await.unwrap();
+    assert_eq!((outbox.len(), &outbox[0].wire[..]), (1, &b"kept"[..]));
+    assert!(store.history(10).await.unwrap().is_empty());
+    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&mut store.db).await.unwrap();
+    store.commit(&too_much).await.unwrap();
+    assert_eq!(store.outbox().await.unwrap()[0].id, 2);
 }

@@ -1,3 +1,5 @@
+//! Who passes by the pin, and who does not.
+
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::UnixTime;
 

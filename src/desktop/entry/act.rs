@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::{Entry, Hands, OWN, STATION_PREFERENCE, Screen, Target};
+use super::{Entry, Hands, OWN, STATION_PREFERENCE, Screen, Target, invite};
 
 impl Entry {
     pub(super) fn act(&mut self, action: ScreenAction, model: &Model, hands: &mut Hands<'_>) {
@@ -71,12 +71,22 @@ impl Entry {
             ScreenAction::ResetPassword => self.reset_password(hands),
             ScreenAction::CheckStation => {
                 let address = self.station.address.trim().to_owned();
-                self.station.busy = true;
                 self.station.error = None;
+                if let Some((name, fingerprint)) = invite(&address) {
+                    // The link names the key: it is shown and agreed to before anything is sent there.
+                    self.station.check = StationCheck::Found { name, fingerprint, matches_invite: true };
+                    self.invite = Some(address);
+                    return;
+                }
+                self.station.busy = true;
                 hands.out.send(Command::OpenStation { address, trust: Trust::AsKnown });
             }
             ScreenAction::PinStation => {
-                if let StationCheck::Found { fingerprint, .. } = &self.station.check {
+                if let Some(address) = self.invite.take() {
+                    self.station.busy = true;
+                    self.station.error = None;
+                    hands.out.send(Command::OpenStation { address, trust: Trust::AsKnown });
+                } else if let StationCheck::Found { fingerprint, .. } = &self.station.check {
                     let fingerprint = fingerprint.hex();
                     self.station.busy = true;
                     self.station.error = None;
@@ -84,7 +94,9 @@ impl Entry {
                 }
             }
             ScreenAction::Copied(what) => {
-                hands.out.toast(Severity::Info, format!("{what}: copied. Other programs can read the clipboard."));
+                hands
+                    .out
+                    .toast(Severity::Info, format!("{what}: copied. Other programs can read the clipboard."));
             }
         }
     }
@@ -148,7 +160,8 @@ impl Entry {
     }
 
     fn create_account(&mut self, hands: &mut Hands<'_>) {
-        let typed = Some(self.create.invite.as_str().trim()).filter(|code| !code.is_empty()).map(Password::new);
+        let typed =
+            Some(self.create.invite.as_str().trim()).filter(|code| !code.is_empty()).map(Password::new);
         let setup_code = match self.create.first_account {
             true => self.setup_code().cloned().or(typed),
             false => None,

@@ -6,9 +6,7 @@ use crate::{
     client::{Asked, Command, EnrolmentView, Event, StationView, Trust},
     desktop::{
         model::{Model, problem_of},
-        screens::{
-            CreateForm, Fingerprint, LoginForm, OneTimeForm, ResetForm, Starting, StationCheck,
-        },
+        screens::{CreateForm, Fingerprint, LoginForm, OneTimeForm, ResetForm, Starting, StationCheck},
         start::OwnStation,
         widgets::{Problem, QrPicture},
     },
@@ -17,13 +15,16 @@ use crate::{
 use super::{Entry, Hands, OWN, Screen, Target, act::preference, fingerprint};
 
 impl Entry {
-    /// This computer's station runs, or does not.
+    /// This computer's station runs, or does not. `anew`: it is to be opened also where it is as it was.
     pub(in crate::desktop) fn started(
         &mut self,
         outcome: Result<OwnStation, Problem>,
+        anew: bool,
         hands: &mut Hands<'_>,
     ) {
         match outcome {
+            // It was only looked at again, and is as it was.
+            Ok(own) if self.screen != Screen::Starting && !anew && self.own.as_ref() == Some(&own) => {}
             Ok(own) => {
                 self.starting = Starting::Running { step: "Connecting…".to_owned(), slow: false };
                 hands.out.send(Command::OpenStation {
@@ -73,16 +74,48 @@ impl Entry {
                     self.open_login(model.station.as_ref());
                 }
                 if !reason.is_empty() {
-                    self.login.error = Some(Problem::new("You are logged out.", reason.clone(), "Log in again."));
+                    self.login.error =
+                        Some(Problem::new("You are logged out.", reason.clone(), "Log in again."));
                 }
             }
-            Event::Failed(asked, failure) => self.failed(*asked, problem_of(failure)),
+            Event::Failed(asked, failure) => {
+                self.failed(*asked, problem_of(failure));
+                let before_login = matches!(asked, Asked::SignUp | Asked::LogIn | Asked::Reset);
+                if before_login && model.account.is_none() {
+                    self.look_again(model, hands);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// After a failure: this computer's station may have ended, and is there again for the next try. The setup code
+    /// may be used up.
+    fn look_again(&self, model: &Model, hands: &mut Hands<'_>) {
+        match (&self.target, &model.station) {
+            (Target::Own, _) => hands.starter.begin(hands.ctx),
+            (Target::Other(_), Some(station)) if self.create.first_account => {
+                hands.out.send(Command::OpenStation {
+                    address: station.address.clone(),
+                    trust: Trust::Pinned(station.fingerprint.clone()),
+                });
+            }
+            (Target::Other(_), _) => {}
         }
     }
 
     fn station_answers(&mut self, station: &StationView, model: &Model, hands: &mut Hands<'_>) {
         let chosen = self.screen == Screen::Station;
+        if self.screen == Screen::Create && self.create.first_account && !station.needs_first_account {
+            // Somebody else was quicker.
+            self.open_login(Some(station));
+            self.login.error = Some(Problem::new(
+                "This station has its first account already.",
+                "Another window or person made it.",
+                "Log in with it, or create an account of your own.",
+            ));
+            return;
+        }
         if !chosen && self.screen != Screen::Starting || model.account.is_some() {
             return;
         }

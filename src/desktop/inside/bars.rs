@@ -5,7 +5,7 @@ use std::time::Duration;
 use eframe::egui::Ui;
 
 use crate::{
-    client::LinkState,
+    client::{LinkState, sentence},
     desktop::{
         icons,
         model::Model,
@@ -84,7 +84,9 @@ impl Snapshot {
         }
         match &self.link {
             LinkState::Waiting { .. } if link(ui, "Retry now").clicked() => pressed = Pressed::RetryNow,
-            LinkState::LogInAgain { .. } if link(ui, "Log in again…").clicked() => pressed = Pressed::LogInAgain,
+            LinkState::LogInAgain { .. } if link(ui, "Log in again…").clicked() => {
+                pressed = Pressed::LogInAgain;
+            }
             LinkState::Waiting { .. } => {
                 // The countdown is on the screen: once a second, and only then.
                 ui.ctx().request_repaint_after(Duration::from_secs(1));
@@ -110,8 +112,10 @@ impl Snapshot {
     pub(super) fn banner(&self, ui: &mut Ui, own_station: bool, starting: bool) -> Pressed {
         match &self.link {
             LinkState::Waiting { reason, .. } => {
+                let reason = &sentence(reason);
                 let next = "What you send waits on this disk and goes out when the connection is back.";
-                let banner = Banner::new(Severity::Warning, "Not connected to the station.").why(reason).next(next);
+                let banner =
+                    Banner::new(Severity::Warning, "Not connected to the station.").why(reason).next(next);
                 let (action, does) = match (own_station, starting) {
                     (true, true) => ("Starting your station…", Pressed::None),
                     (true, false) => ("Start it again", Pressed::StartStation),
@@ -120,6 +124,7 @@ impl Snapshot {
                 if banner.action(action).show(ui).acted { does } else { Pressed::None }
             }
             LinkState::LogInAgain { reason } => {
+                let reason = &sentence(reason);
                 let banner = Banner::new(Severity::Warning, "Log in again to go on.")
                     .why(reason)
                     .next("What waits to be sent is kept.")
@@ -170,7 +175,9 @@ pub(super) fn link_words(state: &LinkState) -> (Tone, String) {
         LinkState::Off => (Tone::Neutral, "Not connected".to_owned()),
         LinkState::Connecting { attempt: 1 } => (Tone::Amber, "Connecting…".to_owned()),
         LinkState::Connecting { attempt } => (Tone::Amber, format!("Connecting, attempt {attempt}…")),
-        LinkState::Online { broker, protocol, tls } => (Tone::Green, format!("{broker}   {protocol} · {tls}")),
+        LinkState::Online { broker, protocol, tls } => {
+            (Tone::Green, format!("{broker}   {protocol} · {tls}"))
+        }
         LinkState::Waiting { attempt, retry_at_ms, .. } => {
             let seconds = retry_at_ms.saturating_sub(when::now_ms()).div_ceil(1_000);
             (Tone::Red, format!("Not connected · attempt {attempt} failed · next in {seconds} s"))

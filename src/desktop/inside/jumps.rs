@@ -57,7 +57,10 @@ impl Inside {
             }
             Jump::NewKey => self.new_key_for(""),
             Jump::Theme(value) => {
-                out.send(Command::SetPreference { name: THEME_PREFERENCE.to_owned(), value: value.to_owned() });
+                out.send(Command::SetPreference {
+                    name: THEME_PREFERENCE.to_owned(),
+                    value: value.to_owned(),
+                });
             }
             Jump::CopyInvite => {
                 if let Some(station) = &model.station {
@@ -90,7 +93,9 @@ fn entries(model: &Model) -> Vec<Entry<Jump>> {
             add(icons::THERMOMETER, "Start the sample sensor".to_owned(), "Action", Jump::Sample(true));
         }
         SampleState::Off => {}
-        SampleState::Running => add(icons::STOP, "Stop the sample sensor".to_owned(), "Action", Jump::Sample(false)),
+        SampleState::Running => {
+            add(icons::STOP, "Stop the sample sensor".to_owned(), "Action", Jump::Sample(false));
+        }
     }
     if !matches!(model.link, LinkState::Online { .. }) {
         add(icons::ARROW_CLOCKWISE, "Retry the connection now".to_owned(), "Action", Jump::RetryNow);

@@ -4,16 +4,17 @@
 use eframe::egui::{Context, Ui};
 
 use crate::{
-    client::{Asked, Command, LinkState, Password, SecondStep},
+    client::{Asked, Command, LinkState, Password, SecondStep, sentence},
     desktop::{
         cards, icons,
         model::{Model, Outbound, problem_of},
         panels::Section,
         widgets::{
-            Button, ButtonKind, DialogButton, SecretText, TextField, body, caps, copy_line, dialog, dialog_buttons,
-            key_values, muted, problem,
+            Button, ButtonKind, DialogButton, SecretText, TextField, body, caps, copy_line, dialog,
+            dialog_buttons, key_values, muted, problem,
         },
     },
+    topic::TopicFilter,
 };
 
 use super::{Inside, Overlay, Wanted, bars, is_online};
@@ -40,7 +41,13 @@ impl LogInAgain {
 }
 
 impl Inside {
-    pub(super) fn overlay(&mut self, ctx: &Context, model: &mut Model, wanted: &mut Wanted, out: &mut Outbound) {
+    pub(super) fn overlay(
+        &mut self,
+        ctx: &Context,
+        model: &mut Model,
+        wanted: &mut Wanted,
+        out: &mut Outbound,
+    ) {
         let close = match &mut self.overlay {
             Overlay::None => return,
             Overlay::Lock => match lock_dialog(ctx, model) {
@@ -84,14 +91,17 @@ enum Answer {
 
 fn lock_dialog(ctx: &Context, model: &Model) -> Answer {
     let answer = dialog(ctx, "lock", "What is sealed", 500.0, |ui| {
-        body(ui, "A message is sealed on this computer before it leaves, and opened on the computers of those who hold the same key. The station and its broker carry bytes that they cannot open.");
+        body(
+            ui,
+            "A message is sealed on this computer before it leaves, and opened on the computers of those who hold the same key. The station and its broker carry bytes that they cannot open.",
+        );
         ui.add_space(6.0);
         caps(ui, "Sealing keys");
         if model.keys.is_empty() {
             muted(ui, "None yet. A topic without a key is refused, not sent in the open.");
         }
         for key in model.keys.iter().take(6) {
-            let filters: Vec<&str> = key.filters.iter().map(|filter| filter.as_str()).collect();
+            let filters: Vec<&str> = key.filters.iter().map(TopicFilter::as_str).collect();
             let state = if key.seals { "seals" } else { "opens only" };
             muted(ui, &format!("{}: {}, {state}", key.label, filters.join(", ")));
         }
@@ -132,7 +142,7 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         body(ui, &words);
         match &model.link {
             LinkState::Waiting { reason, .. } | LinkState::LogInAgain { reason } => {
-                muted(ui, reason);
+                muted(ui, &sentence(reason));
             }
             _ => {}
         }
@@ -141,12 +151,18 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         let waiting = model.waiting_to_send();
         if waiting > 0 {
             ui.add_space(4.0);
-            body(ui, &format!("{waiting} messages wait for the broker to take them. They rest on this disk, sealed."));
+            body(
+                ui,
+                &format!(
+                    "{waiting} messages wait for the broker to take them. They rest on this disk, sealed."
+                ),
+            );
         }
         ui.add_space(8.0);
         ui.horizontal(|ui| {
             let close = Button::primary("Done").show(ui).clicked();
-            let retry = !is_online(model) && Button::secondary("Retry now").icon(icons::ARROW_CLOCKWISE).show(ui).clicked();
+            let retry = !is_online(model)
+                && Button::secondary("Retry now").icon(icons::ARROW_CLOCKWISE).show(ui).clicked();
             if retry {
                 out.send(Command::RetryNow);
             }
@@ -162,7 +178,11 @@ fn station_facts(ui: &mut Ui, model: &Model) {
     let client_id = model.account.as_ref().map_or("", |account| account.client_id.as_str());
     key_values(
         ui,
-        &[("Station", station.name.as_str()), ("Address", station.address.as_str()), ("Client id", client_id)],
+        &[
+            ("Station", station.name.as_str()),
+            ("Address", station.address.as_str()),
+            ("Client id", client_id),
+        ],
     );
     ui.add_space(4.0);
     caps(ui, "Fingerprint of its key, pinned");
@@ -174,10 +194,18 @@ fn log_out_dialog(ctx: &Context, model: &Model) -> Option<DialogButton> {
         match model.waiting_to_send() {
             0 => {}
             1 => {
-                body(ui, "One message has not reached the broker yet. It stays on this disk, sealed, and goes out after your next login.");
+                body(
+                    ui,
+                    "One message has not reached the broker yet. It stays on this disk, sealed, and goes out after your next login.",
+                );
             }
             waiting => {
-                body(ui, &format!("{waiting} messages have not reached the broker yet. They stay on this disk, sealed, and go out after your next login."));
+                body(
+                    ui,
+                    &format!(
+                        "{waiting} messages have not reached the broker yet. They stay on this disk, sealed, and go out after your next login."
+                    ),
+                );
             }
         }
         if !model.repeating.is_empty() {
@@ -223,7 +251,8 @@ fn log_in_dialog(ctx: &Context, form: &mut LogInAgain, model: &mut Model, out: &
     });
     match answer.inner {
         Some(DialogButton::Confirm) => {
-            let code: String = form.code.as_str().chars().filter(|character| !character.is_whitespace()).collect();
+            let code: String =
+                form.code.as_str().chars().filter(|character| !character.is_whitespace()).collect();
             out.send(Command::LogIn {
                 username,
                 password: Password::new(form.password.as_str()),

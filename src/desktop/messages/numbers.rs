@@ -99,7 +99,11 @@ impl<'de> Visitor<'de> for Fields<'_> {
                 continue;
             }
             let path = if self.prefix.is_empty() { name } else { format!("{}.{name}", self.prefix) };
-            fields.next_value_seed(Fields { prefix: &path, inside: self.inside + 1, found: &mut *self.found })?;
+            fields.next_value_seed(Fields {
+                prefix: &path,
+                inside: self.inside + 1,
+                found: &mut *self.found,
+            })?;
         }
         Ok(())
     }
@@ -116,7 +120,9 @@ mod tests {
     #[test]
     fn a_bare_number_and_the_fields_of_an_object_are_found() {
         assert_eq!(numbers_in(b" 21.5\n"), [("value".to_owned(), 21.5)]);
-        let found = numbers_in(br#"{"celsius":21.5,"ok":true,"motor":{"rpm":1480,"deep":{"x":1}},"s":"7","a":[1,2]}"#);
+        let found = numbers_in(
+            br#"{"celsius":21.5,"ok":true,"motor":{"rpm":1480,"deep":{"x":1}},"s":"7","a":[1,2]}"#,
+        );
         assert_eq!(found, [("celsius".to_owned(), 21.5), ("motor.rpm".to_owned(), 1480.0)]);
     }
 

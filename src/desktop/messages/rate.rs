@@ -34,7 +34,8 @@ impl Rate {
         let now = now_ms / 1000;
         let from = now.saturating_sub(WINDOW - 1);
         let oldest_kept = self.newest.saturating_sub(KEPT as u64 - 1);
-        let sum: u64 = (from.max(oldest_kept)..=now.min(self.newest)).map(|second| self.counts[slot(second)]).sum();
+        let sum: u64 =
+            (from.max(oldest_kept)..=now.min(self.newest)).map(|second| self.counts[slot(second)]).sum();
         sum as f64 / ((WINDOW - 1) as f64 + (now_ms % 1000) as f64 / 1000.0)
     }
 }

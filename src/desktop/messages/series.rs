@@ -15,7 +15,7 @@ const MAX_SERIES: usize = 1_000;
 const KEPT_MS: u64 = 60 * 60 * 1000;
 
 /// One point: milliseconds since 1970, and the number.
-pub type Point = (u64, f64);
+pub(super) type Point = (u64, f64);
 
 /// One number of a topic over time.
 #[derive(Debug)]
@@ -68,7 +68,8 @@ pub fn thin(points: &[Point], pieces: usize) -> Vec<Point> {
         return points.to_vec();
     }
     let span = (last.0 - first.0).max(1);
-    let piece_of = |point: &Point| (u128::from(point.0 - first.0) * pieces as u128 / (u128::from(span) + 1)) as usize;
+    let piece_of =
+        |point: &Point| (u128::from(point.0 - first.0) * pieces as u128 / (u128::from(span) + 1)) as usize;
     let mut thinned = Vec::with_capacity(pieces * 2);
     for piece in points.chunk_by(|a, b| piece_of(a) == piece_of(b)) {
         let (mut low, mut high) = (0, 0);
@@ -140,7 +141,8 @@ impl SeriesSet {
 
     /// Lets the topic go that was silent for the longest time.
     pub(super) fn make_room(&mut self) {
-        let newest = |fields: &[Field]| fields.iter().filter_map(|field| field.points.back()).map(|p| p.0).max();
+        let newest =
+            |fields: &[Field]| fields.iter().filter_map(|field| field.points.back()).map(|p| p.0).max();
         let silent = self.topics.iter().min_by_key(|(_, fields)| newest(fields)).map(|(node, _)| *node);
         if let Some(fields) = silent.and_then(|node| self.topics.remove(&node)) {
             self.fields -= fields.len();

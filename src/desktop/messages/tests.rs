@@ -1,3 +1,5 @@
+//! The ring as a whole: what it keeps, what it lets go, and what waits while somebody reads.
+
 use super::*;
 use crate::{client::SealedWith, client::Suite, topic::TopicName};
 
@@ -107,7 +109,8 @@ fn problems_are_counted_as_they_come_and_go() {
 #[test]
 fn messages_of_one_topic_share_its_text() {
     let store = store_of(vec![message(1, "plant/press", "1"), message(2, "plant/press", "2")]);
-    let [a, b] = [0, 1].map(|n| store.row(store.numbers().start + n).unwrap().message.topic.as_str().as_ptr());
+    let [a, b] =
+        [0, 1].map(|n| store.row(store.numbers().start + n).unwrap().message.topic.as_str().as_ptr());
     assert_eq!(a, b);
 }
 

@@ -275,15 +275,23 @@ mod tests {
     }
 
     fn shown(tree: &TopicTree, open: &[&str], search: &str) -> Vec<String> {
-        let open = (1..tree.nodes.len() as NodeId).filter(|node| open.contains(&tree.path(*node).as_str())).collect();
-        tree.lines(&open, search).iter().map(|line| format!("{}{}", "-".repeat(line.depth), tree.label(line.node))).collect()
+        let open = (1..tree.nodes.len() as NodeId)
+            .filter(|node| open.contains(&tree.path(*node).as_str()))
+            .collect();
+        tree.lines(&open, search)
+            .iter()
+            .map(|line| format!("{}{}", "-".repeat(line.depth), tree.label(line.node)))
+            .collect()
     }
 
     #[test]
     fn topics_hang_level_by_level_in_order_and_the_system_stands_last() {
         let tree = tree(&["plant/b", "$SYS/x", "plant/a", "plant", "fleet/1/gps", "/lead"]);
         assert_eq!(shown(&tree, &[], ""), ["(empty)", "fleet", "plant", "$SYS"]);
-        assert_eq!(shown(&tree, &["plant", "fleet/1"], ""), ["(empty)", "fleet", "plant", "-a", "-b", "$SYS"]);
+        assert_eq!(
+            shown(&tree, &["plant", "fleet/1"], ""),
+            ["(empty)", "fleet", "plant", "-a", "-b", "$SYS"]
+        );
         let plant = tree.find(&TopicName::new("plant").unwrap()).unwrap();
         assert_eq!(tree.messages(plant), 3);
         assert_eq!(tree.messages(ROOT), 6);

@@ -200,7 +200,10 @@ mod tests {
     fn text_is_found_in_topic_and_payload_whatever_its_case() {
         assert!(contains(b"Plant/PRESS", "press") && contains("Über".as_bytes(), "über"));
         assert!(!contains(b"pres", "press") && contains(b"", ""));
-        let store = store_of(vec![message(1, "plant/press", "{\"State\":\"RUNNING\"}"), message(2, "plant/hvac", "21")]);
+        let store = store_of(vec![
+            message(1, "plant/press", "{\"State\":\"RUNNING\"}"),
+            message(2, "plant/hvac", "21"),
+        ]);
         let mut view = View::default();
         view.set_filter(Filter { text: " running ".into(), ..Filter::default() });
         assert!(!view.update(&store));
@@ -209,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_subtree_and_problems_narrow_what_is_shown_and_places_go_both_ways() {
-        let mut rows: Vec<_> = (1..=20).map(|n| message(n, if n % 2 == 0 { "a/x" } else { "b/y" }, "1")).collect();
+        let mut rows: Vec<_> =
+            (1..=20).map(|n| message(n, if n % 2 == 0 { "a/x" } else { "b/y" }, "1")).collect();
         rows.push(refused(21, "a/x"));
         let store = store_of(rows);
         let a = store.tree().parent(store.row(store.numbers().start + 1).unwrap().node);
@@ -227,7 +231,9 @@ mod tests {
 
     #[test]
     fn a_frame_looks_at_a_bounded_number_of_rows_and_the_newest_come_first() {
-        let store = store_of((0..100_000).map(|n| message(n, "a/b", if n % 10 == 0 { "needle" } else { "hay" })).collect());
+        let store = store_of(
+            (0..100_000).map(|n| message(n, "a/b", if n % 10 == 0 { "needle" } else { "hay" })).collect(),
+        );
         let mut view = View::default();
         view.update(&store);
         assert_eq!((view.visited(), view.len()), (0, 100_000));
@@ -257,10 +263,13 @@ mod tests {
         let mut view = View::default();
         view.set_filter(Filter { text: "b".into(), ..Filter::default() });
         for round in 0..50 {
-            let batch = (0..100).map(|n| message(round * 100 + n, if n % 2 == 0 { "a" } else { "b" }, "1")).collect();
+            let batch =
+                (0..100).map(|n| message(round * 100 + n, if n % 2 == 0 { "a" } else { "b" }, "1")).collect();
             store.push_batch(batch);
             settle(&mut view, &store);
-            assert!(numbers(&view).iter().all(|number| store.row(*number).unwrap().message.topic.as_str() == "b"));
+            assert!(
+                numbers(&view).iter().all(|number| store.row(*number).unwrap().message.topic.as_str() == "b")
+            );
         }
         assert_eq!(view.len(), 500);
         store.clear();

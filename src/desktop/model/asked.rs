@@ -32,7 +32,9 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
 /// What an event is the answer to.
 pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
     match event {
-        Event::Station(_) | Event::StationUnknown { .. } | Event::StationChanged { .. } => &[Asked::OpenStation],
+        Event::Station(_) | Event::StationUnknown { .. } | Event::StationChanged { .. } => {
+            &[Asked::OpenStation]
+        }
         Event::SignedUp { .. } => &[Asked::SignUp],
         Event::Enrolment(_) | Event::OtpOn => &[Asked::Otp],
         Event::LoggedIn(_) => &[Asked::LogIn, Asked::SignUp],
@@ -50,6 +52,10 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
         Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
         Event::Sample(_) => &[Asked::Sample],
-        Event::Preferences(_) | Event::Failed(..) | Event::Account(_) | Event::Link(_) | Event::LeftOut { .. } => &[],
+        Event::Preferences(_)
+        | Event::Failed(..)
+        | Event::Account(_)
+        | Event::Link(_)
+        | Event::LeftOut { .. } => &[],
     }
 }

@@ -13,8 +13,8 @@ use crate::{
         model::{AuditState, Model, Outbound, problem_of},
         theme::{PANEL_MARGIN, tokens},
         widgets::{
-            Banner, Button, EmptyState, Severity, TextField, copy_line, icon_button, link, muted, pill, segmented,
-            waiting,
+            Banner, Button, EmptyState, Severity, TextField, copy_line, icon_button, link, muted, pill,
+            segmented, waiting,
         },
     },
 };
@@ -44,6 +44,8 @@ pub struct AuditPanel {
     /// How many lines were asked for.
     asked: u32,
     verifying: bool,
+    /// The last frame that drew this page: after a gap the log is read again.
+    drawn: u64,
     hits: Hits,
 }
 
@@ -56,6 +58,7 @@ impl Default for AuditPanel {
             selected: None,
             asked: 0,
             verifying: false,
+            drawn: 0,
             hits: Hits::default(),
         }
     }
@@ -90,10 +93,16 @@ fn passes(line: &AuditLine, text: &str, outcome: Outcome) -> bool {
     };
     wanted
         && (text.is_empty()
-            || [Some(&line.action), line.topic.as_ref(), Some(&line.outcome), line.kid.as_ref(), line.suite.as_ref()]
-                .into_iter()
-                .flatten()
-                .any(|field| field.to_lowercase().contains(text)))
+            || [
+                Some(&line.action),
+                line.topic.as_ref(),
+                Some(&line.outcome),
+                line.kid.as_ref(),
+                line.suite.as_ref(),
+            ]
+            .into_iter()
+            .flatten()
+            .any(|field| field.to_lowercase().contains(text)))
 }
 
 const fn name_of(log: AuditLog) -> &'static str {
@@ -115,9 +124,13 @@ impl AuditPanel {
         let logs = logs(model);
         let Some(first) = logs.first().copied() else { return };
         let log = self.log.filter(|log| logs.contains(log)).unwrap_or(first);
+        let frame = ui.ctx().cumulative_frame_nr();
         if self.log != Some(log) {
             self.open(log, out);
+        } else if frame > self.drawn + 1 {
+            out.send(Command::ReadAudit { log, limit: self.asked });
         }
+        self.drawn = frame;
         self.verifying &= model.is_pending(Asked::Audit);
         if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
             self.selected = None;
@@ -215,9 +228,14 @@ impl AuditPanel {
             return;
         }
         if self.hits.indices.is_empty() {
-            let text = format!("None of the {} passes the filter.", count_text(state.lines.len() as u64, "line"));
-            let empty =
-                EmptyState { icon: icons::FUNNEL, title: "Nothing matches", text: &text, actions: &["Clear the filter"] };
+            let text =
+                format!("None of the {} passes the filter.", count_text(state.lines.len() as u64, "line"));
+            let empty = EmptyState {
+                icon: icons::FUNNEL,
+                title: "Nothing matches",
+                text: &text,
+                actions: &["Clear the filter"],
+            };
             if empty.show(ui).is_some() {
                 self.text.clear();
                 self.outcome = Outcome::All;
@@ -230,7 +248,12 @@ impl AuditPanel {
                 (true, _) => count_text(state.total, "line"),
                 (false, true) => format!("{} of {}", grouped(shown), count_text(state.total, "line")),
                 (false, false) => {
-                    format!("{} of the newest {}, {} in all", grouped(shown), grouped(state.lines.len() as u64), grouped(state.total))
+                    format!(
+                        "{} of the newest {}, {} in all",
+                        grouped(shown),
+                        grouped(state.lines.len() as u64),
+                        grouped(state.total)
+                    )
                 }
             };
             muted(ui, &text);
@@ -320,7 +343,8 @@ mod tests {
     #[test]
     fn the_hits_follow_new_lines_and_a_new_filter() {
         let mut hits = Hits::default();
-        let mut state = AuditState { lines: vec![line(2, "b", true), line(1, "a", false)], ..AuditState::default() };
+        let mut state =
+            AuditState { lines: vec![line(2, "b", true), line(1, "a", false)], ..AuditState::default() };
         hits.update(AuditLog::Publisher, "", Outcome::All, &state);
         assert_eq!(hits.indices, [0, 1]);
         hits.update(AuditLog::Publisher, "", Outcome::Refused, &state);

@@ -45,29 +45,31 @@ pub fn sealing(model: &Model, topic: &TopicName) -> Sealing {
 
 /// Who asks, for the rules of a role.
 #[must_use]
-pub fn subject(account: &AccountView) -> Subject<'_> {
+pub(super) fn subject(account: &AccountView) -> Subject<'_> {
     Subject { username: &account.username, client_id: &account.client_id }
 }
 
 /// Why the role does not permit publishing to a topic; `None` where it does.
 #[must_use]
-pub fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String> {
+pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String> {
     let account = model.account.as_ref()?;
     let decision = account.role.decide_publish(&subject(account), topic);
-    (!decision.is_allowed()).then(|| capital(&decision.explain(&account.role, Right::Publish, topic.as_str())))
+    (!decision.is_allowed())
+        .then(|| capital(&decision.explain(&account.role, Right::Publish, topic.as_str())))
 }
 
 /// Why the role does not permit watching a filter; `None` where it does.
 #[must_use]
-pub fn why_not_watch(model: &Model, filter: &TopicFilter) -> Option<String> {
+pub(super) fn why_not_watch(model: &Model, filter: &TopicFilter) -> Option<String> {
     let account = model.account.as_ref()?;
     let decision = account.role.decide_subscribe(&subject(account), filter);
-    (!decision.is_allowed()).then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))
+    (!decision.is_allowed())
+        .then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))
 }
 
 /// Whether the role permits what the sample sensor does: to publish and to watch `sample/…`.
 #[must_use]
-pub fn may_run_sample(model: &Model) -> bool {
+pub(super) fn may_run_sample(model: &Model) -> bool {
     let (Ok(topic), Ok(filter)) = (TopicName::new("sample/sensor"), TopicFilter::new("sample/#")) else {
         return false;
     };
@@ -76,7 +78,7 @@ pub fn may_run_sample(model: &Model) -> bool {
 
 /// What a suite is, in few words.
 #[must_use]
-pub const fn suite_words(suite: Suite) -> &'static str {
+pub(super) const fn suite_words(suite: Suite) -> &'static str {
     match suite {
         Suite::CoseA256Gcm => "AES-256-GCM",
         Suite::CoseChaCha20 => "ChaCha20-Poly1305",
@@ -86,7 +88,9 @@ pub const fn suite_words(suite: Suite) -> &'static str {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect::<String>() + ".")
 }
 
 #[cfg(test)]
@@ -115,7 +119,10 @@ mod tests {
             Sealing::Key(key) => key.label,
             other => format!("{other:?}"),
         };
-        assert_eq!((label("plant/1/press"), label("plant/1"), label("x/y")), ("Press".into(), "All".into(), "Press".into()));
+        assert_eq!(
+            (label("plant/1/press"), label("plant/1"), label("x/y")),
+            ("Press".into(), "All".into(), "Press".into())
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 mod account;
 mod computer;
-mod dialogs;
 mod device;
+mod dialogs;
 mod programs;
 mod protection;
 mod station;
@@ -145,7 +145,9 @@ impl SettingsPanel {
                 }
             }
         });
-        if self.section == Section::Programs && model.devices.is_none() && !model.is_pending(Asked::Devices)
+        if self.section == Section::Programs
+            && model.devices.is_none()
+            && !model.is_pending(Asked::Devices)
             && model.failure(Asked::Devices).is_none()
         {
             out.send(Command::ListDevices);
@@ -153,7 +155,7 @@ impl SettingsPanel {
         let mut wish = None;
         ScrollArea::vertical().id_salt(("settings", self.section.name())).auto_shrink(false).show(ui, |ui| {
             Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8)).show(ui, |ui| {
-                ui.set_max_width(720.0);
+                ui.set_max_width(ui.available_width().min(720.0));
                 self.failures(ui, model);
                 match self.section {
                     Section::Account => account::show(ui, model, out, &mut self.dialog),
@@ -171,7 +173,8 @@ impl SettingsPanel {
 
     /// Failures of what this page asks for, unless a dialog shows them.
     fn failures(&self, ui: &mut Ui, model: &mut Model) {
-        for asked in [Asked::Otp, Asked::RecoveryCodes, Asked::ChangePassword, Asked::Devices, Asked::History] {
+        for asked in [Asked::Otp, Asked::RecoveryCodes, Asked::ChangePassword, Asked::Devices, Asked::History]
+        {
             if self.dialog.as_ref().and_then(Dialog::asked) == Some(asked) {
                 continue;
             }

@@ -100,10 +100,15 @@ pub fn create_ui(ui: &mut Ui, form: &mut CreateForm, context: &ScreenContext<'_>
         }
         page::gap(ui);
         if form.invite_needed {
-            let invite = TextField::new("Invite code", form.invite.edit())
+            let (label, help) = if form.first_account {
+                ("Setup code", "Printed where the station was started, and in its file keys/setup-code.")
+            } else {
+                ("Invite code", "From the person who runs this station.")
+            };
+            let invite = TextField::new(label, form.invite.edit())
                 .icon(icons::ENVELOPE_OPEN)
                 .mono()
-                .help("From the person who runs this station.")
+                .help(help)
                 .limit(128);
             let response = invite.enabled(!form.busy).show(ui);
             page.field(ui, response);
@@ -136,7 +141,7 @@ pub fn create_ui(ui: &mut Ui, form: &mut CreateForm, context: &ScreenContext<'_>
 fn role_choice(ui: &mut Ui, form: &mut CreateForm) {
     if form.first_account {
         Banner::new(Severity::Info, "This is the first account here.")
-            .why("It decides who else may join, and with which role. You can send and read everything yourself.")
+            .why("It looks after the station, and may send and read on every topic.")
             .show(ui);
         page::gap(ui);
         return;

@@ -54,7 +54,7 @@ pub fn starting_ui(ui: &mut Ui, state: &Starting, context: &ScreenContext<'_>) -
             action
         }
         Starting::Failed(problem) => {
-            page::head(ui, "Your station did not start", "", false);
+            page::head(ui, "That did not work", "", false);
             Banner::error(problem).show(ui);
             page::gap(ui);
             let mut action = None;

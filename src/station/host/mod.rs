@@ -89,7 +89,6 @@ pub(crate) fn lock_path(data: &DataFolders) -> PathBuf {
 }
 
 /// Where the setup code waits until the first account is there.
-#[cfg(feature = "station")]
 pub(crate) fn setup_code_path(keys: &std::path::Path) -> PathBuf {
     keys.join("setup-code")
 }
@@ -116,7 +115,9 @@ pub fn find(data: &DataFolders) -> Result<Option<Found>, HostError> {
     if TcpStream::connect_timeout(&api, ANSWERS_WITHIN).is_err() {
         return Ok(None);
     }
-    let setup_code = record::read_setup_code(record.setup_code.as_deref());
+    // Its own place and no other that the record may name: what is read there is sent to that station.
+    let file = record.setup_code.map(|_| setup_code_path(&data.root().join("keys")));
+    let setup_code = record::read_setup_code(file.as_deref());
     Ok(Some(Found {
         api,
         fingerprint: record.fingerprint,
@@ -172,6 +173,20 @@ mod tests {
         drop(listener);
         assert!(find(&data).unwrap().is_none(), "lock held, but nobody answers there");
         drop(lock);
+    }
+
+    #[test]
+    fn a_record_cannot_make_an_app_read_another_file_as_the_setup_code() {
+        let (dir, data) = folder();
+        let _lock = FileLock::try_take(&lock_path(&data)).unwrap().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let private = dir.path().join("private");
+        std::fs::write(&private, "a key of mine").unwrap();
+        let record = StationFile { setup_code: Some(private), ..record(listener.local_addr().unwrap()) };
+        record.write(&data).unwrap();
+        assert!(find(&data).unwrap().unwrap().setup_code.is_none());
+        crate::files::write_secret(&setup_code_path(&data.keys().unwrap()), b"ABCDE").unwrap();
+        assert_eq!(find(&data).unwrap().unwrap().setup_code.unwrap().reveal(), "ABCDE");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::Confidential,
-    files::{DataFolders, FilesError, read_bounded, write_secret},
+    files::{DataFolders, FilesError, read_bounded},
 };
 
 /// More than such a record ever has.
@@ -50,7 +50,7 @@ impl StationFile {
     #[cfg(any(feature = "station", test))]
     pub(crate) fn write(&self, data: &DataFolders) -> Result<(), FilesError> {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        write_secret(&Self::path(data), &text)
+        crate::files::write_secret(&Self::path(data), &text)
     }
 
     /// Takes it away.

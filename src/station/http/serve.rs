@@ -1,6 +1,14 @@
 //! The accept loop: TLS, then HTTP/1.1, with a bound on everything a stranger can hold on to.
 
-use std::{collections::HashMap, convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -34,7 +42,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
 /// Connections at a time.
 const MAX_CONNECTIONS: usize = 512;
-/// Of these from one address, but for this computer's own.
+/// Of these from one address (IPv6: from one /64, which one household has to itself), but for this computer's own.
 const MAX_PER_ADDRESS: usize = 64;
 /// Header lines of a request, and the bytes of its head.
 const MAX_HEADERS: usize = 64;
@@ -135,6 +143,15 @@ struct Guests(Mutex<HashMap<IpAddr, usize>>);
 struct Guest {
     guests: Arc<Guests>,
     address: IpAddr,
+    network: IpAddr,
+}
+
+/// What is counted as one guest.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+    }
 }
 
 impl Guests {
@@ -143,22 +160,23 @@ impl Guests {
         if guests.values().sum::<usize>() >= MAX_CONNECTIONS {
             return None;
         }
-        let here = guests.entry(address).or_default();
+        let network = network_of(address);
+        let here = guests.entry(network).or_default();
         if *here >= MAX_PER_ADDRESS && !address.is_loopback() {
             return None;
         }
         *here += 1;
-        Some(Guest { guests: Arc::clone(self), address })
+        Some(Guest { guests: Arc::clone(self), address, network })
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
         let mut guests = self.guests.0.lock();
-        if let Some(here) = guests.get_mut(&self.address) {
+        if let Some(here) = guests.get_mut(&self.network) {
             *here -= 1;
             if *here == 0 {
-                guests.remove(&self.address);
+                guests.remove(&self.network);
             }
         }
     }
@@ -178,5 +196,16 @@ mod tests {
         drop(held);
         assert!(from("192.0.2.1").is_some());
         assert!(guests.0.lock().is_empty());
+    }
+
+    #[test]
+    fn one_network_cannot_take_every_connection_whatever_addresses_it_comes_from() {
+        let guests = Arc::new(Guests::default());
+        let address = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        let mut inside: Vec<_> = (0..100).filter_map(|last| guests.admit(address(last))).collect();
+        assert_eq!(inside.len(), MAX_PER_ADDRESS);
+        assert!(guests.admit(IpAddr::from([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1])).is_some(), "another network");
+        inside.pop();
+        assert!(guests.admit(address(7)).is_some(), "one has gone");
     }
 }

@@ -1,8 +1,8 @@
 //! The lines as a table: only what is in sight is drawn.
 
 use eframe::egui::{
-    Align, Color32, CornerRadius, FontId, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role, Sense, TextWrapMode, Ui,
-    WidgetInfo, vec2,
+    Align, Color32, CornerRadius, FontId, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role,
+    Sense, TextWrapMode, Ui, WidgetInfo, vec2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
@@ -22,7 +22,8 @@ const HEADER: f32 = 28.0;
 /// Draws the lines at these indices and lets one be selected, by a click or by the arrow keys.
 pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mut Option<u64>) {
     let t = tokens(ui);
-    let mut place = selected.and_then(|number| hits.iter().position(|hit| lines[*hit as usize].number == number));
+    let mut place =
+        selected.and_then(|number| hits.iter().position(|hit| lines[*hit as usize].number == number));
     let moved = step(ui, &mut place, hits.len());
     if moved {
         *selected = place.map(|place| lines[hits[place] as usize].number);
@@ -33,7 +34,8 @@ pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mu
     ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
     ui.spacing_mut().item_spacing.y = 0.0;
     let wide = ui.available_width() > 820.0;
-    let head = Rect::from_min_size(ui.cursor().min - vec2(4.0, 0.0), vec2(ui.available_width() + 8.0, HEADER));
+    let head =
+        Rect::from_min_size(ui.cursor().min - vec2(4.0, 0.0), vec2(ui.available_width() + 8.0, HEADER));
     ui.painter().rect_filled(head, CornerRadius::same(RADIUS_SMALL), t.table_header);
     let mut table = TableBuilder::new(ui)
         .id_salt("audit lines")
@@ -59,7 +61,8 @@ pub(super) fn show(ui: &mut Ui, lines: &[AuditLine], hits: &[u32], selected: &mu
         .header(HEADER, |mut header| {
             for heading in &headings[..columns] {
                 header.col(|ui| {
-                    let text = RichText::new(heading.to_uppercase()).font(fonts::medium(10.5)).color(t.text_muted);
+                    let text =
+                        RichText::new(heading.to_uppercase()).font(fonts::medium(10.5)).color(t.text_muted);
                     ui.add(Label::new(text).selectable(false));
                 });
             }
@@ -113,7 +116,8 @@ fn cells(row: &mut TableRow<'_, '_>, line: &AuditLine, wide: bool) {
     row.col(|ui| text(ui, line.topic.as_deref().unwrap_or("–"), fonts::regular(12.5), tokens(ui).text));
     row.col(|ui| {
         let t = tokens(ui);
-        let (icon, tone) = if line.ok { (icons::CHECK_CIRCLE, Tone::Green) } else { (icons::PROHIBIT, Tone::Red) };
+        let (icon, tone) =
+            if line.ok { (icons::CHECK_CIRCLE, Tone::Green) } else { (icons::PROHIBIT, Tone::Red) };
         ui.spacing_mut().item_spacing.x = 6.0;
         ui.add(Label::new(icons::icon(icon, 14.0).color(tone.text(t))).selectable(false));
         let ink = if line.ok { t.text } else { t.red.text };

@@ -11,7 +11,8 @@ use crate::{
         theme::{RADIUS, Tone, tokens},
         when,
         widgets::{
-            Banner, Button, Problem, Severity, caps, icon_button_small, key_values, muted, pill, pill_icon, pill_row, title,
+            Banner, Button, Problem, Severity, caps, icon_button_small, key_values, muted, pill, pill_icon,
+            pill_row, title,
         },
     },
 };
@@ -88,7 +89,9 @@ pub(super) fn fingerprint(ui: &mut Ui, text: &str, out: &mut Outbound) {
                 let width = ui.available_width() - 34.0;
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    ui.add(Label::new(RichText::new(text).font(fonts::mono(18.0)).color(t.text_strong)).wrap());
+                    ui.add(
+                        Label::new(RichText::new(text).font(fonts::mono(18.0)).color(t.text_strong)).wrap(),
+                    );
                 });
                 if icon_button_small(ui, icons::COPY, "Copy the fingerprint").clicked() {
                     ui.ctx().copy_text(text.to_owned());

@@ -7,7 +7,10 @@ use crate::{
     desktop::{
         icons,
         model::{Model, Outbound},
-        widgets::{Banner, ButtonKind, DialogButton, Problem, TextField, choice_card, dialog, dialog_buttons, field_label, muted},
+        widgets::{
+            Banner, ButtonKind, DialogButton, Problem, TextField, choice_card, dialog, dialog_buttons,
+            field_label, muted,
+        },
     },
 };
 
@@ -27,9 +30,14 @@ pub(super) struct Create {
 impl Create {
     /// With a filter filled in, and a label after its first level.
     pub(super) fn for_filter(filter: &str) -> Self {
-        let first = filter.split('/').find(|level| !level.is_empty() && !level.contains(['+', '#', '$'])).unwrap_or_default();
+        let first = filter
+            .split('/')
+            .find(|level| !level.is_empty() && !level.contains(['+', '#', '$']))
+            .unwrap_or_default();
         let mut letters = first.chars();
-        let label = letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).take(40).collect());
+        let label = letters
+            .next()
+            .map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).take(40).collect());
         Self { label, filters: filter.to_owned(), ..Self::default() }
     }
 
@@ -46,7 +54,9 @@ impl Create {
         let label_wrong = if busy { None } else { label_problem(&self.label, taken) };
         let parsed = filters(&self.filters);
         let filter_wrong = parsed.as_ref().err().cloned();
-        let ready = label_wrong.is_none() && !self.label.trim().is_empty() && parsed.as_ref().is_ok_and(|list| !list.is_empty());
+        let ready = label_wrong.is_none()
+            && !self.label.trim().is_empty()
+            && parsed.as_ref().is_ok_and(|list| !list.is_empty());
         let focus = !std::mem::replace(&mut self.opened, true);
         let answer = dialog(ctx, "create key", "Make a key", 480.0, |ui| {
             muted(ui, "It seals what you publish to its topics, and opens it for everybody you give it to.");
@@ -68,9 +78,24 @@ impl Create {
                 .show(ui);
             field_label(ui, "How it seals");
             for (suite, icon, title, text) in [
-                (Suite::CoseA256Gcm, icons::SHIELD_CHECK, "AES-256-GCM", "cose-a256gcm. The default: fast on every computer of today."),
-                (Suite::CoseChaCha20, icons::CPU, "ChaCha20-Poly1305", "cose-chacha20. As strong; faster on small devices without AES in hardware."),
-                (Suite::Fernet, icons::CLOCK_COUNTER_CLOCKWISE, "Fernet", "fernet. Only for older programs: it does not bind the topic and shows the time."),
+                (
+                    Suite::CoseA256Gcm,
+                    icons::SHIELD_CHECK,
+                    "AES-256-GCM",
+                    "cose-a256gcm. The default: fast on every computer of today.",
+                ),
+                (
+                    Suite::CoseChaCha20,
+                    icons::CPU,
+                    "ChaCha20-Poly1305",
+                    "cose-chacha20. As strong; faster on small devices without AES in hardware.",
+                ),
+                (
+                    Suite::Fernet,
+                    icons::CLOCK_COUNTER_CLOCKWISE,
+                    "Fernet",
+                    "fernet. Only for older programs: it does not bind the topic and shows the time.",
+                ),
             ] {
                 if choice_card(ui, self.suite == suite, icon, title, text).clicked() {
                     self.suite = suite;
@@ -81,7 +106,8 @@ impl Create {
             }
             dialog_buttons(ui, ButtonKind::Primary, "Make key", ready, busy)
         });
-        let by_key = ready && !busy && ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
+        let by_key =
+            ready && !busy && ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
         if (by_key || answer.inner == Some(DialogButton::Confirm))
             && let Ok(filters) = parsed
         {

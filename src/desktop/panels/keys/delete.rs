@@ -6,8 +6,11 @@ use crate::{
     client::{Asked, Command, KeyView},
     desktop::{
         model::{Model, Outbound},
-        widgets::{Banner, ButtonKind, DialogButton, Problem, Severity, TextField, dialog, dialog_buttons, muted},
+        widgets::{
+            Banner, ButtonKind, DialogButton, Problem, Severity, TextField, dialog, dialog_buttons, muted,
+        },
     },
+    topic::TopicFilter,
 };
 
 /// What is typed.
@@ -37,14 +40,25 @@ impl Delete {
         let matches = self.typed.trim() == key.label;
         let focus = !std::mem::replace(&mut self.opened, true);
         let answer = dialog(ctx, "delete key", &format!("Delete “{}”?", key.label), 460.0, |ui| {
-            let topics: Vec<&str> = key.filters.iter().map(|filter| filter.as_str()).collect();
+            let topics: Vec<&str> = key.filters.iter().map(TopicFilter::as_str).collect();
             Banner::new(Severity::Error, "What it sealed can never be opened again")
                 .why("Neither on this computer nor on any other where you log in: the key goes from your keyring.")
                 .show(ui);
-            let seal = if key.seals { format!(" Nothing seals {} for you then, unless another key covers it.", topics.join(", ")) } else { String::new() };
-            muted(ui, &format!("Others who have the key keep it, and go on reading and sending with it.{seal}"));
+            let seal = if key.seals {
+                format!(" Nothing seals {} for you then, unless another key covers it.", topics.join(", "))
+            } else {
+                String::new()
+            };
+            muted(
+                ui,
+                &format!("Others who have the key keep it, and go on reading and sending with it.{seal}"),
+            );
             muted(ui, "To be able to go back, close this and save the key first: “Give to someone…”.");
-            TextField::new("Type the key’s name to confirm", &mut self.typed).hint(&key.label).limit(80).focus(focus).show(ui);
+            TextField::new("Type the key’s name to confirm", &mut self.typed)
+                .hint(&key.label)
+                .limit(80)
+                .focus(focus)
+                .show(ui);
             if let Some(failure) = model.failure(Asked::DeleteKey) {
                 Banner::error(&Problem::new(&failure.what, &failure.why, &failure.next)).show(ui);
             }

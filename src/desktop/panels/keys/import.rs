@@ -11,8 +11,8 @@ use crate::{
         model::{Model, Outbound},
         theme::tokens,
         widgets::{
-            Banner, Button, ButtonKind, DialogButton, Problem, SecretText, TextField, body, dialog, dialog_buttons, muted, segmented,
-            problem,
+            Banner, Button, ButtonKind, DialogButton, Problem, SecretText, TextField, body, dialog,
+            dialog_buttons, muted, problem, segmented,
         },
     },
     topic::TopicFilter,
@@ -65,7 +65,8 @@ impl Import {
 
     /// Draws it. True when it is to be closed.
     pub(super) fn ui(&mut self, ctx: &Context, model: &mut Model, out: &mut Outbound) -> bool {
-        let close = if self.question.is_some() { self.ask(ctx, model, out) } else { self.form(ctx, model, out) };
+        let close =
+            if self.question.is_some() { self.ask(ctx, model, out) } else { self.form(ctx, model, out) };
         if close {
             model.dismiss(Asked::ImportKey);
         }
@@ -78,9 +79,15 @@ impl Import {
         match self.form {
             _ if text.is_empty() => None,
             Form::Line if text.starts_with(PREFIX) => None,
-            Form::Line if looks_like_fernet(text) => Some("This looks like a Fernet key: choose “Fernet key” above."),
-            Form::Line => Some("Not a Sealwire key: its line begins with “sealwire-key:”. Copy the whole line."),
-            Form::Fernet if text.starts_with(PREFIX) => Some("This is a Sealwire key line: choose “One line” above."),
+            Form::Line if looks_like_fernet(text) => {
+                Some("This looks like a Fernet key: choose “Fernet key” above.")
+            }
+            Form::Line => {
+                Some("Not a Sealwire key: its line begins with “sealwire-key:”. Copy the whole line.")
+            }
+            Form::Fernet if text.starts_with(PREFIX) => {
+                Some("This is a Sealwire key line: choose “One line” above.")
+            }
             Form::Fernet if looks_like_fernet(text) => None,
             Form::Fernet => Some("Not a Fernet key: it has 44 characters and ends in “=”."),
         }
@@ -98,16 +105,31 @@ impl Import {
         let wrong = self.text_problem();
         let parsed = filters(&self.filters);
         let filter_wrong = parsed.as_ref().err().cloned();
-        let label_wrong = label_problem(&self.label, |label| !busy && model.keys.iter().any(|key| key.label == label));
-        let fernet_ready = !self.label.trim().is_empty() && label_wrong.is_none() && parsed.as_ref().is_ok_and(|list| !list.is_empty());
+        let label_wrong =
+            label_problem(&self.label, |label| !busy && model.keys.iter().any(|key| key.label == label));
+        let fernet_ready = !self.label.trim().is_empty()
+            && label_wrong.is_none()
+            && parsed.as_ref().is_ok_and(|list| !list.is_empty());
         let ready = !self.secret.is_empty() && wrong.is_none() && (self.form == Form::Line || fernet_ready);
         let focus = !std::mem::replace(&mut self.opened, true);
         let answer = dialog(ctx, "import key", "Import a key", 480.0, |ui| {
-            segmented(ui, "The key comes as", &mut self.form, &[(Form::Line, "One line"), (Form::Fernet, "Fernet key")]);
-            muted(ui, match self.form {
-                Form::Line => "Somebody chose “Give to someone…” and sent you one line of text. It brings its name and topics along.",
-                Form::Fernet => "The text of a Fernet key, as Python’s cryptography writes it. Say which topics it is for.",
-            });
+            segmented(
+                ui,
+                "The key comes as",
+                &mut self.form,
+                &[(Form::Line, "One line"), (Form::Fernet, "Fernet key")],
+            );
+            muted(
+                ui,
+                match self.form {
+                    Form::Line => {
+                        "Somebody chose “Give to someone…” and sent you one line of text. It brings its name and topics along."
+                    }
+                    Form::Fernet => {
+                        "The text of a Fernet key, as Python’s cryptography writes it. Say which topics it is for."
+                    }
+                },
+            );
             let name = if self.form == Form::Line { "Key line" } else { "Fernet key" };
             let field = TextField::new(name, self.secret.edit())
                 .id_salt("key text")
@@ -124,7 +146,12 @@ impl Import {
             }
             self.file_row(ui);
             if self.form == Form::Fernet {
-                TextField::new("Name", &mut self.label).hint("Old gateway").icon(icons::TAG).error(label_wrong.as_deref()).limit(80).show(ui);
+                TextField::new("Name", &mut self.label)
+                    .hint("Old gateway")
+                    .icon(icons::TAG)
+                    .error(label_wrong.as_deref())
+                    .limit(80)
+                    .show(ui);
                 TextField::new("Topic filters", &mut self.filters)
                     .hint("legacy/#")
                     .mono()
@@ -137,10 +164,12 @@ impl Import {
             failed(ui, model);
             dialog_buttons(ui, ButtonKind::Primary, "Import", ready, busy)
         });
-        let by_key = ready && !busy && ctx.input_mut(|input| {
-            input.consume_key(Modifiers::COMMAND, Key::Enter)
-                || (self.form == Form::Line && input.consume_key(Modifiers::NONE, Key::Enter))
-        });
+        let by_key = ready
+            && !busy
+            && ctx.input_mut(|input| {
+                input.consume_key(Modifiers::COMMAND, Key::Enter)
+                    || (self.form == Form::Line && input.consume_key(Modifiers::NONE, Key::Enter))
+            });
         if by_key || answer.inner == Some(DialogButton::Confirm) {
             out.send(self.command(false));
         }
@@ -149,12 +178,20 @@ impl Import {
 
     fn file_row(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
-            if Button::ghost("Choose a file…").icon(icons::FOLDER_OPEN).busy(self.opener.is_open()).show(ui).clicked() {
+            if Button::ghost("Choose a file…")
+                .icon(icons::FOLDER_OPEN)
+                .busy(self.opener.is_open())
+                .show(ui)
+                .clicked()
+            {
                 self.opener.begin(ui.ctx());
             }
             if let Some(Ok(name)) = &self.file {
                 let ink = tokens(ui).text_muted;
-                ui.add(Label::new(RichText::new(format!("From {name}")).font(fonts::regular(12.0)).color(ink)).truncate());
+                ui.add(
+                    Label::new(RichText::new(format!("From {name}")).font(fonts::regular(12.0)).color(ink))
+                        .truncate(),
+                );
             }
         });
         if let Some(Err(wrong)) = &self.file {
@@ -181,7 +218,13 @@ impl Import {
         let busy = model.is_pending(Asked::ImportKey);
         let (mut keep, mut take) = (false, false);
         let answer = dialog(ctx, "covered key", "Which key shall seal?", 480.0, |ui| {
-            body(ui, &format!("“{}” is imported and opens what others seal with it. These topics are sealed by another key of yours:", question.label));
+            body(
+                ui,
+                &format!(
+                    "“{}” is imported and opens what others seal with it. These topics are sealed by another key of yours:",
+                    question.label
+                ),
+            );
             for (filter, other) in &question.covered {
                 let t = tokens(ui);
                 ui.horizontal_wrapped(|ui| {
@@ -190,7 +233,10 @@ impl Import {
                     ui.label(RichText::new(format!("sealed by “{other}”")).color(t.text));
                 });
             }
-            muted(ui, "Whoever made the new key can read what it seals. Let it take over only if that is what you want.");
+            muted(
+                ui,
+                "Whoever made the new key can read what it seals. Let it take over only if that is what you want.",
+            );
             failed(ui, model);
             ui.add_space(8.0);
             ui.horizontal_wrapped(|ui| {
@@ -213,7 +259,9 @@ fn failed(ui: &mut Ui, model: &Model) {
 
 /// 32 bytes in base64url with its padding.
 fn looks_like_fernet(text: &str) -> bool {
-    text.len() == 44 && text.ends_with('=') && text[..43].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    text.len() == 44
+        && text.ends_with('=')
+        && text[..43].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 #[cfg(test)]
@@ -223,7 +271,9 @@ mod tests {
     #[test]
     fn a_text_in_the_wrong_field_is_told_where_it_belongs() {
         let fernet = format!("{}=", "A".repeat(43));
-        let judge = |form, text: &str| Import { form, secret: SecretText::from(text), ..Import::default() }.text_problem();
+        let judge = |form, text: &str| {
+            Import { form, secret: SecretText::from(text), ..Import::default() }.text_problem()
+        };
         assert_eq!(judge(Form::Line, " sealwire-key:AbC "), None);
         assert_eq!(judge(Form::Fernet, &fernet), None);
         assert!(judge(Form::Line, &fernet).is_some_and(|why| why.contains("Fernet key")));

@@ -1,6 +1,8 @@
 //! The list of keys, and below it the topics that go in the clear.
 
-use eframe::egui::{Align2, CornerRadius, Label, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Align2, CornerRadius, Label, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2,
+};
 
 use crate::{
     client::{Command, KeyView},
@@ -11,6 +13,7 @@ use crate::{
         theme::{FOCUS_WIDTH, RADIUS, Tone, tokens},
         widgets::{Button, caps, title},
     },
+    topic::TopicFilter,
 };
 
 use super::Wish;
@@ -35,28 +38,35 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
     ends(ui, "keys head", 32.0, left, |ui| {
-        if Button::secondary("Import…").icon(icons::DOWNLOAD_SIMPLE).tooltip("Takes in a key that somebody gave you").show(ui).clicked() {
+        if Button::secondary("Import a key…")
+            .tooltip("Takes in a key that somebody gave you")
+            .show(ui)
+            .clicked()
+        {
             answer.wish = Some(Wish::Import);
         }
-        if Button::primary("Make…").icon(icons::PLUS).tooltip("Makes a new key").show(ui).clicked() {
+        if Button::primary("Make a key…").tooltip("Makes a new key").show(ui).clicked() {
             answer.wish = Some(Wish::Create);
         }
     });
     ui.add_space(6.0);
-    let clear_height = if model.clear_topics.is_empty() { 0.0 } else { 46.0 + 34.0 * model.clear_topics.len().min(4) as f32 };
+    let clear_height = if model.clear_topics.is_empty() {
+        0.0
+    } else {
+        46.0 + 34.0 * model.clear_topics.len().min(4) as f32
+    };
     let height = (ui.available_height() - clear_height).max(ENTRY * 2.0);
-    ScrollArea::vertical().id_salt("keys").max_height(height).auto_shrink([false, clear_height > 0.0]).show_rows(
-        ui,
-        ENTRY,
-        model.keys.len(),
-        |ui, rows| {
+    ScrollArea::vertical()
+        .id_salt("keys")
+        .max_height(height)
+        .auto_shrink([false, clear_height > 0.0])
+        .show_rows(ui, ENTRY, model.keys.len(), |ui, rows| {
             for key in &model.keys[rows] {
                 if row(ui, key, chosen == Some(key.id.as_str())) {
                     answer.chosen = Some(key.id.clone());
                 }
             }
-        },
-    );
+        });
     if !model.clear_topics.is_empty() {
         in_the_clear(ui, model, out);
     }
@@ -67,7 +77,9 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     let t = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 8.0, ENTRY), Sense::click());
     let state = if key.seals { "seals and opens" } else { "opens only" };
-    response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, chosen, format!("{}, {state}", key.label)));
+    response.widget_info(|| {
+        WidgetInfo::selected(Role::ListItem, true, chosen, format!("{}, {state}", key.label))
+    });
     if !ui.is_rect_visible(rect) {
         return response.clicked();
     }
@@ -78,17 +90,33 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
         ui.painter().rect_filled(rect, radius, t.row_hover);
     }
     let (icon, tone) = if key.seals { (icons::KEY, Tone::Green) } else { (icons::LOCK_OPEN, Tone::Amber) };
-    let square = eframe::egui::Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
+    let square =
+        eframe::egui::Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
     ui.painter().rect_filled(square, CornerRadius::same(9), tone.tint(t));
     ui.painter().text(square.center(), Align2::CENTER_CENTER, icon, icons::icon_font(18.0), tone.text(t));
-    let suite = ui.painter().layout_no_wrap(suite_words(key.suite).to_owned(), fonts::regular(11.5), t.text_muted);
+    let suite =
+        ui.painter().layout_no_wrap(suite_words(key.suite).to_owned(), fonts::regular(11.5), t.text_muted);
     let right = rect.right() - 12.0 - suite.size().x;
     ui.painter().galley(pos2(right, rect.top() + 12.0), suite, t.text_muted);
     let left = rect.left() + 56.0;
-    line(ui, &key.label, fonts::medium(13.0), t.text_strong, pos2(left, rect.top() + 10.0), right - 10.0 - left);
-    let filters: Vec<&str> = key.filters.iter().map(|filter| filter.as_str()).collect();
+    line(
+        ui,
+        &key.label,
+        fonts::medium(13.0),
+        t.text_strong,
+        pos2(left, rect.top() + 10.0),
+        right - 10.0 - left,
+    );
+    let filters: Vec<&str> = key.filters.iter().map(TopicFilter::as_str).collect();
     let words = if key.seals { filters.join(", ") } else { format!("{} · opens only", filters.join(", ")) };
-    line(ui, &words, fonts::mono(12.0), t.text_muted, pos2(left, rect.top() + 31.0), rect.right() - 12.0 - left);
+    line(
+        ui,
+        &words,
+        fonts::mono(12.0),
+        t.text_muted,
+        pos2(left, rect.top() + 31.0),
+        rect.right() - 12.0 - left,
+    );
     if response.has_focus() {
         let stroke = eframe::egui::Stroke::new(FOCUS_WIDTH, t.accent);
         ui.painter().rect_stroke(rect, radius, stroke, eframe::egui::StrokeKind::Inside);
@@ -96,7 +124,14 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     response.clicked()
 }
 
-fn line(ui: &Ui, text: &str, font: eframe::egui::FontId, ink: eframe::egui::Color32, at: eframe::egui::Pos2, width: f32) {
+fn line(
+    ui: &Ui,
+    text: &str,
+    font: eframe::egui::FontId,
+    ink: eframe::egui::Color32,
+    at: eframe::egui::Pos2,
+    width: f32,
+) {
     let mut job = eframe::egui::text::LayoutJob::simple_singleline(text.to_owned(), font, ink);
     job.wrap = eframe::egui::text::TextWrapping::truncate_at_width(width.max(0.0));
     ui.painter().galley(at, ui.painter().layout_job(job), ink);
@@ -111,7 +146,10 @@ fn in_the_clear(ui: &mut Ui, model: &Model, out: &mut Outbound) {
         for filter in &model.clear_topics {
             let left = |ui: &mut Ui| {
                 ui.label(icons::icon(icons::LOCK_OPEN, 14.0).color(t.amber.text));
-                ui.add(Label::new(RichText::new(filter.as_str()).font(fonts::mono(12.0)).color(t.text_strong)).truncate());
+                ui.add(
+                    Label::new(RichText::new(filter.as_str()).font(fonts::mono(12.0)).color(t.text_strong))
+                        .truncate(),
+                );
             };
             ends(ui, filter.as_str(), 30.0, left, |ui| {
                 let tip = format!("{filter} needs a key again");

@@ -1,9 +1,6 @@
 //! Labels and filters of a key, checked while they are typed.
 
-use crate::{
-    desktop::panels::watch::sentence,
-    topic::TopicFilter,
-};
+use crate::{client::sentence, topic::TopicFilter};
 
 /// The most characters of a label.
 const LABEL: usize = 64;

@@ -122,7 +122,9 @@ fn check(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Number if text.is_empty() => Err("Write a number, such as 21.5.".to_owned()),
         Kind::Number => match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(()),
-            _ if text.contains(',') => Err("Not a number. Write the decimals after a point: 21.5.".to_owned()),
+            _ if text.contains(',') => {
+                Err("Not a number. Write the decimals after a point: 21.5.".to_owned())
+            }
             _ => Err("Not a number. Write digits, such as 21.5 or -3e4.".to_owned()),
         },
         Kind::Json if text.trim().is_empty() => Err("Write JSON, such as {\"celsius\": 21.5}.".to_owned()),

@@ -31,7 +31,9 @@ impl Drafts {
     /// Remembers a message that is being sent.
     pub(super) fn remember(&mut self, draft: Draft, kind: Kind, repeated: bool) {
         self.sent.push_back(Sent { draft, kind, repeated, id: None });
-        while self.sent.len() > MOST || self.sent.iter().map(|sent| sent.draft.body.len()).sum::<usize>() > MOST_BYTES {
+        while self.sent.len() > MOST
+            || self.sent.iter().map(|sent| sent.draft.body.len()).sum::<usize>() > MOST_BYTES
+        {
             if self.sent.pop_front().is_none() {
                 break;
             }

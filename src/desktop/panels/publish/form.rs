@@ -2,22 +2,21 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Event, Id, Label, RichText, Ui};
+use eframe::egui::{Align2, Event, Id, Label, RichText, Ui};
 
 use crate::{
     acl::Right,
-    client::Draft,
+    client::{Draft, sentence},
     desktop::{
         fonts, icons,
         model::Model,
         panels::{
             ends::ends,
             sealing::{Sealing, sealing, subject, why_not_publish},
-            watch::sentence,
         },
         theme::tokens,
         widgets::{
-            Button, PayloadForm, PayloadView, TextField, caps, field_label, icon_button, menu, menu_row, segmented,
+            Button, PayloadForm, PayloadView, TextField, caps, icon_button, menu, menu_row, segmented,
             size_text, toggle,
         },
     },
@@ -161,7 +160,12 @@ impl Form {
 
     pub(super) fn payload_field(&mut self, ui: &mut Ui) {
         let t = tokens(ui);
-        ends(ui, "payload head", 32.0, |ui| field_label(ui, "Payload"), |ui| {
+        // Painted, not a label: the field below carries the name.
+        let words = |ui: &mut Ui| {
+            let at = ui.max_rect().left_center();
+            ui.painter().text(at, Align2::LEFT_CENTER, "Payload", fonts::medium(12.0), t.text_muted);
+        };
+        ends(ui, "payload head", 32.0, words, |ui| {
             if segmented(ui, "Payload is", &mut self.body.kind, &Kind::ALL) {
                 self.body.changed();
             }
@@ -171,7 +175,9 @@ impl Form {
         if let Some(pasted) = self.body.pasted() {
             let form = if self.body.kind == Kind::Json { PayloadForm::Json } else { PayloadForm::Text };
             let size = size_text(pasted.len());
-            PayloadView::new("pasted", &pasted.as_bytes()[..pasted.len().min(EDITOR)], form).height(150.0).show(ui);
+            PayloadView::new("pasted", &pasted.as_bytes()[..pasted.len().min(EDITOR)], form)
+                .height(150.0)
+                .show(ui);
             let mut remove = false;
             ui.horizontal(|ui| {
                 let text = format!("Pasted, {size}: too long for the editor, sent as it is.");
@@ -179,7 +185,9 @@ impl Form {
                 remove = Button::ghost("Remove").show(ui).clicked();
             });
             if let Some(problem) = &problem {
-                ui.add(Label::new(RichText::new(problem).font(fonts::regular(12.0)).color(t.red.text)).wrap());
+                ui.add(
+                    Label::new(RichText::new(problem).font(fonts::regular(12.0)).color(t.red.text)).wrap(),
+                );
             }
             if remove {
                 self.body.remove_pasted();
@@ -194,7 +202,17 @@ impl Form {
             Kind::Number => "21.5",
             Kind::Json => "{ \"celsius\": 21.5 }",
         };
-        let rows = if self.body.kind == Kind::Number { 1 } else { 6 };
+        let low = ui.ctx().content_rect().height() < 760.0;
+        let rows = match self.body.kind {
+            Kind::Number => 1,
+            Kind::Text | Kind::Json => {
+                if low {
+                    4
+                } else {
+                    7
+                }
+            }
+        };
         let mut field = TextField::new("Payload", &mut self.body.text)
             .hide_label()
             .hint(hint)
@@ -232,32 +250,34 @@ impl Form {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 14.0;
             segmented(ui, "Quality of service", &mut self.qos, &[(0, "QoS 0"), (1, "QoS 1")]);
-            toggle(ui, &mut self.retain, "Retain").on_hover_text("The broker keeps the last one for those who come later.");
+            toggle(ui, &mut self.retain, "Retain")
+                .on_hover_text("The broker keeps the last one for those who come later.");
         });
         let words = match (self.qos, self.retain) {
             (0, false) => "Sent once, with no answer: it may be lost.",
             (0, true) => "Sent once, with no answer, and kept for those who come later.",
             (_, false) => "Kept here until the broker acknowledges it.",
-            (_, true) => "Kept here until the broker acknowledges it; the broker keeps the last one for those who come later.",
+            (_, true) => {
+                "Kept here until the broker acknowledges it; the broker keeps the last one for those who come later."
+            }
         };
         ui.add(Label::new(RichText::new(words).font(fonts::regular(12.0)).color(t.text_muted)).wrap());
-        ui.horizontal_top(|ui| {
+        let problem = self.every().err();
+        ui.horizontal(|ui| {
             toggle(ui, &mut self.repeat, "Repeat every");
             if self.repeat {
-                let problem = self.every().err();
                 TextField::new("Seconds between messages", &mut self.seconds)
                     .hide_label()
                     .compact()
-                    .width(if problem.is_some() { 190.0 } else { 84.0 })
+                    .width(84.0)
                     .limit(12)
-                    .error(problem.as_deref())
                     .show(ui);
-                if problem.is_none() {
-                    ui.add_space(-4.0);
-                    ui.add(Label::new(RichText::new("seconds").color(t.text_muted)).selectable(false));
-                }
+                ui.add(Label::new(RichText::new("seconds").color(t.text_muted)).selectable(false));
             }
         });
+        if let Some(problem) = problem {
+            ui.add(Label::new(RichText::new(problem).font(fonts::regular(12.0)).color(t.red.text)).wrap());
+        }
     }
 }
 
@@ -281,10 +301,20 @@ fn offers(model: &Model) -> Vec<(&'static str, Vec<String>)> {
     };
     let recent = take(&mut model.outbox.iter().rev().map(|entry| entry.topic.to_string()).take(200));
     let text = |filter: &TopicFilter| filter.to_string();
-    let keys = take(&mut model.keys.iter().filter(|key| key.seals).flat_map(|key| key.filters.iter().map(text)));
+    let keys =
+        take(&mut model.keys.iter().filter(|key| key.seals).flat_map(|key| key.filters.iter().map(text)));
     let clear = take(&mut model.clear_topics.iter().map(text));
-    let granted = model.account.as_ref().map(|account| account.role.granted(&subject(account), Right::Publish)).unwrap_or_default();
+    let granted = model
+        .account
+        .as_ref()
+        .map(|account| account.role.granted(&subject(account), Right::Publish))
+        .unwrap_or_default();
     let granted = take(&mut granted.iter().map(text));
-    let groups = [("Recent", recent), ("Your keys seal", keys), ("In the clear", clear), ("Your role permits", granted)];
+    let groups = [
+        ("Recent", recent),
+        ("Your keys seal", keys),
+        ("In the clear", clear),
+        ("Your role permits", granted),
+    ];
     groups.into_iter().filter(|(_, texts)| !texts.is_empty()).collect()
 }

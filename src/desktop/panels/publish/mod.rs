@@ -17,7 +17,10 @@ use crate::{
         model::{Model, Outbound},
         panels::{ends::ends, sealing::may_run_sample},
         theme::{PANEL_MARGIN, tokens},
-        widgets::{Banner, Button, ButtonKind, DialogButton, Problem, Severity, body, checkbox, dialog, dialog_buttons, icon_button_small, section_header, title},
+        widgets::{
+            Banner, Button, ButtonKind, DialogButton, Problem, Severity, body, checkbox, dialog,
+            dialog_buttons, icon_button_small, section_header, title,
+        },
     },
     topic::TopicName,
 };
@@ -51,9 +54,15 @@ impl PublishPanel {
         let width = (ui.available_width() * 0.42).clamp(360.0, 480.0);
         let frame = Frame::new().inner_margin(Margin { left: 16, right: 12, top: 14, bottom: 12 });
         Panel::left("publish form").exact_size(width).resizable(false).frame(frame).show(ui, |ui| {
+            let topic = self.form.judge(model);
+            // Sending is always in sight, however much is above it.
+            let foot = Frame::new().inner_margin(Margin { left: 0, right: 6, top: 12, bottom: 0 });
+            Panel::bottom("publish send").frame(foot).show_separator_line(true).show(ui, |ui| {
+                self.send(ui, &topic, model, out);
+            });
             ScrollArea::vertical().id_salt("publish form").auto_shrink([false, false]).show(ui, |ui| {
                 ui.set_width(ui.available_width() - 6.0);
-                self.left(ui, model, out);
+                self.left(ui, &topic, model, out);
             });
         });
         let frame = Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8));
@@ -65,17 +74,15 @@ impl PublishPanel {
         self.clear_dialog(ui, model, out);
     }
 
-    fn left(&mut self, ui: &mut Ui, model: &mut Model, out: &mut Outbound) {
+    fn left(&mut self, ui: &mut Ui, topic: &Topic, model: &mut Model, out: &mut Outbound) {
         ui.spacing_mut().item_spacing.y = 10.0;
         title(ui, "New message", 13.5);
-        let topic = self.form.judge(model);
-        self.form.topic_field(ui, model, &topic);
+        self.form.topic_field(ui, model, topic);
         if seal_box::seal_box(ui, topic.good.as_ref(), model, out) {
             self.clear = topic.good.as_ref().map(|(name, _)| (name.clone(), false));
         }
         self.form.payload_field(ui);
         self.form.options(ui);
-        self.send(ui, &topic, model, out);
         repeating(ui, model, out);
         if may_run_sample(model) {
             sample(ui, model, out);
@@ -103,10 +110,13 @@ impl PublishPanel {
         let t = tokens(ui);
         let below = match &model.link {
             LinkState::Online { .. } => "Ctrl+Enter sends from anywhere on this page.",
-            _ => "Not connected: a message waits on this computer, sealed, and goes out when the connection is back.",
+            _ => {
+                "Not connected: a message waits on this computer, sealed, and goes out when the connection is back."
+            }
         };
         ui.add(Label::new(RichText::new(below).font(fonts::regular(12.0)).color(t.text_muted)).wrap());
-        let by_key = self.clear.is_none() && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
+        let by_key =
+            self.clear.is_none() && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
         if !pressed && !by_key {
             return;
         }
@@ -157,7 +167,9 @@ impl PublishPanel {
     pub fn on_event(&mut self, event: &Event, model: &Model) {
         match event {
             Event::Outbox(entries) => {
-                for entry in entries.iter().filter(|entry| model.outbox.iter().rev().all(|known| known.id != entry.id)) {
+                for entry in
+                    entries.iter().filter(|entry| model.outbox.iter().rev().all(|known| known.id != entry.id))
+                {
                     self.drafts.claim(entry);
                 }
             }
@@ -178,11 +190,15 @@ fn repeating(ui: &mut Ui, model: &Model, out: &mut Outbound) {
     for (at, (topic, every)) in model.repeating.iter().enumerate() {
         let left = |ui: &mut Ui| {
             ui.label(icons::icon(icons::ARROWS_CLOCKWISE, 14.0).color(t.accent_text));
-            ui.add(Label::new(RichText::new(topic.as_str()).font(fonts::mono(12.0)).color(t.text_strong)).truncate());
+            ui.add(
+                Label::new(RichText::new(topic.as_str()).font(fonts::mono(12.0)).color(t.text_strong))
+                    .truncate(),
+            );
         };
         ends(ui, &format!("repeat {at}"), 26.0, left, |ui| {
             let seconds = every.as_secs_f64();
-            let words = RichText::new(format!("every {seconds} s")).font(fonts::regular(12.0)).color(t.text_muted);
+            let words =
+                RichText::new(format!("every {seconds} s")).font(fonts::regular(12.0)).color(t.text_muted);
             ui.add(Label::new(words).selectable(false));
             if icon_button_small(ui, icons::STOP, &format!("Stop repeating {topic}")).clicked() {
                 out.send(Command::StopRepeat { topic: topic.clone() });
@@ -198,17 +214,29 @@ fn sample(ui: &mut Ui, model: &mut Model, out: &mut Outbound) {
     ui.separator();
     let running = model.sample == SampleState::Running;
     let busy = model.is_pending(Asked::Sample);
-    ends(ui, "sample", 34.0, |ui| {
-        let ink = if running { t.teal.text } else { t.text_muted };
-        ui.label(icons::icon(icons::BROADCAST, 16.0).color(ink));
-        let words = if running { "The sample sensor runs" } else { "Sample sensor, two readings a second" };
-        ui.add(Label::new(RichText::new(words).color(t.text)).truncate());
-    }, |ui| {
-        let words = if running { "Stop" } else { "Start" };
-        if Button::secondary(words).busy(busy).tooltip("Publishes readings to sample/…, sealed with the key “Sample”").show(ui).clicked() {
-            out.send(if running { Command::StopSample } else { Command::StartSample });
-        }
-    });
+    ends(
+        ui,
+        "sample",
+        34.0,
+        |ui| {
+            let ink = if running { t.teal.text } else { t.text_muted };
+            ui.label(icons::icon(icons::BROADCAST, 16.0).color(ink));
+            let words =
+                if running { "The sample sensor runs" } else { "Sample sensor, two readings a second" };
+            ui.add(Label::new(RichText::new(words).color(t.text)).truncate());
+        },
+        |ui| {
+            let words = if running { "Stop" } else { "Start" };
+            if Button::secondary(words)
+                .busy(busy)
+                .tooltip("Publishes readings to sample/…, sealed with the key “Sample”")
+                .show(ui)
+                .clicked()
+            {
+                out.send(if running { Command::StopSample } else { Command::StartSample });
+            }
+        },
+    );
     if let Some(failure) = model.failure(Asked::Sample) {
         let problem = Problem::new(&failure.what, &failure.why, &failure.next);
         if Banner::error(&problem).dismissible().show(ui).dismissed {

@@ -15,16 +15,35 @@ use crate::{
 };
 
 /// Draws what would happen to a message to `topic`. True when the person wants it to go in the clear.
-pub(super) fn seal_box(ui: &mut Ui, topic: Option<&(TopicName, Sealing)>, model: &mut Model, out: &mut Outbound) -> bool {
+pub(super) fn seal_box(
+    ui: &mut Ui,
+    topic: Option<&(TopicName, Sealing)>,
+    model: &mut Model,
+    out: &mut Outbound,
+) -> bool {
     let mut wants_clear = false;
     match topic {
-        None => words(ui, Tone::Neutral, icons::LOCK_KEY, "What seals it", "Name a topic to see which key will seal the message.", |_| {}),
+        None => words(
+            ui,
+            Tone::Neutral,
+            icons::LOCK_KEY,
+            "What seals it",
+            "Name a topic to see which key will seal the message.",
+            |_| {},
+        ),
         Some((_, Sealing::Key(key))) => {
-            let text = format!("{} ({}), key {}. The broker sees the topic and sealed bytes, never the payload.", suite_words(key.suite), key.suite, key.kid.get(..8).unwrap_or(&key.kid));
+            let text = format!(
+                "{} ({}), key {}. The broker sees the topic and sealed bytes, never the payload.",
+                suite_words(key.suite),
+                key.suite,
+                key.kid.get(..8).unwrap_or(&key.kid)
+            );
             words(ui, Tone::Green, icons::LOCK_KEY, &format!("Sealed with “{}”", key.label), &text, |_| {});
         }
         Some((_, Sealing::Clear(filter))) => {
-            let text = format!("You said that {filter} goes without a seal. The broker, and whoever listens there, can read and change it.");
+            let text = format!(
+                "You said that {filter} goes without a seal. The broker, and whoever listens there, can read and change it."
+            );
             let busy = model.is_pending(Asked::Clear);
             words(ui, Tone::Amber, icons::LOCK_OPEN, "In the clear", &text, |ui| {
                 if Button::secondary("Seal again").icon(icons::LOCK_KEY).busy(busy).show(ui).clicked() {
@@ -76,7 +95,9 @@ fn words(ui: &mut Ui, tone: Tone, icon: &str, title: &str, text: &str, actions: 
                 ui.label(icons::icon(icon, 17.0).color(tone.text(t)));
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 3.0;
-                    ui.add(Label::new(RichText::new(title).font(fonts::medium(13.0)).color(tone.text(t))).wrap());
+                    ui.add(
+                        Label::new(RichText::new(title).font(fonts::medium(13.0)).color(tone.text(t))).wrap(),
+                    );
                     ui.add(Label::new(RichText::new(text).font(fonts::regular(12.0)).color(t.text)).wrap());
                     actions(ui);
                 });

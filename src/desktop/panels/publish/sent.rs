@@ -1,6 +1,9 @@
 //! What was sent: each message's life, from the queue to the broker, the newest first.
 
-use eframe::egui::{Align, Align2, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Align, Align2, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
+};
 
 use crate::{
     client::{Command, OutboxEntry, OutboxState},
@@ -27,12 +30,16 @@ pub(super) enum Which {
 }
 
 impl Which {
-    const ALL: [(Self, &'static str); 3] = [(Self::All, "All"), (Self::Waiting, "Waiting"), (Self::Refused, "Refused")];
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::All, "All"), (Self::Waiting, "Waiting"), (Self::Refused, "Refused")];
 
     fn takes(self, entry: &OutboxEntry) -> bool {
         match self {
             Self::All => true,
-            Self::Waiting => matches!(entry.state, OutboxState::Queued) || (entry.qos > 0 && entry.state == OutboxState::Sent),
+            Self::Waiting => {
+                matches!(entry.state, OutboxState::Queued)
+                    || (entry.qos > 0 && entry.state == OutboxState::Sent)
+            }
             Self::Refused => matches!(entry.state, OutboxState::Refused { .. }),
         }
     }
@@ -49,7 +56,9 @@ pub(super) fn sent(ui: &mut Ui, which: &mut Which, model: &Model, out: &mut Outb
         title(ui, "Sent messages", 13.5);
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
-    ends(ui, "sent head", CONTROL_HEIGHT + 2.0, left, |ui| segmented(ui, "Which messages", which, &Which::ALL));
+    ends(ui, "sent head", CONTROL_HEIGHT + 2.0, left, |ui| {
+        segmented(ui, "Which messages", which, &Which::ALL)
+    });
     ui.add_space(4.0);
     let shown: Vec<&OutboxEntry> = model.outbox.iter().rev().filter(|entry| which.takes(entry)).collect();
     if shown.is_empty() {
@@ -59,20 +68,27 @@ pub(super) fn sent(ui: &mut Ui, which: &mut Which, model: &Model, out: &mut Outb
                 "Each message you send appears here with its life: queued on this computer, sent, and acknowledged by the broker.",
             ),
             Which::Waiting => ("Nothing waits", "Every message has reached the broker or was decided."),
-            Which::Refused => ("Nothing was refused", "What the station refuses stands here, with the reason."),
+            Which::Refused => {
+                ("Nothing was refused", "What the station refuses stands here, with the reason.")
+            }
         };
         EmptyState { icon: icons::PAPER_PLANE_TILT, title, text, actions: &[] }.show(ui);
         return None;
     }
     let mut again = None;
     ui.spacing_mut().item_spacing.y = 0.0;
-    ScrollArea::vertical().id_salt("sent").auto_shrink([false, false]).show_rows(ui, ENTRY, shown.len(), |ui, rows| {
-        for entry in &shown[rows] {
-            if row(ui, entry, out) {
-                again = Some((*entry).clone());
+    ScrollArea::vertical().id_salt("sent").auto_shrink([false, false]).show_rows(
+        ui,
+        ENTRY,
+        shown.len(),
+        |ui, rows| {
+            for entry in &shown[rows] {
+                if row(ui, entry, out) {
+                    again = Some((*entry).clone());
+                }
             }
-        }
-    });
+        },
+    );
     again
 }
 
@@ -87,10 +103,21 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
     }
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
     let middle = rect.center().y;
-    ui.painter().text(pos2(rect.left() + 18.0, middle), Align2::CENTER_CENTER, state.icon, icons::icon_font(18.0), state.tone.text(t));
+    ui.painter().text(
+        pos2(rect.left() + 18.0, middle),
+        Align2::CENTER_CENTER,
+        state.icon,
+        icons::icon_font(18.0),
+        state.tone.text(t),
+    );
     let buttons = if matches!(entry.state, OutboxState::Queued) { 60.0 } else { 32.0 };
-    let inner = Rect::from_min_max(pos2(rect.left() + 38.0, rect.top() + 8.0), pos2(rect.right() - buttons - 8.0, rect.bottom() - 6.0));
-    let mut child = ui.new_child(UiBuilder::new().id_salt(("entry", entry.id)).max_rect(inner).layout(Layout::top_down(Align::Min)));
+    let inner = Rect::from_min_max(
+        pos2(rect.left() + 38.0, rect.top() + 8.0),
+        pos2(rect.right() - buttons - 8.0, rect.bottom() - 6.0),
+    );
+    let mut child = ui.new_child(
+        UiBuilder::new().id_salt(("entry", entry.id)).max_rect(inner).layout(Layout::top_down(Align::Min)),
+    );
     child.spacing_mut().item_spacing.y = 3.0;
     child.spacing_mut().interact_size.y = 18.0;
     ends(
@@ -103,7 +130,10 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
         },
         |ui| {
             steps(ui, entry);
-            ui.add(Label::new(RichText::new(&state.word).font(fonts::medium(12.0)).color(state.tone.text(t))).selectable(false));
+            ui.add(
+                Label::new(RichText::new(&state.word).font(fonts::medium(12.0)).color(state.tone.text(t)))
+                    .selectable(false),
+            );
         },
     );
     let (line, ink) = match &entry.state {
@@ -116,14 +146,25 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
         label.on_hover_text(format!("{why}\n{}", facts(entry)));
     }
     let at = Rect::from_min_max(pos2(rect.right() - buttons, rect.top()), rect.max);
-    let mut child = ui.new_child(UiBuilder::new().id_salt(("entry buttons", entry.id)).max_rect(at).layout(Layout::left_to_right(Align::Center)));
+    let mut child = ui.new_child(
+        UiBuilder::new()
+            .id_salt(("entry buttons", entry.id))
+            .max_rect(at)
+            .layout(Layout::left_to_right(Align::Center)),
+    );
     child.spacing_mut().item_spacing.x = 4.0;
     if matches!(entry.state, OutboxState::Queued)
-        && icon_button_small(&mut child, icons::TRASH, &format!("Take back the message to {}", entry.topic)).clicked()
+        && icon_button_small(&mut child, icons::TRASH, &format!("Take back the message to {}", entry.topic))
+            .clicked()
     {
         out.send(Command::Discard { id: entry.id });
     }
-    icon_button_small(&mut child, icons::ARROW_BEND_UP_LEFT, &format!("Use the message to {} again", entry.topic)).clicked()
+    icon_button_small(
+        &mut child,
+        icons::ARROW_BEND_UP_LEFT,
+        &format!("Use the message to {} again", entry.topic),
+    )
+    .clicked()
 }
 
 /// What is known beside the state: when, by what sealed, how large.
@@ -153,14 +194,22 @@ struct StateWords {
 fn state_words(entry: &OutboxEntry) -> StateWords {
     let (icon, word, tone, done) = match &entry.state {
         OutboxState::Queued => (icons::HOURGLASS, "Queued on this computer", Tone::Neutral, 1),
-        OutboxState::Sent if entry.qos == 0 => (icons::PAPER_PLANE_TILT, "Sent, no answer asked for", Tone::Accent, 2),
+        OutboxState::Sent if entry.qos == 0 => {
+            (icons::PAPER_PLANE_TILT, "Sent, no answer asked for", Tone::Accent, 2)
+        }
         OutboxState::Sent => (icons::PAPER_PLANE_TILT, "Sent, not acknowledged yet", Tone::Accent, 2),
-        OutboxState::Acknowledged { no_subscribers: false } => (icons::CHECK_CIRCLE, "The broker has it", Tone::Green, 3),
-        OutboxState::Acknowledged { no_subscribers: true } => (icons::CHECK_CIRCLE, "The broker has it; nobody watches", Tone::Amber, 3),
+        OutboxState::Acknowledged { no_subscribers: false } => {
+            (icons::CHECK_CIRCLE, "The broker has it", Tone::Green, 3)
+        }
+        OutboxState::Acknowledged { no_subscribers: true } => {
+            (icons::CHECK_CIRCLE, "The broker has it; nobody watches", Tone::Amber, 3)
+        }
         OutboxState::Refused { .. } => (icons::PROHIBIT, "Refused", Tone::Red, 0),
         OutboxState::Discarded => (icons::TRASH, "Taken back", Tone::Neutral, 0),
     };
-    let clear = if entry.sealed_with.is_none() && !matches!(entry.state, OutboxState::Refused { .. } | OutboxState::Discarded) {
+    let clear = if entry.sealed_with.is_none()
+        && !matches!(entry.state, OutboxState::Refused { .. } | OutboxState::Discarded)
+    {
         " · in the clear"
     } else {
         ""

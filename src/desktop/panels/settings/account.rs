@@ -23,7 +23,8 @@ pub(super) fn show(ui: &mut Ui, model: &Model, out: &mut Outbound, dialog: &mut 
         });
         let rules: Vec<String> = account.role.rules.iter().map(ToString::to_string).collect();
         let rules = rules.join("\n");
-        let about = if account.role.description.is_empty() { "–" } else { account.role.description.as_str() };
+        let about =
+            if account.role.description.is_empty() { "–" } else { account.role.description.as_str() };
         key_values(ui, &[("Role", about), ("Rules", &rules), ("Client id", &account.client_id)]);
     });
     card(ui, |ui| {
@@ -73,5 +74,8 @@ pub(super) fn show(ui: &mut Ui, model: &Model, out: &mut Outbound, dialog: &mut 
             }
         });
     });
-    muted(ui, "A session ends after 12 hours without use, after 30 days, at logout and when the password changes.");
+    muted(
+        ui,
+        "A session ends after 12 hours without use, after 30 days, at logout and when the password changes.",
+    );
 }

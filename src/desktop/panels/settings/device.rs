@@ -32,7 +32,8 @@ pub(super) struct MadeDevice {
 impl MadeDevice {
     /// Host and port of the MQTT address.
     fn host_and_port(&self) -> (&str, &str) {
-        let address = self.mqtt.split_once("://").map_or(self.mqtt.as_str(), |(_, rest)| rest).trim_end_matches('/');
+        let address =
+            self.mqtt.split_once("://").map_or(self.mqtt.as_str(), |(_, rest)| rest).trim_end_matches('/');
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "8883"));
         (host.trim_matches(['[', ']']), port)
     }
@@ -40,7 +41,8 @@ impl MadeDevice {
     /// What to type in a terminal to see it work.
     fn command_line(&self) -> String {
         let (host, port) = self.host_and_port();
-        let ca = if self.ca_pem.is_some() { format!(" --cafile {}", "sealwire-ca.pem") } else { String::new() };
+        let ca =
+            if self.ca_pem.is_some() { format!(" --cafile {}", "sealwire-ca.pem") } else { String::new() };
         format!(
             "mosquitto_sub -V mqttv5 -h {host} -p {port}{ca} -u {} -P {} -t '#' -v",
             quoted(&self.username),
@@ -52,7 +54,11 @@ impl MadeDevice {
 /// A word as a POSIX shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Draws it. True when it is to be closed.

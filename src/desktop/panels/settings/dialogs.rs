@@ -11,8 +11,9 @@ use crate::{
         icons,
         model::{Model, Outbound, problem_of},
         widgets::{
-            Button, ButtonKind, DialogButton, QrPicture, SecretText, Severity, Strength, TextField, body, caps,
-            code_field, code_is_complete, copy_line, dialog, dialog_buttons, muted, problem, strength_meter, waiting,
+            Button, ButtonKind, DialogButton, QrPicture, SecretText, Severity, Strength, TextField, body,
+            caps, code_field, code_is_complete, copy_line, dialog, dialog_buttons, muted, problem,
+            strength_meter, waiting,
         },
     },
 };
@@ -88,7 +89,8 @@ pub(super) fn told(open: &mut Option<Dialog>, event: &Event) {
             *picture = QrPicture::new(enrolment.uri.reveal());
             *secret = in_fours(enrolment.secret.reveal());
         }
-        (Event::OtpOn, Some(Dialog::OneTime { .. })) | (Event::PasswordChanged, Some(Dialog::Password { .. })) => {
+        (Event::OtpOn, Some(Dialog::OneTime { .. }))
+        | (Event::PasswordChanged, Some(Dialog::Password { .. })) => {
             *open = None;
         }
         // Shown once: whatever else is open gives way.
@@ -123,7 +125,9 @@ pub(super) fn show(
     let busy = dialog.asked().is_some_and(|asked| model.is_pending(asked));
     let failure = failure.as_ref();
     let close = match dialog {
-        Dialog::OneTime { picture, secret, code } => one_time(ctx, picture.as_ref(), secret, code, failure, busy, out),
+        Dialog::OneTime { picture, secret, code } => {
+            one_time(ctx, picture.as_ref(), secret, code, failure, busy, out)
+        }
         Dialog::NewCodes { password } => new_codes(ctx, password, failure, busy, out),
         Dialog::Codes { codes } => codes_dialog(ctx, codes, model, out, context),
         Dialog::Password { old, new, again, strength } => {
@@ -141,7 +145,9 @@ pub(super) fn show(
         Dialog::ClearHistory => {
             let text = "The messages that arrived on this computer are deleted from its disk, and from the window. \
                         This cannot be undone.";
-            confirm(ctx, "Forget the history?", text, "Forget it", failure, || out.send(Command::ClearHistory))
+            confirm(ctx, "Forget the history?", text, "Forget it", failure, || {
+                out.send(Command::ClearHistory);
+            })
         }
     };
     if close {
@@ -194,7 +200,11 @@ fn one_time(
         let field = code_field(ui, "The code that the app shows now", code, fresh);
         let ready = code_is_complete(code);
         let pressed = dialog_buttons(ui, ButtonKind::Primary, "Turn on", ready, busy);
-        if pressed.is_none() && ready && !busy && entered(ui, &[&field]) { Some(DialogButton::Confirm) } else { pressed }
+        if pressed.is_none() && ready && !busy && entered(ui, &[&field]) {
+            Some(DialogButton::Confirm)
+        } else {
+            pressed
+        }
     });
     if answer.inner == Some(DialogButton::Confirm) {
         out.send(Command::ConfirmOtp { code: Password::new(std::mem::take(code)) });
@@ -202,7 +212,13 @@ fn one_time(
     answer.inner == Some(DialogButton::Cancel) || answer.close
 }
 
-fn new_codes(ctx: &Context, password: &mut SecretText, failure: Failed<'_>, busy: bool, out: &mut Outbound) -> bool {
+fn new_codes(
+    ctx: &Context,
+    password: &mut SecretText,
+    failure: Failed<'_>,
+    busy: bool,
+    out: &mut Outbound,
+) -> bool {
     let answer = dialog(ctx, "new codes", "Make new recovery codes", 420.0, |ui| {
         body(ui, "You get eight new codes. The old ones stop working at once.");
         problem(ui, failure);
@@ -216,7 +232,11 @@ fn new_codes(ctx: &Context, password: &mut SecretText, failure: Failed<'_>, busy
             .show(ui);
         let ready = !password.is_empty();
         let pressed = dialog_buttons(ui, ButtonKind::Primary, "Make codes", ready, busy);
-        if pressed.is_none() && ready && !busy && entered(ui, &[&field]) { Some(DialogButton::Confirm) } else { pressed }
+        if pressed.is_none() && ready && !busy && entered(ui, &[&field]) {
+            Some(DialogButton::Confirm)
+        } else {
+            pressed
+        }
     });
     if answer.inner == Some(DialogButton::Confirm) {
         out.send(Command::NewRecoveryCodes { password: Password::new(password.as_str()) });
@@ -253,7 +273,10 @@ fn codes_dialog(
     if answer.inner
         && let Some(account) = &model.account
     {
-        out.send(crate::desktop::cards::remember(crate::desktop::cards::Step::RecoveryCodes, &account.username));
+        out.send(crate::desktop::cards::remember(
+            crate::desktop::cards::Step::RecoveryCodes,
+            &account.username,
+        ));
     }
     // Esc or a click beside it must not lose what is shown once.
     answer.inner
@@ -298,12 +321,21 @@ fn change_password(
         if pressed.is_none() && enter { Some(DialogButton::Confirm) } else { pressed }
     });
     if answer.inner == Some(DialogButton::Confirm) {
-        out.send(Command::ChangePassword { old: Password::new(old.as_str()), new: Password::new(new.as_str()) });
+        out.send(Command::ChangePassword {
+            old: Password::new(old.as_str()),
+            new: Password::new(new.as_str()),
+        });
     }
     answer.inner == Some(DialogButton::Cancel) || answer.close
 }
 
-fn new_device(ctx: &Context, label: &mut String, failure: Failed<'_>, busy: bool, out: &mut Outbound) -> bool {
+fn new_device(
+    ctx: &Context,
+    label: &mut String,
+    failure: Failed<'_>,
+    busy: bool,
+    out: &mut Outbound,
+) -> bool {
     let answer = dialog(ctx, "new device", "Connect a program", 420.0, |ui| {
         problem(ui, failure);
         let fresh = is_first_frame(ui, "new device");
@@ -317,7 +349,11 @@ fn new_device(ctx: &Context, label: &mut String, failure: Failed<'_>, busy: bool
             .show(ui);
         let ready = !label.trim().is_empty();
         let pressed = dialog_buttons(ui, ButtonKind::Primary, "Make a credential", ready, busy);
-        if pressed.is_none() && ready && !busy && entered(ui, &[&field]) { Some(DialogButton::Confirm) } else { pressed }
+        if pressed.is_none() && ready && !busy && entered(ui, &[&field]) {
+            Some(DialogButton::Confirm)
+        } else {
+            pressed
+        }
     });
     if answer.inner == Some(DialogButton::Confirm) {
         out.send(Command::NewDevice { label: label.trim().to_owned() });

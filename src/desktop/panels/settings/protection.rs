@@ -12,19 +12,54 @@ use crate::desktop::{
 /// Icon, head, text.
 const LIMITS: &[(&str, &str, &str)] = &[
     (icons::TAG, "Topic names", "The broker reads them to route. Do not put secrets into a topic's name."),
-    (icons::CLOCK, "When and how often", "Who listens to the network or runs the broker sees when messages pass."),
+    (
+        icons::CLOCK,
+        "When and how often",
+        "Who listens to the network or runs the broker sees when messages pass.",
+    ),
     (icons::RULER, "Sizes", "Padded, so that close sizes look alike; a film is still longer than a word."),
-    (icons::PLUGS_CONNECTED, "Your connection", "The broker knows which connection sent a message, and its address."),
-    (icons::HAND_PALM, "Delivery", "A broker can drop or delay messages. “The broker has it” never means “they have read it”."),
-    (icons::USERS, "Who said it", "Everybody who holds a topic's key can speak in it, as any other. Signed topics come later."),
-    (icons::CLOCK_COUNTER_CLOCKWISE, "The past", "Whoever gets a key opens all that it ever sealed: there is no forward secrecy yet. Rotate keys."),
-    (icons::ARROWS_CLOCKWISE, "Old messages to newcomers", "Who subscribes for the first time cannot tell an old message that is played again from a new one."),
-    (icons::COMPUTER_TOWER, "Restored machines", "A virtual machine that is set back in the middle of a session seals twice with the same nonce. Restart Sealwire after it."),
-    (icons::DESKTOP, "This computer", "Who controls your computer while you are logged in reads what you read."),
+    (
+        icons::PLUGS_CONNECTED,
+        "Your connection",
+        "The broker knows which connection sent a message, and its address.",
+    ),
+    (
+        icons::HAND_PALM,
+        "Delivery",
+        "A broker can drop or delay messages. “The broker has it” never means “they have read it”.",
+    ),
+    (
+        icons::USERS,
+        "Who said it",
+        "Everybody who holds a topic's key can speak in it, as any other. Signed topics come later.",
+    ),
+    (
+        icons::CLOCK_COUNTER_CLOCKWISE,
+        "The past",
+        "Whoever gets a key opens all that it ever sealed: there is no forward secrecy yet. Rotate keys.",
+    ),
+    (
+        icons::ARROWS_CLOCKWISE,
+        "Old messages to newcomers",
+        "Who subscribes for the first time cannot tell an old message that is played again from a new one.",
+    ),
+    (
+        icons::COMPUTER_TOWER,
+        "Restored machines",
+        "A virtual machine that is set back in the middle of a session seals twice with the same nonce. Restart Sealwire after it.",
+    ),
+    (
+        icons::DESKTOP,
+        "This computer",
+        "Who controls your computer while you are logged in reads what you read.",
+    ),
 ];
 
 pub(super) fn show(ui: &mut Ui) {
-    muted(ui, "Payloads are sealed on this computer and opened by those who hold the key. This is what that does not cover.");
+    muted(
+        ui,
+        "Payloads are sealed on this computer and opened by those who hold the key. This is what that does not cover.",
+    );
     card(ui, |ui| {
         let t = tokens(ui);
         for (icon, head, text) in LIMITS {
@@ -66,7 +101,10 @@ pub(super) fn about(ui: &mut Ui, model: &Model) {
     });
     card(ui, |ui| {
         section_header(ui, "Made with", None, |_| {});
-        muted(ui, "Inter and JetBrains Mono (SIL Open Font License 1.1), Phosphor icons (MIT), and the Rust crates that Cargo.lock lists.");
+        muted(
+            ui,
+            "Inter and JetBrains Mono (SIL Open Font License 1.1), Phosphor icons (MIT), and the Rust crates that Cargo.lock lists.",
+        );
     });
     card(ui, |ui| {
         section_header(ui, "Keys of the keyboard", None, |_| {});

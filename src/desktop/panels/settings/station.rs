@@ -6,7 +6,9 @@ use crate::desktop::{
     cards, icons,
     model::{Model, Outbound},
     theme::Tone,
-    widgets::{Banner, Button, Severity, card, copy_line, key_values, muted, pill_icon, section_header, setting_row},
+    widgets::{
+        Banner, Button, Severity, card, copy_line, key_values, muted, pill_icon, section_header, setting_row,
+    },
 };
 
 use super::{SettingsContext, SettingsWish};
@@ -28,10 +30,13 @@ pub(super) fn show(
     if station.clock_ahead_ms.abs() > CLOCK_MS {
         let seconds = station.clock_ahead_ms.abs() / 1_000;
         let direction = if station.clock_ahead_ms > 0 { "ahead of" } else { "behind" };
-        Banner::new(Severity::Warning, &format!("This computer's clock is {seconds} s {direction} the station's."))
-            .why("One-time codes may be refused, and what you send looks late or early to others.")
-            .next("Let the system set its time by the network.")
-            .show(ui);
+        Banner::new(
+            Severity::Warning,
+            &format!("This computer's clock is {seconds} s {direction} the station's."),
+        )
+        .why("One-time codes may be refused, and what you send looks late or early to others.")
+        .next("Let the system set its time by the network.")
+        .show(ui);
     }
     card(ui, |ui| {
         section_header(ui, &station.name, None, |ui| {
@@ -61,7 +66,10 @@ pub(super) fn show(
     });
     card(ui, |ui| {
         section_header(ui, "Invite", None, |_| {});
-        muted(ui, "Whoever opens this link in Sealwire finds this station and knows its key. It holds nothing secret.");
+        muted(
+            ui,
+            "Whoever opens this link in Sealwire finds this station and knows its key. It holds nothing secret.",
+        );
         if copy_line(ui, "invite link", &cards::invite_link(station)) {
             out.toast(Severity::Success, "The invite link is copied.");
         }

@@ -9,15 +9,12 @@ use crate::{
         fonts, icons,
         messages::body_of,
         model::{Model, Outbound},
-        panels::{
-            ends::ends,
-            sealing::suite_words,
-        },
+        panels::{ends::ends, sealing::suite_words},
         theme::{Tone, tokens},
         when,
         widgets::{
-            Banner, FIRST_LIMIT, PayloadForm, PayloadView, Severity, caps, dialog, icon_button, key_values, muted,
-            pill, pill_icon, segmented, size_text, title,
+            Banner, FIRST_LIMIT, PayloadForm, PayloadView, Severity, caps, dialog, icon_button, key_values,
+            muted, pill, pill_icon, segmented, size_text, title,
         },
     },
 };
@@ -55,7 +52,10 @@ impl Detail {
         let Some(selected) = selected else {
             title(ui, "Message", 13.5);
             ui.add_space(4.0);
-            muted(ui, "Choose a message in the table: its payload appears here, with the sealed bytes that the broker sees and what opening them told.");
+            muted(
+                ui,
+                "Choose a message in the table: its payload appears here, with the sealed bytes that the broker sees and what opening them told.",
+            );
             return false;
         };
         let message = &selected.message;
@@ -75,25 +75,40 @@ impl Detail {
         closed
     }
 
-    fn head(&mut self, ui: &mut Ui, message: &Message, closable: bool, model: &Model, out: &mut Outbound) -> bool {
+    fn head(
+        &mut self,
+        ui: &mut Ui,
+        message: &Message,
+        closable: bool,
+        model: &Model,
+        out: &mut Outbound,
+    ) -> bool {
         let t = tokens(ui);
         let mut closed = false;
-        ends(ui, "message head", 30.0, |ui| title(ui, "Message", 13.5), |ui| {
-            ui.spacing_mut().item_spacing.x = 2.0;
-            if icon_button(ui, icons::COPY, "Copy the topic").clicked() {
-                ui.ctx().copy_text(message.topic.as_str().to_owned());
-                out.toast(Severity::Success, "The topic is copied.");
-            }
-            if model.may(Right::Publish) && icon_button(ui, icons::PAPER_PLANE_TILT, "Publish to this topic").clicked() {
-                out.publish_to(message.topic.as_str());
-            }
-            if icon_button(ui, icons::COLUMNS, "Show large, side by side").clicked() {
-                self.large = true;
-            }
-            if closable {
-                closed = icon_button(ui, icons::X, "Close the message").clicked();
-            }
-        });
+        ends(
+            ui,
+            "message head",
+            30.0,
+            |ui| title(ui, "Message", 13.5),
+            |ui| {
+                ui.spacing_mut().item_spacing.x = 2.0;
+                if icon_button(ui, icons::COPY, "Copy the topic").clicked() {
+                    ui.ctx().copy_text(message.topic.as_str().to_owned());
+                    out.toast(Severity::Success, "The topic is copied.");
+                }
+                if model.may(Right::Publish)
+                    && icon_button(ui, icons::PAPER_PLANE_TILT, "Publish to this topic").clicked()
+                {
+                    out.publish_to(message.topic.as_str());
+                }
+                if icon_button(ui, icons::COLUMNS, "Show large, side by side").clicked() {
+                    self.large = true;
+                }
+                if closable {
+                    closed = icon_button(ui, icons::X, "Close the message").clicked();
+                }
+            },
+        );
         let topic = RichText::new(message.topic.as_str()).font(fonts::mono(12.5)).color(t.accent_text);
         ui.add(Label::new(topic).wrap());
         ui.horizontal_wrapped(|ui| {
@@ -114,13 +129,24 @@ impl Detail {
 
     fn opened(&mut self, ui: &mut Ui, message: &Message, height: f32, out: &mut Outbound) {
         let Some(body) = body_of(message) else { return };
-        ends(ui, "payload head", 32.0, |ui| caps(ui, "Payload"), |ui| {
-            segmented(ui, "Payload as", &mut self.form, &[(Form::Pretty, "Pretty"), (Form::Text, "Text"), (Form::Hex, "Hex")]);
-            if icon_button(ui, icons::COPY, "Copy the payload").clicked() {
-                ui.ctx().copy_text(String::from_utf8_lossy(body).into_owned());
-                out.toast(Severity::Success, "The payload is copied.");
-            }
-        });
+        ends(
+            ui,
+            "payload head",
+            32.0,
+            |ui| caps(ui, "Payload"),
+            |ui| {
+                segmented(
+                    ui,
+                    "Payload as",
+                    &mut self.form,
+                    &[(Form::Pretty, "Pretty"), (Form::Text, "Text"), (Form::Hex, "Hex")],
+                );
+                if icon_button(ui, icons::COPY, "Copy the payload").clicked() {
+                    ui.ctx().copy_text(String::from_utf8_lossy(body).into_owned());
+                    out.toast(Severity::Success, "The payload is copied.");
+                }
+            },
+        );
         self.payload(ui, "payload", body, height);
     }
 
@@ -139,12 +165,18 @@ impl Detail {
     }
 
     fn sealed(&self, ui: &mut Ui, message: &Message, height: f32, out: &mut Outbound) {
-        ends(ui, "wire head", 30.0, |ui| caps(ui, "What the broker sees"), |ui| {
-            if icon_button(ui, icons::COPY, "Copy the bytes on the wire as hex").clicked() {
-                ui.ctx().copy_text(wire::to_hex(&message.wire));
-                out.toast(Severity::Success, "The bytes on the wire are copied as hex.");
-            }
-        });
+        ends(
+            ui,
+            "wire head",
+            30.0,
+            |ui| caps(ui, "What the broker sees"),
+            |ui| {
+                if icon_button(ui, icons::COPY, "Copy the bytes on the wire as hex").clicked() {
+                    ui.ctx().copy_text(wire::to_hex(&message.wire));
+                    out.toast(Severity::Success, "The bytes on the wire are copied as hex.");
+                }
+            },
+        );
         wire::hex(ui, "sealed", &message.wire, height);
         muted(ui, outsider(message));
     }
@@ -181,11 +213,15 @@ impl Detail {
 /// What an outsider can read of it.
 fn outsider(message: &Message) -> &'static str {
     match &message.opening {
-        Opening::InTheClear { .. } => "This message went in the clear: the broker, and whoever listens there, can read and change it.",
+        Opening::InTheClear { .. } => {
+            "This message went in the clear: the broker, and whoever listens there, can read and change it."
+        }
         Opening::Opened { with: SealedWith { suite: Suite::Fernet, .. }, .. } => {
             "The broker sees the topic, the time it was sealed (Fernet puts it in the open), and about how long it is. Not what it says."
         }
-        Opening::Opened { .. } => "The broker sees the topic, when it came, the key's id and a padded length. Not what it says, and it cannot change it unnoticed.",
+        Opening::Opened { .. } => {
+            "The broker sees the topic, when it came, the key's id and a padded length. Not what it says, and it cannot change it unnoticed."
+        }
         Opening::Refused { .. } => "These are the bytes as they came. Nothing of them was trusted.",
     }
 }
@@ -201,8 +237,10 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
             }
             let suite = format!("{} ({})", suite_words(with.suite), with.suite);
             let key = format!("{} · {}", with.label, short(&with.kid));
-            let sealed_at = format!("{}{}", when::date_time(*sealed_at_ms), delay(*sealed_at_ms, message.arrived_ms));
-            let replay = if notes.is_empty() { "fresh: not seen here before" } else { "see above" };
+            let sealed_at =
+                format!("{}{}", when::date_time(*sealed_at_ms), delay(*sealed_at_ms, message.arrived_ms));
+            let replay =
+                if notes.is_empty() { "fresh: not seen here before".to_owned() } else { notes.join(", ") };
             let size = format!("{}, sealed {wire_size}", size_text(body.len()));
             key_values(
                 ui,
@@ -211,7 +249,7 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
                     ("Sealed", &sealed_at),
                     ("Suite", &suite),
                     ("Key", &key),
-                    ("Replay", replay),
+                    ("Replay", &replay),
                     ("Sender", "not signed: any holder of this key could have sent it"),
                     ("Size", &size),
                 ],
@@ -260,13 +298,10 @@ mod tests {
     #[test]
     fn a_delay_is_told_in_the_unit_that_fits() {
         let told = |ms: u64| delay(1_000, 1_000 + ms);
-        assert_eq!([11, 2_500, 300_000, 7_300_000, 400_000_000].map(told), [
-            " (11 ms before)",
-            " (2.5 s before)",
-            " (5 min before)",
-            " (2 h before)",
-            " (4 days before)"
-        ]);
+        assert_eq!(
+            [11, 2_500, 300_000, 7_300_000, 400_000_000].map(told),
+            [" (11 ms before)", " (2.5 s before)", " (5 min before)", " (2 h before)", " (4 days before)"]
+        );
         assert_eq!(delay(2_000, 1_000), " (by a clock ahead of ours)");
     }
 }

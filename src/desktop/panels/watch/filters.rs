@@ -3,7 +3,7 @@
 use eframe::egui::{Align, Key, Label, Layout, RichText, ScrollArea, Ui};
 
 use crate::{
-    client::{Asked, Command, SampleState, SubscriptionView},
+    client::{Asked, Command, SampleState, SubscriptionView, sentence},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -67,15 +67,16 @@ impl Filters {
                 self.open();
             }
         }
-        ScrollArea::vertical().id_salt("watched filters").max_height(LIST_HEIGHT).auto_shrink([false, true]).show(
-            ui,
-            |ui| {
+        ScrollArea::vertical()
+            .id_salt("watched filters")
+            .max_height(LIST_HEIGHT)
+            .auto_shrink([false, true])
+            .show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
                 for subscription in &model.subscriptions {
                     row(ui, subscription, out);
                 }
-            },
-        );
+            });
         if model.sample == SampleState::Running {
             sample(ui, out);
         }
@@ -138,14 +139,19 @@ impl Filters {
             Ok(filter) => filter,
             Err(error) => return Typed::Wrong(sentence(&error.to_string())),
         };
-        if model.subscriptions.iter().any(|known| known.filter == filter && !matches!(known.granted, Some(Err(_)))) {
+        if model
+            .subscriptions
+            .iter()
+            .any(|known| known.filter == filter && !matches!(known.granted, Some(Err(_))))
+        {
             return Typed::Wrong("You watch this filter already.".to_owned());
         }
         if let Some(why) = why_not_watch(model, &filter) {
             return Typed::Wrong(why);
         }
         let covered = model.subscriptions.iter().find(|known| known.filter.covers(&filter));
-        let hint = covered.map(|known| format!("{} covers it already; watching both changes nothing.", known.filter));
+        let hint = covered
+            .map(|known| format!("{} covers it already; watching both changes nothing.", known.filter));
         Typed::Good { filter, hint }
     }
 }
@@ -203,15 +209,4 @@ fn sample(ui: &mut Ui, out: &mut Outbound) {
             }
         });
     });
-}
-
-/// An error's text as a sentence of its own.
-pub(in crate::desktop::panels) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let Some(first) = letters.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(letters).collect();
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
 }

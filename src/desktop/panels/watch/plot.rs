@@ -25,7 +25,19 @@ const DRAWN: usize = 3;
 const SEARCHED: usize = 200;
 /// Numbers that count up, or say where something is: offered, not drawn at first.
 const COUNTERS: [&str; 13] = [
-    "seq", "id", "ts", "time", "timestamp", "epoch", "counter", "uptime", "n", "lat", "lon", "latitude", "longitude",
+    "seq",
+    "id",
+    "ts",
+    "time",
+    "timestamp",
+    "epoch",
+    "counter",
+    "uptime",
+    "n",
+    "lat",
+    "lon",
+    "latitude",
+    "longitude",
 ];
 
 /// How far back.
@@ -207,7 +219,8 @@ fn found<'a>(store: &'a MessageStore, node: NodeId, t: &Tokens) -> Vec<Series<'a
             let path = store.tree().path(topic);
             let short = path.strip_prefix(top.as_str()).unwrap_or(&path).trim_start_matches('/').to_owned();
             let fields = store.series().of(topic);
-            let telling: Vec<&Field> = fields.iter().filter(|field| !COUNTERS.contains(&field.name())).collect();
+            let telling: Vec<&Field> =
+                fields.iter().filter(|field| !COUNTERS.contains(&field.name())).collect();
             let one = telling.len() == 1;
             for field in if telling.is_empty() { fields.iter().collect() } else { telling } {
                 push(if one { short.clone() } else { format!("{short} {}", field.name()) }, field);
@@ -246,13 +259,15 @@ fn legend(ui: &mut Ui, one: &Series<'_>) -> egui::Response {
     let ink = if one.drawn { t.text } else { t.text_faint };
     let value = one.field.last().map(|number| number_text(number, 0.01)).unwrap_or_default();
     let text = ui.painter().layout_no_wrap(one.label.clone(), fonts::regular(12.5), ink);
-    let number = ui.painter().layout_no_wrap(value, fonts::medium(12.5), if one.drawn { t.text_strong } else { ink });
+    let number =
+        ui.painter().layout_no_wrap(value, fonts::medium(12.5), if one.drawn { t.text_strong } else { ink });
     let size = vec2(16.0 + text.size().x + 6.0 + number.size().x + 8.0, 24.0);
     if size.x > ui.available_width() {
         return ui.allocate_response(vec2(0.0, 24.0), Sense::hover());
     }
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, one.drawn, format!("Draw {}", one.label)));
+    response
+        .widget_info(|| WidgetInfo::selected(Role::CheckBox, true, one.drawn, format!("Draw {}", one.label)));
     if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_SMALL), t.control);
     }
@@ -296,12 +311,15 @@ fn grid(newest_ms: u64, span: u64, step: f64) -> Vec<GridMark> {
 fn levels(low: f64, high: f64, wanted: f64) -> Vec<GridMark> {
     let rough = (high - low) / wanted.max(2.0);
     let power = 10_f64.powf(rough.log10().floor());
-    let step = power * [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| power * factor >= rough).unwrap_or(10.0);
+    let step =
+        power * [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| power * factor >= rough).unwrap_or(10.0);
     let (first, last) = ((low / step).ceil(), (high / step).floor());
     if !step.is_finite() || step <= 0.0 || last - first > 100.0 {
         return Vec::new();
     }
-    (0..=(last - first) as i64).map(|at| GridMark { value: (first + at as f64) * step, step_size: step }).collect()
+    (0..=(last - first) as i64)
+        .map(|at| GridMark { value: (first + at as f64) * step, step_size: step })
+        .collect()
 }
 
 /// A number with as many digits as the step needs.
@@ -312,7 +330,11 @@ fn number_text(number: f64, step: f64) -> String {
     }
     let digits = if step >= 1.0 { 0 } else { (-step.log10()).ceil().clamp(0.0, 6.0) as usize };
     let text = format!("{number:.digits$}");
-    if step == 0.01 && text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if step == 0.01 && text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -331,7 +353,8 @@ mod tests {
 
     #[test]
     fn levels_stand_at_round_numbers() {
-        let values = |low, high| levels(low, high, 5.0).into_iter().map(|mark| mark.value).collect::<Vec<_>>();
+        let values =
+            |low, high| levels(low, high, 5.0).into_iter().map(|mark| mark.value).collect::<Vec<_>>();
         assert_eq!(values(48.0, 73.0), [50.0, 55.0, 60.0, 65.0, 70.0]);
         assert_eq!(values(-1.0, 1.0), [-1.0, -0.5, 0.0, 0.5, 1.0]);
         assert!(levels(f64::NAN, 1.0, 5.0).is_empty() && levels(1.0, 1.0, 5.0).is_empty());

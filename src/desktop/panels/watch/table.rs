@@ -3,7 +3,8 @@
 //! While the person reads further down, or has paused, the store holds the rows where they are and counts what waits.
 
 use eframe::egui::{
-    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2,
+    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, WidgetInfo,
+    pos2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
@@ -12,12 +13,13 @@ use crate::{
     desktop::{
         fonts, icons,
         messages::{Filter, MessageStore, NodeId, Row, View, body_of},
-        model::{Model, Outbound},
+        model::Model,
         panels::{ends::ends, grouped},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
         when,
         widgets::{
-            Button, EmptyState, TextField, card_frame, caps, icon_toggle, one_line, one_line_job, pill, size_text, title, waiting,
+            Button, EmptyState, TextField, caps, card_frame, icon_toggle, one_line, one_line_job, pill,
+            size_text, title, toggle, waiting,
         },
     },
 };
@@ -68,7 +70,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Goes back to the newest row.
-    pub(super) fn to_newest(&mut self) {
+    pub(super) fn show_newest(&mut self) {
         self.to_top = true;
         self.reading = false;
     }
@@ -77,13 +79,14 @@ impl Table {
         (self.laid_out, self.view.visited())
     }
 
-    pub(super) fn ui(&mut self, ui: &mut Ui, model: &mut Model, _out: &mut Outbound, given: Given) -> TableAnswer {
+    pub(super) fn ui(&mut self, ui: &mut Ui, model: &mut Model, given: &Given) -> TableAnswer {
         let mut answer = TableAnswer::default();
         model.messages.hold(self.paused || self.reading);
-        let filter = Filter { under: given.under, text: self.text.clone(), only_problems: self.only_problems };
+        let filter =
+            Filter { under: given.under, text: self.text.clone(), only_problems: self.only_problems };
         if filter != *self.view.filter() {
             self.view.set_filter(filter);
-            self.to_newest();
+            self.show_newest();
         }
         let searching = self.view.update(&model.messages);
         if searching {
@@ -93,11 +96,11 @@ impl Table {
             ui.set_width(ui.available_width());
             ui.set_height(ui.available_height());
             ui.spacing_mut().item_spacing.y = 0.0;
-            self.head(ui, &model.messages, &given, &mut answer);
+            self.head(ui, &model.messages, given, &mut answer);
             if self.view.is_empty() {
                 self.none(ui, searching, &mut answer);
             } else {
-                self.rows(ui, &model.messages, &given, &mut answer);
+                self.rows(ui, &model.messages, given, &mut answer);
             }
         });
         answer
@@ -113,13 +116,17 @@ impl Table {
             let left = |ui: &mut Ui| {
                 if !given.topics_shown || narrow {
                     let name = if given.topics_shown { "Hide the topics" } else { "Show the topics" };
-                    answer.show_topics = icon_toggle(ui, icons::SIDEBAR_SIMPLE, name, given.topics_shown).clicked();
+                    answer.show_topics =
+                        icon_toggle(ui, icons::SIDEBAR_SIMPLE, name, given.topics_shown).clicked();
                 }
                 title(ui, "Messages", 13.5);
                 match held {
-                    (true, _) => pill(ui, "Paused", Tone::Amber),
-                    (false, true) => pill(ui, if narrow { "Held" } else { "Held while you read" }, Tone::Accent),
-                    (false, false) => pill(ui, "Live", Tone::Green),
+                    (true, _) => pill(ui, "Paused", Tone::Amber).on_hover_text("What comes waits"),
+                    (false, true) => pill(ui, "Held", Tone::Accent)
+                        .on_hover_text("While you read further down, what comes waits"),
+                    (false, false) => {
+                        pill(ui, "Live", Tone::Green).on_hover_text("What comes appears at the top")
+                    }
                 };
                 if store.waiting() > 0 {
                     let text = format!("{} new", grouped(store.waiting()));
@@ -130,7 +137,11 @@ impl Table {
                 }
                 let all = grouped(store.len() as u64);
                 let open = view.filter().is_open();
-                let count = if open { format!("{all} rows") } else { format!("{} of {all}", grouped(view.len() as u64)) };
+                let count = if open {
+                    format!("{all} rows")
+                } else {
+                    format!("{} of {all}", grouped(view.len() as u64))
+                };
                 let count = RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted);
                 ui.add(Label::new(count).truncate());
                 false
@@ -141,11 +152,13 @@ impl Table {
                     .compact()
                     .icon(icons::MAGNIFYING_GLASS)
                     .hint("Topic or payload")
-                    .width(if narrow { 130.0 } else { 200.0 })
+                    .width(if narrow { 130.0 } else { 180.0 })
                     .limit(256)
                     .show(ui);
                 let name = format!("Only problems ({})", grouped(store.problems() as u64));
-                if icon_toggle(ui, icons::WARNING, &name, *only_problems).clicked() {
+                if width >= 720.0 {
+                    toggle(ui, only_problems, &name);
+                } else if icon_toggle(ui, icons::WARNING, &name, *only_problems).clicked() {
                     *only_problems = !*only_problems;
                 }
                 let (icon, name) = if *paused { (icons::PLAY, "Go on") } else { (icons::PAUSE, "Pause") };
@@ -154,23 +167,32 @@ impl Table {
             let (newest, pause) = ends(ui, "messages head", CONTROL_HEIGHT, left, right);
             if newest {
                 self.paused = false;
-                self.to_newest();
+                self.show_newest();
             } else if pause {
                 self.paused = !self.paused;
                 if !self.paused {
-                    self.to_newest();
+                    self.show_newest();
                 }
             }
         });
         if !given.under_path.is_empty() {
-            egui::Frame::new().inner_margin(egui::Margin { left: 12, right: 12, top: 0, bottom: 6 }).show(ui, |ui| {
-                ui.horizontal(|ui| {
-                    let text = format!("Only {}", given.under_path);
-                    if Button::ghost(&text).icon(icons::FUNNEL).trailing_icon(icons::X).tooltip("Shows all topics again").show(ui).clicked() {
-                        answer.all_topics = true;
-                    }
-                });
-            });
+            egui::Frame::new().inner_margin(egui::Margin { left: 12, right: 12, top: 0, bottom: 6 }).show(
+                ui,
+                |ui| {
+                    ui.horizontal(|ui| {
+                        let text = format!("Only {}", given.under_path);
+                        if Button::ghost(&text)
+                            .icon(icons::FUNNEL)
+                            .trailing_icon(icons::X)
+                            .tooltip("Shows all topics again")
+                            .show(ui)
+                            .clicked()
+                        {
+                            answer.all_topics = true;
+                        }
+                    });
+                },
+            );
         }
     }
 
@@ -205,7 +227,8 @@ impl Table {
         let header = Rect::from_min_max(area.min, pos2(area.right(), area.top() + ROW_HEIGHT));
         ui.painter().rect_filled(header.shrink2(egui::vec2(1.0, 0.0)), 0, t.table_header);
         ui.painter().hline(header.x_range(), header.top(), egui::Stroke::new(1.0, t.line));
-        let below = if focused { egui::Stroke::new(FOCUS_WIDTH, t.accent) } else { egui::Stroke::new(1.0, t.line) };
+        let below =
+            if focused { egui::Stroke::new(FOCUS_WIDTH, t.accent) } else { egui::Stroke::new(1.0, t.line) };
         ui.painter().hline(header.x_range(), header.bottom(), below);
         let columns = Columns::for_width(area.width());
         ui.visuals_mut().selection.bg_fill = t.row_selected;
@@ -257,7 +280,7 @@ impl Table {
             });
         self.laid_out = laid_out;
         self.page = (output.inner_rect.height() / ROW_HEIGHT) as usize;
-        self.reading = output.state.offset().y > 1.0;
+        self.reading = output.state.clamped_offset().y > 1.0;
         if let Some(number) = clicked {
             answer.select = Some(number);
             ui.memory_mut(|memory| memory.request_focus(id));
@@ -280,17 +303,18 @@ impl Table {
         let place = given.selected.and_then(|number| self.view.place_of(number));
         let last = self.view.len().saturating_sub(1);
         let page = self.page.max(2) - 1;
-        let moves: [(Key, fn(usize, usize, usize) -> usize); 6] = [
-            (Key::ArrowDown, |at, _, last| (at + 1).min(last)),
-            (Key::ArrowUp, |at, _, _| at.saturating_sub(1)),
-            (Key::PageDown, |at, page, last| (at + page).min(last)),
-            (Key::PageUp, |at, page, _| at.saturating_sub(page)),
-            (Key::Home, |_, _, _| 0),
-            (Key::End, |_, _, last| last),
+        let at = place.unwrap_or(0);
+        let moves = [
+            (Key::ArrowDown, if place.is_some() { at + 1 } else { 0 }),
+            (Key::ArrowUp, at.saturating_sub(1)),
+            (Key::PageDown, at + page),
+            (Key::PageUp, at.saturating_sub(page)),
+            (Key::Home, 0),
+            (Key::End, last),
         ];
-        for (key, step) in moves {
+        for (key, to) in moves {
             if pressed(key) {
-                let to = place.map_or(0, |at| step(at, page, last));
+                let to = to.min(last);
                 answer.select = self.view.newest_first(to);
                 self.scroll_to = Some(to);
             }
@@ -314,8 +338,8 @@ impl Columns {
             qos: width >= 560.0,
             size: width >= 660.0,
             millis: width >= 480.0,
-            topic: (width * 0.27).clamp(110.0, 320.0),
-            seal: if width >= 560.0 { 118.0 } else { 104.0 },
+            topic: (width * 0.26).clamp(110.0, 320.0),
+            seal: if width >= 560.0 { 112.0 } else { 104.0 },
         }
     }
 
@@ -325,15 +349,15 @@ impl Columns {
 
     fn list(self) -> Vec<Column> {
         let mut list = vec![
-            Column::exact(if self.millis { 116.0 } else { 90.0 }),
+            Column::exact(if self.millis { 112.0 } else { 88.0 }),
             Column::initial(self.topic).at_least(80.0).clip(true).resizable(true),
         ];
         if self.qos {
-            list.push(Column::exact(50.0));
+            list.push(Column::exact(44.0));
         }
         list.push(Column::exact(self.seal).clip(true));
         if self.size {
-            list.push(Column::exact(72.0));
+            list.push(Column::exact(64.0));
         }
         list.push(Column::remainder().at_least(80.0).clip(true));
         list
@@ -367,7 +391,8 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
             ui.painter().rect_filled(bar, 0, t.accent);
         }
         ui.add_space(CARD_PADDING);
-        let time = if columns.millis { when::clock_ms(message.arrived_ms) } else { when::clock(message.arrived_ms) };
+        let time =
+            if columns.millis { when::clock_ms(message.arrived_ms) } else { when::clock(message.arrived_ms) };
         let ink = if selected { t.accent_text } else { t.text_muted };
         cell(ui, RichText::new(time).font(fonts::mono(12.0)).color(ink));
     });
@@ -379,7 +404,11 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
     if columns.qos {
         row.col(|ui| {
             ui.add_space(4.0);
-            pill(ui, if message.qos == 0 { "0" } else { "1" }, if message.qos == 0 { Tone::Neutral } else { Tone::Accent });
+            pill(
+                ui,
+                if message.qos == 0 { "0" } else { "1" },
+                if message.qos == 0 { Tone::Neutral } else { Tone::Accent },
+            );
         });
     }
     row.col(|ui| {
@@ -395,13 +424,15 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
     if columns.size {
         row.col(|ui| {
             ui.add_space(4.0);
-            let size = size_text(body.map_or(message.wire.len(), |body| body.len()));
+            let size = size_text(body.map_or(message.wire.len(), bytes::Bytes::len));
             let ink = tokens(ui).text_muted;
             cell(ui, RichText::new(size).font(fonts::regular(12.5)).color(ink));
         });
     }
     row.col(|ui| {
         ui.add_space(4.0);
+        // Room for the scroll bar.
+        ui.set_max_width((ui.available_width() - 10.0).max(0.0));
         match (&message.opening, body) {
             (Opening::Refused { why, .. }, _) => {
                 let ink = tokens(ui).text_muted;

@@ -30,7 +30,9 @@ pub(super) fn tiles(ui: &mut Ui, model: &Model) {
     let (value, unit) = size_in_units(bytes);
     let refused = store.tree().problems(ROOT);
     let left_out = store.left_out() + model.left_out.dropped;
-    let plural = |count: u64, one: &str, many: &str| format!("{} {}", grouped(count), if count == 1 { one } else { many });
+    let plural = |count: u64, one: &str, many: &str| {
+        format!("{} {}", grouped(count), if count == 1 { one } else { many })
+    };
     let tiles = [
         Tile {
             icon: icons::PULSE,
@@ -56,7 +58,11 @@ pub(super) fn tiles(ui: &mut Ui, model: &Model) {
             name: "Problems",
             value: grouped(refused),
             unit: "",
-            note: if refused == 0 { "all as it should be".to_owned() } else { "refused or notable".to_owned() },
+            note: if refused == 0 {
+                "all as it should be".to_owned()
+            } else {
+                "refused or notable".to_owned()
+            },
             note_tone: if refused == 0 { Tone::Green } else { Tone::Amber },
         },
         Tile {
@@ -111,7 +117,9 @@ impl Tile<'_> {
                         ui.label(RichText::new(self.unit).font(fonts::regular(11.5)).color(t.text_faint));
                     }
                     ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
-                        let note = RichText::new(&self.note).font(fonts::regular(11.5)).color(self.note_tone.text(t));
+                        let note = RichText::new(&self.note)
+                            .font(fonts::regular(11.5))
+                            .color(self.note_tone.text(t));
                         ui.add(eframe::egui::Label::new(note).truncate());
                     });
                 });

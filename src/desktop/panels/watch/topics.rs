@@ -92,8 +92,15 @@ impl Topics {
         }
         self.remake(store);
         if self.lines.is_empty() {
-            let text = if self.search.trim().is_empty() { "Topics appear with their first message." } else { "No topic has this in its name." };
-            ui.add(Label::new(RichText::new(text).font(fonts::regular(12.0)).color(tokens(ui).text_muted)).wrap());
+            let text = if self.search.trim().is_empty() {
+                "Topics appear with their first message."
+            } else {
+                "No topic has this in its name."
+            };
+            ui.add(
+                Label::new(RichText::new(text).font(fonts::regular(12.0)).color(tokens(ui).text_muted))
+                    .wrap(),
+            );
             return false;
         }
         self.rows(ui, store)

@@ -19,7 +19,9 @@ pub(super) fn verdict(message: &Message) -> Verdict<'_> {
             None => Verdict { icon: icons::LOCK_KEY, word: "Sealed", tone: Tone::Green },
             Some(note) => Verdict { icon: icons::SEAL_WARNING, word: note, tone: Tone::Amber },
         },
-        Opening::InTheClear { .. } => Verdict { icon: icons::LOCK_OPEN, word: "In the clear", tone: Tone::Amber },
+        Opening::InTheClear { .. } => {
+            Verdict { icon: icons::LOCK_OPEN, word: "In the clear", tone: Tone::Amber }
+        }
         Opening::Refused { name, .. } => Verdict { icon: icons::PROHIBIT, word: name, tone: Tone::Red },
     }
 }

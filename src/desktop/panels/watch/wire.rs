@@ -1,7 +1,10 @@
 //! What the broker sees: the bytes of the envelope as a hex dump that fits the room there is, and in words what an
 //! outsider can read of it.
 
-use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui, text::{LayoutJob, TextFormat}};
+use eframe::egui::{
+    CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui,
+    text::{LayoutJob, TextFormat},
+};
 
 use crate::desktop::{
     fonts,
@@ -31,11 +34,11 @@ pub(super) fn hex(ui: &mut Ui, id: &str, bytes: &[u8], height: f32) {
             }
             // Offset, bytes, letters and the gaps between them.
             let per_row = if ui.available_width() >= letter * 73.0 { 16 } else { 8 };
-            ScrollArea::both()
-                .id_salt(("wire", id))
-                .max_height(height)
-                .auto_shrink([false, true])
-                .show_rows(ui, 17.0, shown.len().div_ceil(per_row), |ui, rows| {
+            ScrollArea::both().id_salt(("wire", id)).max_height(height).auto_shrink([false, true]).show_rows(
+                ui,
+                17.0,
+                shown.len().div_ceil(per_row),
+                |ui, rows| {
                     for row in rows {
                         let start = row * per_row;
                         let part = &shown[start.min(shown.len())..(start + per_row).min(shown.len())];
@@ -50,7 +53,8 @@ pub(super) fn hex(ui: &mut Ui, id: &str, bytes: &[u8], height: f32) {
                         add(&letters(part), t.teal.text);
                         ui.add(Label::new(job).extend());
                     }
-                });
+                },
+            );
         });
 }
 

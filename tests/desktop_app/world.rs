@@ -9,28 +9,28 @@ use egui_kittest::{Harness, kittest::Queryable};
 use sealwire::{
     acl::{Effect, Right, Role, Rule},
     client::{
-        AccountView, AuditLine, AuditLog, AuditVerdict, Command, DeviceView, EnrolmentView, Event, FarEnd, KeyView,
-        LinkState, OutboxEntry, OutboxState, Password, SealedWith, Session, StationView, Suite,
+        AccountView, AuditLine, AuditLog, AuditVerdict, Command, DeviceView, EnrolmentView, Event, FarEnd,
+        KeyView, LinkState, OutboxEntry, OutboxState, Password, SealedWith, Session, StationView, Suite,
     },
     desktop::{App, AppConfig, OwnStation, StationSource},
     topic::{TopicFilter, TopicName},
 };
 
 /// The fingerprint of this computer's own station.
-pub fn own_fingerprint() -> String {
+pub(crate) fn own_fingerprint() -> String {
     "5ea1".repeat(16)
 }
 
 /// A window and its session's far end.
-pub struct World {
-    pub harness: Harness<'static, App>,
-    pub far: FarEnd,
-    pub starts: Arc<AtomicUsize>,
+pub(crate) struct World {
+    pub(crate) harness: Harness<'static, App>,
+    pub(crate) far: FarEnd,
+    pub(crate) starts: Arc<AtomicUsize>,
 }
 
 impl World {
     /// A window on a computer whose own station starts at once.
-    pub fn new(size: [f32; 2]) -> Self {
+    pub(crate) fn new(size: [f32; 2]) -> Self {
         Self::with_station(size, || {
             Ok(OwnStation {
                 address: "127.0.0.1:48443".into(),
@@ -41,7 +41,7 @@ impl World {
     }
 
     /// A window on a computer whose own station does what `ensure` says.
-    pub fn with_station(
+    pub(crate) fn with_station(
         size: [f32; 2],
         ensure: impl Fn() -> Result<OwnStation, sealwire::desktop::widgets::Problem> + Send + Sync + 'static,
     ) -> Self {
@@ -60,18 +60,18 @@ impl World {
     }
 
     /// Tells events and draws until the window is at rest, as far as it comes to rest.
-    pub fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
         self.far.events.send(events.into_iter().collect()).expect("the window holds its end");
         self.draw();
     }
 
     /// A few frames. Spinners and carets never come to rest, so not until then.
-    pub fn draw(&mut self) {
+    pub(crate) fn draw(&mut self) {
         self.harness.run_steps(4);
     }
 
     /// Draws until a command comes that `wanted` takes; threads of the window may have to do their part first.
-    pub fn await_command(&mut self, wanted: impl Fn(&Command) -> bool) -> Command {
+    pub(crate) fn await_command(&mut self, wanted: impl Fn(&Command) -> bool) -> Command {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
         loop {
             while let Ok(command) = self.far.commands.try_recv() {
@@ -86,35 +86,35 @@ impl World {
     }
 
     /// What was asked since the last look.
-    pub fn asked(&mut self) -> Vec<Command> {
+    pub(crate) fn asked(&mut self) -> Vec<Command> {
         std::iter::from_fn(|| self.far.commands.try_recv().ok()).collect()
     }
 
     /// Starts and answers as the own station.
-    pub fn connected(&mut self, station: StationView) {
+    pub(crate) fn connected(&mut self, station: StationView) {
         self.tell([Event::Preferences(Vec::new())]);
         self.await_command(|command| matches!(command, Command::OpenStation { .. }));
         self.tell([Event::Station(station)]);
     }
 
     /// Logged in, without the screens before it.
-    pub fn logged_in(&mut self, role: &str) {
+    pub(crate) fn logged_in(&mut self, role: &str) {
         self.connected(station(false));
         self.tell([Event::LoggedIn(account(role)), Event::Link(online())]);
         self.asked();
     }
 
-    pub fn click(&mut self, label: &str) {
+    pub(crate) fn click(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
         self.draw();
     }
 
-    pub fn sees(&self, text: &str) -> bool {
+    pub(crate) fn sees(&self, text: &str) -> bool {
         self.harness.query_all_by_label_contains(text).next().is_some()
     }
 
     /// Types into the field with this label, in place of what is there.
-    pub fn fill(&mut self, label: &str, text: &str) {
+    pub(crate) fn fill(&mut self, label: &str, text: &str) {
         self.harness.get_by_label(label).click();
         self.draw();
         self.harness.key_press_modifiers(eframe::egui::Modifiers::COMMAND, eframe::egui::Key::A);
@@ -123,13 +123,13 @@ impl World {
         self.draw();
     }
 
-    pub fn press(&mut self, key: eframe::egui::Key) {
+    pub(crate) fn press(&mut self, key: eframe::egui::Key) {
         self.harness.key_press(key);
         self.draw();
     }
 }
 
-pub fn station(needs_first_account: bool) -> StationView {
+pub(crate) fn station(needs_first_account: bool) -> StationView {
     StationView {
         name: "Workshop".into(),
         address: "127.0.0.1:48443".into(),
@@ -147,7 +147,7 @@ pub fn station(needs_first_account: bool) -> StationView {
     }
 }
 
-pub fn account(role: &str) -> AccountView {
+pub(crate) fn account(role: &str) -> AccountView {
     let rule = |right, filter: &str| Rule { effect: Effect::Allow, right, filter: filter.into() };
     let rules = match role {
         "publisher" => vec![rule(Right::Publish, "#")],
@@ -170,7 +170,7 @@ pub fn account(role: &str) -> AccountView {
     }
 }
 
-pub fn online() -> LinkState {
+pub(crate) fn online() -> LinkState {
     LinkState::Online {
         broker: "mqtts://127.0.0.1:8883".into(),
         protocol: "MQTT 5".into(),
@@ -178,18 +178,20 @@ pub fn online() -> LinkState {
     }
 }
 
-pub fn recovery_codes() -> Vec<Password> {
+pub(crate) fn recovery_codes() -> Vec<Password> {
     (0..8).map(|index| Password::new(format!("7K3M{index}-QW2ZT-8YH4N-PB6RX-DV9CJ"))).collect()
 }
 
-pub fn enrolment() -> EnrolmentView {
+pub(crate) fn enrolment() -> EnrolmentView {
     EnrolmentView {
         secret: Password::new("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
-        uri: Password::new("otpauth://totp/Sealwire:ada?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Sealwire"),
+        uri: Password::new(
+            "otpauth://totp/Sealwire:ada?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Sealwire",
+        ),
     }
 }
 
-pub fn key(label: &str, filter: &str) -> KeyView {
+pub(crate) fn key(label: &str, filter: &str) -> KeyView {
     KeyView {
         id: label.into(),
         label: label.into(),
@@ -202,22 +204,27 @@ pub fn key(label: &str, filter: &str) -> KeyView {
     }
 }
 
-pub fn outbox(id: i64, state: OutboxState) -> OutboxEntry {
+pub(crate) fn outbox(id: i64, state: OutboxState) -> OutboxEntry {
     OutboxEntry {
         id,
         queued_ms: 1_795_000_000_000,
         topic: TopicName::new("plant/line-1/press").expect("a topic"),
         qos: 1,
         retain: false,
-        sealed_with: Some(SealedWith { label: "Plant".into(), kid: "9f86".into(), suite: Suite::CoseA256Gcm }),
+        sealed_with: Some(SealedWith {
+            label: "Plant".into(),
+            kid: "9f86".into(),
+            suite: Suite::CoseA256Gcm,
+        }),
         plain_len: 40,
         wire_len: 132,
         state,
     }
 }
 
-pub fn audit_lines(count: u64) -> Event {
-    let topics = ["plant/line-1/press", "plant/line-1/state", "plant/hvac/co2", "plant/line-2/robot-arm/joint-4"];
+pub(crate) fn audit_lines(count: u64) -> Event {
+    let topics =
+        ["plant/line-1/press", "plant/line-1/state", "plant/hvac/co2", "plant/line-2/robot-arm/joint-4"];
     let lines = (0..count)
         .rev()
         .map(|index| {
@@ -240,7 +247,7 @@ pub fn audit_lines(count: u64) -> Event {
     Event::AuditLines { log: AuditLog::Publisher, lines, total: count }
 }
 
-pub fn verdict(broken: Option<&str>) -> Event {
+pub(crate) fn verdict(broken: Option<&str>) -> Event {
     Event::AuditVerified {
         log: AuditLog::Publisher,
         verdict: AuditVerdict {
@@ -252,6 +259,6 @@ pub fn verdict(broken: Option<&str>) -> Event {
     }
 }
 
-pub fn device(id: i64, label: &str) -> DeviceView {
+pub(crate) fn device(id: i64, label: &str) -> DeviceView {
     DeviceView { id, label: label.into(), created_ms: 1_795_000_000_000 }
 }

@@ -1,8 +1,6 @@
-//! Draws every page into a folder, to be looked at: `SEALWIRE_PICTURES=DIR cargo test --test desktop_pictures -- --ignored`.
+//! Draws every page into a folder, to be looked at: `SEALWIRE_PICTURES=DIR cargo test --test desktop_app -- --ignored`.
 
-mod desktop;
-
-use desktop::*;
+use crate::world::*;
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable;
 use sealwire::client::{Asked, Event, Failure, LinkState, OutboxState, Password};

@@ -1,0 +1,236 @@
+//! Publish: what is checked before it is sent, and what is told after.
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
+use sealwire::{
+    client::{Asked, Command, Event, Failure, LinkState, OutboxEntry, OutboxState},
+    desktop::model::Place,
+};
+
+use crate::scene::*;
+
+fn ready() -> Scene {
+    let mut scene = Scene::new(Page::Publish, model("publisher"));
+    scene.tell(Event::Keys(keys()));
+    scene
+}
+
+fn is_enabled(harness: &egui_kittest::Harness<'_, Scene>, label: &str) -> bool {
+    !harness.get_by_label(label).accesskit_node().is_disabled()
+}
+
+#[test]
+fn a_message_is_sent_as_it_was_written_and_the_key_is_named_before() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    assert!(sees(&harness, "Sealed with “Plant”") && sees(&harness, "cose-a256gcm"));
+    click(&mut harness, "JSON");
+    type_into(&mut harness, "Payload", "{\"celsius\": 21.5}");
+    click(&mut harness, "QoS 0");
+    click(&mut harness, "Retain");
+    click(&mut harness, "Send");
+    let [Command::Publish { draft, every: None }] = asked(&harness) else { panic!("{:?}", asked(&harness)) };
+    assert_eq!(draft.topic, topic("plant/press"));
+    assert_eq!(draft.body, b"{\"celsius\": 21.5}");
+    assert_eq!(draft.content_type.as_deref(), Some("application/json"));
+    assert_eq!((draft.qos, draft.retain), (0, true));
+}
+
+#[test]
+fn control_and_enter_send_and_what_was_typed_survives_another_page() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    type_into(&mut harness, "Payload", "hello");
+    click(&mut harness, "Keys");
+    click(&mut harness, "Publish");
+    assert_eq!(harness.get_by_label("Payload").value().as_deref(), Some("hello"));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    settle(&mut harness);
+    assert!(matches!(asked(&harness), [Command::Publish { draft, .. }] if draft.body == b"hello"));
+}
+
+#[test]
+fn a_bad_topic_or_one_that_the_role_forbids_is_told_while_it_is_typed() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/#");
+    assert!(sees(&harness, "stands for many topics"));
+    assert!(!is_enabled(&harness, "Send"));
+    clear_field(&mut harness, "Topic");
+    type_into(&mut harness, "Topic", "$SYS/x");
+    assert!(sees(&harness, "The role publisher has no rule that lets it publish to $SYS/x."));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    settle(&mut harness);
+    assert!(asked(&harness).is_empty());
+}
+
+#[test]
+fn a_topic_without_a_key_is_refused_with_the_ways_on() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "depot/gate");
+    type_into(&mut harness, "Payload", "open");
+    assert!(sees(&harness, "No key covers depot/gate"));
+    assert!(!is_enabled(&harness, "Send"));
+    click(&mut harness, "Make a key for it…");
+    assert_eq!(harness.state().out.going(), Some(Place::Keys));
+    assert!(asked(&harness).is_empty());
+}
+
+#[test]
+fn in_the_clear_needs_a_confirmation_and_stays_marked() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "depot/gate");
+    type_into(&mut harness, "Payload", "open");
+    click(&mut harness, "Send in the clear…");
+    assert!(!is_enabled(&harness, "Send in the clear"), "not before the box is ticked");
+    click(&mut harness, "Anybody on the way may read this topic");
+    click(&mut harness, "Send in the clear");
+    assert!(
+        matches!(asked(&harness), [Command::SetClear { filter: named, clear: true }] if *named == filter("depot/gate"))
+    );
+    harness.state_mut().tell(Event::ClearTopics(vec![filter("depot/gate")]));
+    settle(&mut harness);
+    assert!(sees(&harness, "In the clear") && is_enabled(&harness, "Send"));
+    click(&mut harness, "Seal again");
+    assert!(matches!(asked(&harness), [_, Command::SetClear { clear: false, .. }]));
+}
+
+#[test]
+fn broken_json_is_told_with_its_place_and_not_sent() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    click(&mut harness, "JSON");
+    type_into(&mut harness, "Payload", "{\"a\": }");
+    assert!(sees(&harness, "line 1, column 7"));
+    assert!(!is_enabled(&harness, "Send"));
+    click(&mut harness, "Number");
+    assert!(sees(&harness, "Not a number."));
+}
+
+#[test]
+fn ten_megabytes_pasted_are_refused_at_once_and_a_long_text_is_kept_beside_the_editor() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    paste(&mut harness, "Payload", "x".repeat(10_000_000));
+    assert!(sees(&harness, "A message may have up to 1000000"));
+    assert_eq!(harness.get_by_label("Payload").value().as_deref(), Some(""));
+    assert!(!is_enabled(&harness, "Send"));
+    paste(&mut harness, "Payload", "y".repeat(500_000));
+    assert!(sees(&harness, "too long for the editor, sent as it is"));
+    click(&mut harness, "Send");
+    assert!(matches!(asked(&harness), [Command::Publish { draft, .. }] if draft.body.len() == 500_000));
+    click(&mut harness, "Remove");
+    assert_eq!(harness.get_by_label("Payload").value().as_deref(), Some(""));
+}
+
+#[test]
+fn repeating_takes_seconds_within_a_day_and_each_can_be_stopped() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    type_into(&mut harness, "Payload", "tick");
+    click(&mut harness, "Repeat every");
+    clear_field(&mut harness, "Seconds between messages");
+    type_into(&mut harness, "Seconds between messages", "0.05");
+    assert!(sees(&harness, "From 0.1 to 86,400 seconds"));
+    assert!(!is_enabled(&harness, "Start repeating"));
+    clear_field(&mut harness, "Seconds between messages");
+    type_into(&mut harness, "Seconds between messages", "2.5");
+    click(&mut harness, "Start repeating");
+    assert!(
+        matches!(asked(&harness), [Command::Publish { every: Some(every), .. }] if every.as_millis() == 2_500)
+    );
+    harness
+        .state_mut()
+        .tell(Event::Repeating(vec![(topic("plant/press"), std::time::Duration::from_millis(2_500))]));
+    settle(&mut harness);
+    assert!(sees(&harness, "every 2.5 s"));
+    click(&mut harness, "Stop repeating plant/press");
+    assert!(
+        matches!(asked(&harness), [_, Command::StopRepeat { topic: stopped }] if *stopped == topic("plant/press"))
+    );
+}
+
+#[test]
+fn each_state_of_a_sent_message_is_told_honestly() {
+    let mut scene = ready();
+    scene.tell(Event::Outbox(vec![
+        entry(1, "a/acknowledged", OutboxState::Acknowledged { no_subscribers: false }),
+        entry(2, "a/alone", OutboxState::Acknowledged { no_subscribers: true }),
+        entry(3, "a/under-way", OutboxState::Sent),
+        OutboxEntry { qos: 0, ..entry(4, "a/once", OutboxState::Sent) },
+        entry(5, "a/refused", OutboxState::Refused { why: "Not for your role.".into() }),
+        OutboxEntry { sealed_with: None, ..entry(6, "a/queued", OutboxState::Queued) },
+    ]));
+    let mut harness = open(scene);
+    for told in [
+        "a/acknowledged: The broker has it",
+        "a/alone: The broker has it; nobody watches",
+        "a/under-way: Sent, not acknowledged yet",
+        "a/once: Sent, no answer asked for",
+        "a/refused: Refused",
+        "a/queued: Queued on this computer · in the clear",
+        "Not for your role.",
+        "42 B → 192 B",
+        "2 waiting",
+    ] {
+        assert!(sees(&harness, told), "{told}");
+    }
+    assert!(!sees(&harness, "have read"));
+    harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, "Refused").click();
+    settle(&mut harness);
+    assert!(sees(&harness, "a/refused") && !sees(&harness, "a/queued"));
+    click(&mut harness, "Waiting");
+    assert!(sees(&harness, "a/queued") && !sees(&harness, "a/refused"));
+    click(&mut harness, "Take back the message to a/queued");
+    assert!(matches!(asked(&harness), [Command::Discard { id: 6 }]));
+}
+
+#[test]
+fn a_message_that_was_sent_can_be_used_again_with_its_payload() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    type_into(&mut harness, "Payload", "first");
+    click(&mut harness, "Send");
+    let sent = OutboxEntry { plain_len: 5, ..entry(1, "plant/press", OutboxState::Queued) };
+    harness.state_mut().tell(Event::Outbox(vec![sent]));
+    clear_field(&mut harness, "Payload");
+    click(&mut harness, "Use the message to plant/press again");
+    assert_eq!(harness.get_by_label("Payload").value().as_deref(), Some("first"));
+}
+
+#[test]
+fn a_refused_publish_says_what_why_and_next_where_the_eye_is() {
+    let mut scene = ready();
+    scene.tell(Event::Failed(
+        Asked::Publish,
+        Failure {
+            what: "The message was not sent.".into(),
+            why: "The outbox is full.".into(),
+            next: "Wait until it empties.".into(),
+            retry_after: None,
+        },
+    ));
+    let harness = open(scene);
+    for told in ["The message was not sent.", "The outbox is full.", "Wait until it empties."] {
+        assert!(sees(&harness, told), "{told}");
+    }
+}
+
+#[test]
+fn without_a_link_it_is_said_that_a_message_waits() {
+    let mut scene = ready();
+    scene.tell(Event::Link(LinkState::Connecting { attempt: 3 }));
+    let harness = open(scene);
+    assert!(sees(&harness, "Not connected: a message waits on this computer, sealed"));
+}
+
+#[test]
+fn a_topic_is_chosen_from_what_was_used_and_what_keys_cover() {
+    let mut scene = ready();
+    scene.tell(Event::Outbox(vec![entry(1, "plant/recent", OutboxState::Sent)]));
+    let mut harness = open(scene);
+    click(&mut harness, "Choose a topic");
+    assert!(sees(&harness, "RECENT") && sees(&harness, "YOUR KEYS SEAL"));
+    harness.get_by_label("fleet/+/gps").click();
+    settle(&mut harness);
+    assert_eq!(harness.get_by_label("Topic").value().as_deref(), Some("fleet/"));
+}
