@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Authority, Event, Identity, Limits, Observer, Verdict,
     control::{Control, End},
-    journal::{Journal, NOT_KEPT, Tickets},
+    journal::{Journal, NOT_KEPT},
     keeper::{Change, Kept, now_ms},
     message::Message,
     outbox::{Fanout, Link, Outcome},
@@ -29,6 +29,7 @@ use super::{
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
     stats::Counters,
+    ticket::Tickets,
     will::Will,
 };
 use crate::topic::TopicName;

@@ -24,13 +24,14 @@ use super::{
     codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
     control::{Control, End},
     core::{Core, Published},
-    journal::{Journal, NOT_KEPT, Tickets},
+    journal::{Journal, NOT_KEPT},
     keeper::Change,
     message::{Message, forwarded},
     parcels::Parcel,
     router::{Route, Target},
     session::Session,
     stats::Counters,
+    ticket::Tickets,
 };
 use crate::topic::{TopicFilter, TopicName};
 

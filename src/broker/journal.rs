@@ -11,7 +11,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
@@ -25,8 +25,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    keeper::{Change, KeepError, Keeper, KeptParcel},
-    message::Message,
+    keeper::{Change, KeepError, Keeper},
+    ticket::{Batch, Ticket, Tickets},
 };
 
 /// Bytes of changes that wait for the keeper; then publishers wait, after at most one more packet each.
@@ -72,61 +72,6 @@ struct Pending {
     closed: bool,
     /// The message whose bytes were counted last: a fan-out's changes share it.
     counted: u64,
-}
-
-/// Changes that are kept or lost together.
-#[derive(Debug, Default)]
-struct Batch {
-    kept: OnceLock<bool>,
-    settled: Notify,
-}
-
-impl Batch {
-    fn settle(&self, kept: bool) {
-        let _ = self.kept.set(kept);
-        self.settled.notify_waiters();
-    }
-}
-
-/// Which batch a change went into.
-#[derive(Debug, Clone)]
-pub(super) struct Ticket(Arc<Batch>);
-
-impl Ticket {
-    /// Whether its batch was kept, once that is known.
-    async fn settled(&self) -> bool {
-        loop {
-            let settled = self.0.settled.notified();
-            if let Some(kept) = self.0.kept.get() {
-                return *kept;
-            }
-            settled.await;
-        }
-    }
-}
-
-/// The batches that an answer waits for, each once.
-#[derive(Debug, Default)]
-pub(super) struct Tickets(Vec<Ticket>);
-
-impl Tickets {
-    pub(super) fn note(&mut self, ticket: Ticket) {
-        if !self.0.last().is_some_and(|last| Arc::ptr_eq(&last.0, &ticket.0)) {
-            self.0.push(ticket);
-        }
-    }
-
-    pub(super) fn extend(&mut self, others: Self) {
-        others.0.into_iter().for_each(|ticket| self.note(ticket));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 impl Journal {
@@ -191,7 +136,7 @@ impl Journal {
     /// Waits until the batches are committed; false where one was not.
     pub(super) async fn settled(&self, tickets: &Tickets) -> bool {
         let mut kept = true;
-        for ticket in &tickets.0 {
+        for ticket in tickets.iter() {
             self.hurry(ticket);
             kept &= ticket.settled().await;
         }
@@ -415,60 +360,5 @@ fn prune(changes: &mut Vec<Change>) {
     });
 }
 
-/// Where a session that outlives its connections has its changes written down.
-pub(super) struct Page {
-    journal: Arc<Journal>,
-    session: u64,
-    /// The number of the next message in its queue.
-    next: u64,
-}
-
-impl std::fmt::Debug for Page {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page")
-            .field("session", &self.session)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Page {
-    /// Messages queued from now on have numbers over `last`.
-    pub(super) fn new(journal: Arc<Journal>, session: u64, last: u64) -> Self {
-        Self { journal, session, next: last + 1 }
-    }
-
-    /// Adds a change of this session.
-    pub(super) fn record(&self, change: impl FnOnce(u64) -> Change) -> Ticket {
-        self.journal.record(change(self.session))
-    }
-
-    /// A QoS 1 message is to be delivered; returns its number.
-    pub(super) fn queued(
-        &mut self,
-        message: &Message,
-        (retain, replay): (bool, bool),
-        subscription_ids: &Arc<[u32]>,
-        tickets: &mut Tickets,
-    ) -> u64 {
-        let (session, number) = (self.session, self.next);
-        self.next += 1;
-        let message = message.kept(&self.journal);
-        let subscription_ids = Arc::clone(subscription_ids);
-        let parcel = KeptParcel { number, message, qos: 1, retain, replay, subscription_ids };
-        tickets.note(self.journal.record(Change::Queued { session, parcel }));
-        number
-    }
-
-    /// The highest number given so far.
-    pub(super) fn last(&self) -> u64 {
-        self.next - 1
-    }
-
-    /// Nobody waits for these any more.
-    pub(super) fn delivered(&self, numbers: Vec<u64>) {
-        if !numbers.is_empty() {
-            self.record(|session| Change::Delivered { session, numbers });
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

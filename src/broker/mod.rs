@@ -11,7 +11,7 @@
 //! | `writer`, `control` | the task that writes; how others reach a connection |
 //! | `codec`, `message` | bytes to packets and back; a message, encoded once for all |
 //! | `session`, `outbox`, `parcels` | one client: what it subscribed to, what it is yet to be sent |
-//! | `journal` | changes on their way to the keeper, and who waits for them |
+//! | `journal`, `page`, `ticket` | changes on their way to the keeper, a session's own, and who waits for them |
 //! | `router`, `trie`, `retained`, `will` | who is sent what |
 //! | `core` | what all connections share |
 //!
@@ -38,12 +38,14 @@ mod limits;
 mod listener;
 mod message;
 mod outbox;
+mod page;
 mod parcels;
 mod retained;
 mod router;
 mod seam;
 mod session;
 mod stats;
+mod ticket;
 mod trie;
 mod will;
 mod writer;

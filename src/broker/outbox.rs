@@ -15,10 +15,12 @@ use bytes::BytesMut;
 use super::{
     Limits,
     control::Control,
-    journal::{Journal, Page, Tickets},
+    journal::Journal,
     keeper::Change,
     message::{Form, Heads, Message},
+    page::Page,
     parcels::{Parcel, Parcels},
+    ticket::Tickets,
 };
 
 /// Packet ids in use at once: ids are 1 to 65,535.

@@ -17,11 +17,13 @@ use tokio::sync::Notify;
 use super::{
     Identity, Limits, SubscriptionOptions,
     control::{Control, End},
-    journal::{Journal, Page, Ticket, Tickets},
+    journal::Journal,
     keeper::{Change, KeptSession, now_ms},
     message::Message,
     outbox::{Congestion, Fanout, Link, Outbox, Outcome, Taken},
+    page::Page,
     parcels::Parcel,
+    ticket::{Ticket, Tickets},
     will::Will,
 };
 use crate::topic::TopicFilter;

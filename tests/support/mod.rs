@@ -43,7 +43,7 @@ impl Station {
             .arg("--data")
             .arg(data)
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
