@@ -74,7 +74,7 @@ fn the_role_is_asked_before_anything_is_sealed_or_watched() {
     ben.key("Plant", "plant/#", Suite::default());
     ben.publish("plant/x", "no");
     let failure = ben.failure(Asked::Publish);
-    assert!(failure.why.contains("the role subscriber has no rule"), "{failure:?}");
+    assert!(failure.why.contains("The role subscriber has no rule"), "{failure:?}");
     ben.send(Command::Subscribe(TopicFilter::new("$SYS/#").unwrap()));
     assert!(ben.failure(Asked::Subscribe).why.contains("subscribe to $SYS/#"));
     ben.send(Command::StartSample);
