@@ -107,8 +107,7 @@ fn say(line: &str) -> anyhow::Result<()> {
 /// One line of text by strangers, safe for a terminal: no control characters, which could move the cursor, rename the
 /// window or fake a line, and none that turn the direction of writing.
 fn printable(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || turns(character) {

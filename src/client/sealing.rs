@@ -69,7 +69,9 @@ impl Sealing {
     pub(super) fn seal(&mut self, draft: &Draft) -> Option<Result<SealedDraft, String>> {
         let vault = read(&self.vault);
         let Some(key) = vault.keyring.key_for_sealing(&draft.topic) else {
-            let why = || format!("The key for {} may only open, not seal: import it again, to take over.", draft.topic);
+            let why = || {
+                format!("The key for {} may only open, not seal: import it again, to take over.", draft.topic)
+            };
             return vault.keyring.covers(&draft.topic).then(|| Err(why()));
         };
         let kid = key.kid();

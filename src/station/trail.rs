@@ -377,7 +377,10 @@ mod tests {
         assert!(refused("connect", "192.0.2.2:1000 a"), "another address is");
         assert!(refused("protocol error", "[2001:db8::1]:1 "));
         assert!(!refused("protocol error", "[2001:db8::1]:2 "));
-        assert!(refused("login", "192.0.2.1") && refused("login", "192.0.2.1"), "logins are limited elsewhere");
+        assert!(
+            refused("login", "192.0.2.1") && refused("login", "192.0.2.1"),
+            "logins are limited elsewhere"
+        );
     }
 
     #[test]

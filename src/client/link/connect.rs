@@ -291,7 +291,9 @@ async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
         let happening = match eventloop.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(connack))) => Happening::Online(connack),
             Ok(Event::Incoming(Packet::Publish(publish))) => {
-                let Some(room) = room(&waiting, publish.payload.len() + publish.topic.len()).await else { return };
+                let Some(room) = room(&waiting, publish.payload.len() + publish.topic.len()).await else {
+                    return;
+                };
                 Happening::Incoming(publish, room)
             }
             Ok(Event::Incoming(Packet::PubAck(puback))) => Happening::Acked(puback),
@@ -336,7 +338,7 @@ mod tests {
         let pending = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context).is_pending()));
         assert!(pending.await);
         held.pop();
-        next.await.unwrap();
+        drop(next.await.unwrap());
         held.clear();
         assert!(room(&waiting, usize::MAX).await.is_some(), "nothing waits for ever");
     }

@@ -197,7 +197,8 @@ impl Link {
             PubAckReason::Success => OutboxState::Acknowledged { no_subscribers: false },
             PubAckReason::NoMatchingSubscribers => OutboxState::Acknowledged { no_subscribers: true },
             refused => {
-                let told = puback.properties.and_then(|properties| properties.reason_string).as_deref().map(safe);
+                let told =
+                    puback.properties.and_then(|properties| properties.reason_string).as_deref().map(safe);
                 let checked = self.role_checked.is_some_and(|at| at.elapsed() < ROLE_CHECK_EVERY);
                 if refused == PubAckReason::NotAuthorized && !checked {
                     // The role may have changed meanwhile; asked once for a whole queue of refusals.

@@ -125,7 +125,8 @@ impl Link {
 
     pub(super) fn subscribed(&mut self, suback: &SubAck) {
         let Some(connection) = self.phase.connection() else { return };
-        let told = suback.properties.as_ref().and_then(|properties| properties.reason_string.as_deref().map(safe));
+        let told =
+            suback.properties.as_ref().and_then(|properties| properties.reason_string.as_deref().map(safe));
         for (filter, code) in connection.answered(suback.pkid).into_iter().zip(&suback.return_codes) {
             let granted = match code {
                 SubscribeReasonCode::Success(qos) => Ok(*qos as u8),

@@ -1,6 +1,14 @@
 //! The accept loop: TLS, then HTTP/1.1, with a bound on everything a stranger can hold on to.
 
-use std::{collections::HashMap, convert::Infallible, io, net::{IpAddr, Ipv6Addr}, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
