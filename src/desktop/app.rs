@@ -6,7 +6,7 @@ use eframe::egui::{Context, Ui};
 
 use crate::{
     acl::Right,
-    client::{Command, Event, Session},
+    client::{Asked, Command, Event, Session},
 };
 
 use super::{
@@ -226,6 +226,8 @@ impl eframe::App for App {
                 self.entry.show(ui, &self.model, &mut hands);
                 if let (false, true, Some(account)) = (kept, self.entry.codes_kept(), &self.model.account) {
                     out.send(cards::remember(Step::RecoveryCodes, &account.username));
+                    // A code that was wrong before “Later” is no news any more.
+                    self.model.dismiss(Asked::Otp);
                 }
             }
         }

@@ -1,14 +1,17 @@
 //! The card of next steps after a first login, and the two dialogs that it opens by itself.
 
-use eframe::egui::{Context, Ui};
+use eframe::egui::{Context, Margin, Ui};
 
 use crate::client::{Command, StationView};
 
 use super::{
     icons,
     model::{Model, Outbound},
+    panels::ends,
+    theme::CONTROL_HEIGHT,
     widgets::{
-        Button, Severity, body, card, copy_line, dialog, icon_button_small, muted, next_card, section_header,
+        Button, Severity, body, card, card_frame, copy_line, dialog, icon_button_small, muted, next_card,
+        section_header, title,
     },
 };
 
@@ -78,19 +81,19 @@ pub(super) fn is_wanted(model: &Model) -> bool {
         && Step::ALL.iter().any(|step| !is_done(*step, model))
 }
 
-/// Draws the card. Returns the step that was chosen.
-pub(super) fn next_steps(ui: &mut Ui, model: &Model, out: &mut Outbound) -> Option<Step> {
+/// Draws the card, or one line where the page has no height to spare. Returns the step that was chosen.
+pub(super) fn next_steps(ui: &mut Ui, model: &Model, low: bool, out: &mut Outbound) -> Option<Step> {
     let account = model.account.as_ref()?;
     let mut chosen = None;
+    let open: Vec<_> = Step::ALL.into_iter().filter(|step| !is_done(*step, model)).collect();
+    if low {
+        return line(ui, &account.username, &open, out);
+    }
     card(ui, |ui| {
-        let open: Vec<_> = Step::ALL.into_iter().filter(|step| !is_done(*step, model)).collect();
         let count = format!("{} of {} left", open.len(), Step::ALL.len());
         section_header(ui, "Next steps", Some(&count), |ui| {
             if icon_button_small(ui, icons::X, "Close the next steps").clicked() {
-                out.send(Command::SetPreference {
-                    name: closed_name(&account.username),
-                    value: "closed".to_owned(),
-                });
+                out.send(close(&account.username));
             }
         });
         // Only what is left, so that the card shrinks with every step.
@@ -107,6 +110,32 @@ pub(super) fn next_steps(ui: &mut Ui, model: &Model, out: &mut Outbound) -> Opti
         }
     });
     chosen
+}
+
+/// The same in the height of one button.
+fn line(ui: &mut Ui, username: &str, open: &[Step], out: &mut Outbound) -> Option<Step> {
+    let mut chosen = None;
+    card_frame(ui).inner_margin(Margin::symmetric(12, 6)).show(ui, |ui| {
+        let left = |ui: &mut Ui| {
+            title(ui, "Next steps", 13.0);
+            for step in open {
+                let (icon, words, text) = step.words();
+                if Button::ghost(words).icon(icon).tooltip(text).show(ui).clicked() {
+                    chosen = Some(*step);
+                }
+            }
+        };
+        ends(ui, "next steps", CONTROL_HEIGHT, left, |ui| {
+            if icon_button_small(ui, icons::X, "Close the next steps").clicked() {
+                out.send(close(username));
+            }
+        });
+    });
+    chosen
+}
+
+fn close(username: &str) -> Command {
+    Command::SetPreference { name: closed_name(username), value: "closed".to_owned() }
 }
 
 /// The invite link of a station.

@@ -165,7 +165,7 @@ impl Entry {
         };
         let context = ScreenContext {
             version: env!("CARGO_PKG_VERSION"),
-            protection: if model.station.is_some() { "TLS, key pinned" } else { "not connected" },
+            protection: if model.station.is_some() { "TLS 1.3" } else { "not connected" },
             station: &name,
         };
         if let Starting::Running { slow, .. } = &mut self.starting {

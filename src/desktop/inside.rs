@@ -28,6 +28,9 @@ use super::{
 
 use overlays::LogInAgain;
 
+/// From this height of the window on, the next steps have a card of their own.
+const ROOMY: f32 = 800.0;
+
 /// What the app gives to a frame.
 pub(super) struct Around<'a> {
     /// Whether this computer's own station is in use.
@@ -219,7 +222,10 @@ impl Inside {
                             |ui| {
                                 banner = snapshot.banner(ui, around.own_station, around.starting);
                                 if steps {
-                                    step = cards::next_steps(ui, model, out);
+                                    // With little height, or a warning above it, the page needs the room more.
+                                    let low = snapshot.needs_banner()
+                                        || ui.ctx().content_rect().height() < ROOMY;
+                                    step = cards::next_steps(ui, model, low, out);
                                 }
                             },
                         );

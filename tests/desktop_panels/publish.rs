@@ -3,7 +3,7 @@
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use sealwire::{
-    client::{Asked, Command, Event, Failure, LinkState, OutboxEntry, OutboxState},
+    client::{Asked, Command, Event, Failure, LinkState, OutboxEntry, OutboxState, Suite},
     desktop::model::Place,
 };
 
@@ -111,7 +111,7 @@ fn ten_megabytes_pasted_are_refused_at_once_and_a_long_text_is_kept_beside_the_e
     let mut harness = open(ready());
     type_into(&mut harness, "Topic", "plant/press");
     paste(&mut harness, "Payload", "x".repeat(10_000_000));
-    assert!(sees(&harness, "A message may have up to 1000000"));
+    assert!(sees(&harness, "A message may have up to 977 KiB"));
     assert_eq!(harness.get_by_label("Payload").value().as_deref(), Some(""));
     assert!(!is_enabled(&harness, "Send"));
     paste(&mut harness, "Payload", "y".repeat(500_000));
@@ -219,8 +219,59 @@ fn a_refused_publish_says_what_why_and_next_where_the_eye_is() {
 fn without_a_link_it_is_said_that_a_message_waits() {
     let mut scene = ready();
     scene.tell(Event::Link(LinkState::Connecting { attempt: 3 }));
-    let harness = open(scene);
+    let mut harness = open(scene);
+    assert!(sees(&harness, "Name a topic."), "a button that cannot be pressed says why");
+    type_into(&mut harness, "Topic", "plant/press");
     assert!(sees(&harness, "Not connected: a message waits on this computer, sealed"));
+}
+
+#[test]
+fn text_that_is_json_is_offered_to_be_sent_as_json() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    type_into(&mut harness, "Payload", "{\"a\": 1");
+    assert!(!sees(&harness, "Looks like JSON."));
+    type_into(&mut harness, "Payload", "}");
+    click(&mut harness, "Send as JSON");
+    assert!(!sees(&harness, "Looks like JSON."));
+    click(&mut harness, "Send");
+    assert!(
+        matches!(asked(&harness), [Command::Publish { draft, .. }] if draft.content_type.as_deref() == Some("application/json"))
+    );
+}
+
+#[test]
+fn a_payload_that_fernet_would_make_too_large_is_refused_in_the_form_with_the_real_limit() {
+    let mut scene = ready();
+    let mut keys = scene.model.keys.clone();
+    for key in &mut keys {
+        key.suite = Suite::Fernet;
+    }
+    scene.tell(Event::Keys(keys));
+    let mut harness = open(scene);
+    type_into(&mut harness, "Topic", "plant/press");
+    paste(&mut harness, "Payload", "x".repeat(900_000));
+    assert!(sees(&harness, "may have up to 767.8 KiB") || sees(&harness, "may have up to 768 KiB"));
+    assert!(!is_enabled(&harness, "Send"));
+    click(&mut harness, "Remove");
+    paste(&mut harness, "Payload", "x".repeat(780_000));
+    assert!(is_enabled(&harness, "Send"));
+}
+
+#[test]
+fn the_readings_of_the_sample_sensor_do_not_bury_what_a_person_sent() {
+    let mut scene = ready();
+    let done = OutboxState::Acknowledged { no_subscribers: false };
+    let mut reading = entry(1, "sample/temperature", done.clone());
+    if let Some(with) = &mut reading.sealed_with {
+        with.label = "Sample".into();
+    }
+    scene.tell(Event::Outbox(vec![reading, entry(2, "plant/press", done.clone())]));
+    let mut harness = open(scene);
+    assert!(sees(&harness, "plant/press: ") && !sees(&harness, "sample/temperature: "));
+    assert!(sees(&harness, "1 in this list"));
+    click(&mut harness, "With the readings of the sample sensor (1)");
+    assert!(sees(&harness, "sample/temperature: ") && sees(&harness, "2 in this list"));
 }
 
 #[test]

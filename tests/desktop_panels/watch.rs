@@ -93,7 +93,7 @@ fn a_chosen_message_shows_what_opening_told_beside_what_the_broker_sees() {
         "AES-256-GCM (cose-a256gcm)",
         "Plant · a14f09c2",
         "fresh: not seen here before",
-        "not signed: any holder of this key could have sent it",
+        "not signed: any holder of the key",
         "WHAT THE BROKER SEES",
         "11 ms before",
         "application/json",

@@ -204,6 +204,7 @@ impl Entry {
             }
             Asked::LogIn => {
                 self.login.busy = false;
+                self.login.again = true;
                 self.login.code.clear();
                 self.login.error = Some(problem);
             }

@@ -121,13 +121,14 @@ impl Snapshot {
                     (true, false) => ("Start it again", Pressed::StartStation),
                     (false, _) => ("Retry now", Pressed::RetryNow),
                 };
-                if banner.action(action).show(ui).acted { does } else { Pressed::None }
+                if banner.low().action(action).show(ui).acted { does } else { Pressed::None }
             }
             LinkState::LogInAgain { reason } => {
                 let reason = &sentence(reason);
                 let banner = Banner::new(Severity::Warning, "Log in again to go on.")
                     .why(reason)
                     .next("What waits to be sent is kept.")
+                    .low()
                     .action("Log in again…");
                 if banner.show(ui).acted { Pressed::LogInAgain } else { Pressed::None }
             }

@@ -4,7 +4,7 @@ use eframe::egui::{Align, Layout, Rect, TextWrapMode, Ui, UiBuilder, pos2, vec2}
 
 /// Draws `left` at the left end and `right` at the right end of one row. What is wide on the right is known from the
 /// frame before; when it changes the frame is drawn once more. Gives back what each returned.
-pub(super) fn ends<L, R>(
+pub(in crate::desktop) fn ends<L, R>(
     ui: &mut Ui,
     name: &str,
     height: f32,

@@ -12,6 +12,7 @@ mod settings;
 mod watch;
 
 pub use audit::AuditPanel;
+pub(super) use ends::ends;
 pub use keys::KeysPanel;
 pub use publish::PublishPanel;
 pub use sealing::{Sealing, sealing};

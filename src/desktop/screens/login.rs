@@ -40,6 +40,8 @@ pub struct LoginForm {
     pub elsewhere: bool,
     /// The attempt is under way.
     pub busy: bool,
+    /// The last attempt failed a moment ago: the password takes the focus, for a second try.
+    pub again: bool,
     /// Why the last attempt failed.
     pub error: Option<Problem>,
     /// Something good to say: "Your password is changed."
@@ -61,13 +63,14 @@ pub fn login_ui(ui: &mut Ui, form: &mut LoginForm, context: &ScreenContext<'_>) 
         problem(ui, form.error.as_ref());
 
         let first = form.username.is_empty();
+        let again = std::mem::take(&mut form.again);
         let username = TextField::new("Username", &mut form.username).icon(icons::USER).limit(128);
         let response = username.focus(page.fresh && first).enabled(!form.busy).show(ui);
         page.field(ui, response);
         page::gap(ui);
         let password =
             TextField::new("Password", form.password.edit()).icon(icons::LOCK_SIMPLE).secret().limit(256);
-        let response = password.focus(page.fresh && !first).enabled(!form.busy).show(ui);
+        let response = password.focus(page.fresh && !first || again).enabled(!form.busy).show(ui);
         page.field(ui, response);
         page::gap(ui);
         second_factor(ui, form, page);

@@ -80,12 +80,13 @@ pub struct Banner<'a> {
     next: &'a str,
     action: Option<&'a str>,
     dismissible: bool,
+    low: bool,
 }
 
 impl<'a> Banner<'a> {
     /// A banner that says what happened.
     pub const fn new(severity: Severity, what: &'a str) -> Self {
-        Self { severity, what, why: "", next: "", action: None, dismissible: false }
+        Self { severity, what, why: "", next: "", action: None, dismissible: false, low: false }
     }
 
     /// A problem, as an error.
@@ -117,6 +118,12 @@ impl<'a> Banner<'a> {
         self
     }
 
+    /// Low: why and next step on one line, the button at the right end. For a banner that stays over a page.
+    pub const fn low(mut self) -> Self {
+        self.low = true;
+        self
+    }
+
     /// Draws it.
     pub fn show(self, ui: &mut Ui) -> BannerAnswer {
         let t = tokens(ui);
@@ -126,9 +133,13 @@ impl<'a> Banner<'a> {
             .fill(tone.tint(t))
             .stroke(Stroke::new(1.0, tone.border(t)))
             .corner_radius(CornerRadius::same(RADIUS))
-            .inner_margin(Margin::symmetric(12, 11))
+            .inner_margin(Margin::symmetric(12, if self.low { 8 } else { 11 }))
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
+                if self.low {
+                    answer = self.row(ui);
+                    return;
+                }
                 ui.horizontal_top(|ui| {
                     ui.spacing_mut().item_spacing.x = 10.0;
                     ui.label(icons::icon(self.severity.icon(), 16.0).color(tone.text(t)));
@@ -155,6 +166,35 @@ impl<'a> Banner<'a> {
             })
             .response;
         announce(&response, self.what);
+        answer
+    }
+
+    fn row(self, ui: &mut Ui) -> BannerAnswer {
+        let t = tokens(ui);
+        let tone = self.severity.tone();
+        let mut answer = BannerAnswer::default();
+        // As wide as the button was in the last frame; a first look is not shown.
+        let id = ui.scope_id().with(("banner action", self.action));
+        let known: Option<f32> = ui.data(|data| data.get_temp(id));
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 10.0;
+            ui.label(icons::icon(self.severity.icon(), 16.0).color(tone.text(t)));
+            let width = (ui.available_width() - known.unwrap_or(160.0) - 10.0).max(80.0);
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                ui.spacing_mut().item_spacing.y = 2.0;
+                wrapped(ui, RichText::new(self.what).font(fonts::medium(13.0)).color(tone.text(t)));
+                let words = format!("{} {}", self.why, self.next);
+                wrapped(ui, RichText::new(words.trim()).font(fonts::regular(12.5)).color(t.text));
+            });
+            let Some(action) = self.action else { return };
+            let button = Button::secondary(action).show(ui);
+            answer.acted = button.clicked();
+            if known.is_none_or(|known| (known - button.rect.width()).abs() > 0.5) {
+                ui.data_mut(|data| data.insert_temp(id, button.rect.width()));
+                ui.ctx().request_discard("the button of a banner changed its width");
+            }
+        });
         answer
     }
 }

@@ -1,5 +1,6 @@
 //! Text fields: the label above, an icon inside, an eye for passwords, the error below.
 
+use eframe::egui::text::{CCursor, CCursorRange};
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, Frame, Id, Margin, Rect, Response, RichText, Stroke, TextEdit, Ui,
     pos2, vec2,
@@ -197,7 +198,9 @@ impl<'a> TextField<'a> {
         let mut response = output.response.response;
         let rect = response.rect;
         if self.secret {
-            forget_typing(ui, id, output.state);
+            // Back in a password that was wrong: what is typed now takes its place.
+            let all = self.focus.then(|| output.galley.text().chars().count());
+            forget_typing(ui, id, output.state, all);
         }
         response = match &label {
             Some(label) => response.labelled_by(label.id),
@@ -238,8 +241,13 @@ pub fn field_label(ui: &mut Ui, text: &str) -> Response {
 }
 
 /// egui keeps an undo history of every text field; for a secret that would be copies of it that nothing wipes.
-fn forget_typing(ui: &Ui, id: Id, mut state: egui::text_edit::TextEditState) {
+/// `select` characters are selected.
+fn forget_typing(ui: &Ui, id: Id, mut state: egui::text_edit::TextEditState, select: Option<usize>) {
     state.clear_undoer();
+    if let Some(count) = select {
+        let range = CCursorRange::two(CCursor::new(0), CCursor::new(count));
+        state.cursor.set_char_range(Some(range));
+    }
     state.store(ui.ctx(), id);
 }
 

@@ -299,9 +299,17 @@ pub fn one_line_job(ui: &Ui, text: &str) -> LayoutJob {
     let t = tokens(ui);
     let mut job = LayoutJob::default();
     if text.trim_start().starts_with(['{', '[']) {
-        for (piece, text) in json::json_lines(text).iter().flatten() {
-            let indent = *piece == Piece::Punctuation && text.trim().is_empty();
-            job.append(if indent { " " } else { text }, 0.0, piece_format(*piece, t));
+        for (number, line) in json::json_lines(text).iter().enumerate() {
+            let blank = |(piece, text): &&(Piece, String)| {
+                *piece == Piece::Punctuation && text.trim().is_empty()
+            };
+            // A blank for each line break, also before a closing bracket that is not indented.
+            if number > 0 {
+                job.append(" ", 0.0, format(t.text));
+            }
+            for (piece, text) in line.iter().filter(|piece| !blank(piece)) {
+                job.append(text, 0.0, piece_format(*piece, t));
+            }
         }
     } else {
         job.append(text, 0.0, format(t.text));

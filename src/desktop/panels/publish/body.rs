@@ -5,8 +5,14 @@
 
 use serde::de::IgnoredAny;
 
+use crate::{client::Suite, desktop::widgets::size_text};
+
 /// The most bytes of a payload. The broker takes packets of 1 MiB; a seal adds its header and padding.
 pub(super) const LARGEST: usize = 1_000_000;
+/// The largest packet that a station takes where nobody changed it.
+const PACKET: usize = 1 << 20;
+/// What a packet holds beside topic and payload, at most.
+const HEADERS: usize = 128;
 /// The most that the editor holds.
 pub(super) const EDITOR: usize = 32 * 1024;
 
@@ -36,6 +42,17 @@ impl Kind {
     }
 }
 
+/// The most bytes of a payload that this suite seals into a packet for a topic of so many bytes.
+///
+/// Fernet grows by a third, being base64 of version, time, IV, padded blocks and HMAC: 4⌈(57 + 16(⌊n/16⌋ + 1)) / 3⌉.
+pub(super) fn largest(suite: Option<Suite>, topic: usize) -> usize {
+    let room = PACKET.saturating_sub(HEADERS + topic);
+    match suite {
+        Some(Suite::Fernet) => (((room / 4 * 3).saturating_sub(57) / 16) * 16).saturating_sub(1).min(LARGEST),
+        _ => LARGEST.min(room),
+    }
+}
+
 /// A payload being written.
 #[derive(Debug, Default)]
 pub(super) struct Body {
@@ -46,6 +63,8 @@ pub(super) struct Body {
     pasted: Option<String>,
     refused: Option<usize>,
     checked: Option<(Kind, Result<(), String>)>,
+    /// Whether text looks like JSON; worked out once per change.
+    json: Option<bool>,
 }
 
 impl Body {
@@ -91,6 +110,17 @@ impl Body {
     pub(super) fn changed(&mut self) {
         self.checked = None;
         self.refused = None;
+        self.json = None;
+    }
+
+    /// Whether what was written as text is a JSON object or array.
+    pub(super) fn looks_like_json(&mut self) -> bool {
+        let Self { kind, text, pasted, json, .. } = self;
+        *kind == Kind::Text
+            && *json.get_or_insert_with(|| {
+                let text = pasted.as_deref().unwrap_or(text).trim();
+                text.starts_with(['{', '[']) && check(Kind::Json, text).is_ok()
+            })
     }
 
     /// The payload as it would be sent.
@@ -103,7 +133,9 @@ impl Body {
     pub(super) fn problem(&mut self) -> Option<String> {
         if let Some(size) = self.refused {
             return Some(format!(
-                "That has {size} bytes. A message may have up to {LARGEST}: send less, or in parts. Nothing was pasted."
+                "That has {}. A message may have up to {}: send less, or in parts. Nothing was pasted.",
+                size_text(size),
+                size_text(LARGEST)
             ));
         }
         if self.checked.as_ref().is_none_or(|(kind, _)| *kind != self.kind) {
@@ -113,9 +145,14 @@ impl Body {
     }
 }
 
+/// That a payload is too large, in sizes that people read.
+pub(super) fn too_large(size: usize, largest: usize) -> String {
+    format!("{} are too many: here a message may have up to {}.", size_text(size), size_text(largest))
+}
+
 fn check(kind: Kind, text: &str) -> Result<(), String> {
     if text.len() > LARGEST {
-        return Err(format!("{} bytes are too many: a message may have up to {LARGEST}.", text.len()));
+        return Err(too_large(text.len(), LARGEST));
     }
     match kind {
         Kind::Text => Ok(()),
@@ -180,9 +217,30 @@ mod tests {
         body.remove_pasted();
         assert!(body.take_paste(&"x".repeat(10_000_000)));
         assert!(body.pasted().is_none() && body.as_sent().is_empty());
-        assert!(body.problem().is_some_and(|why| why.contains("10000000 bytes")));
+        assert!(body.problem().is_some_and(|why| why.contains("9.5 MiB") && why.contains("977 KiB")));
         body.changed();
         assert_eq!(body.problem(), None);
+    }
+
+    #[test]
+    fn text_that_is_a_json_object_or_array_is_recognised_and_a_number_or_a_brace_alone_is_not() {
+        let looks = |kind, text: &str| {
+            let mut body = Body::default();
+            body.set(kind, text.to_owned());
+            body.looks_like_json()
+        };
+        assert!(looks(Kind::Text, " {\"a\": 1}\n") && looks(Kind::Text, "[1, 2]"));
+        assert!(!looks(Kind::Text, "21.5") && !looks(Kind::Text, "{") && !looks(Kind::Text, "[note] hello"));
+        assert!(!looks(Kind::Json, "[1]"), "it is JSON already");
+    }
+
+    #[test]
+    fn the_largest_payload_of_a_suite_fits_the_packet_once_sealed_and_one_block_more_does_not() {
+        let wire = |body: usize| (57 + 16 * (body / 16 + 1)).div_ceil(3) * 4;
+        let most = largest(Some(Suite::Fernet), 20);
+        assert!(wire(most) + 20 + HEADERS <= PACKET && wire(most + 16) + 20 + HEADERS > PACKET, "{most}");
+        assert_eq!(largest(Some(Suite::CoseA256Gcm), 20), LARGEST);
+        assert!(largest(None, 60_000) < PACKET - 60_000);
     }
 
     #[test]

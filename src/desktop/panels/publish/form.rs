@@ -16,14 +16,14 @@ use crate::{
         },
         theme::tokens,
         widgets::{
-            Button, PayloadForm, PayloadView, TextField, caps, icon_button, menu, menu_row, segmented,
+            Button, PayloadForm, PayloadView, TextField, caps, icon_button, link, menu, menu_row, segmented,
             size_text, toggle,
         },
     },
     topic::{TopicFilter, TopicName},
 };
 
-use super::body::{Body, EDITOR, Kind, LARGEST};
+use super::body::{Body, EDITOR, Kind, LARGEST, largest, too_large};
 
 /// The shortest and the longest time between repeated messages, in seconds.
 const REPEAT: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
@@ -106,7 +106,7 @@ impl Form {
         if matches!(sealing, Sealing::Nothing { .. }) {
             return Err("No key covers this topic.".to_owned());
         }
-        if let Some(problem) = self.body.problem() {
+        if let Some(problem) = self.body_problem(topic) {
             return Err(problem);
         }
         let every = self.every()?;
@@ -118,6 +118,20 @@ impl Form {
             retain: self.retain,
         };
         Ok((draft, every))
+    }
+
+    /// The most bytes that may be written, by what would seal them.
+    fn largest(topic: &Topic) -> usize {
+        match &topic.good {
+            Some((name, Sealing::Key(key))) => largest(Some(key.suite), name.as_str().len()),
+            Some((name, _)) => largest(None, name.as_str().len()),
+            None => LARGEST,
+        }
+    }
+
+    fn body_problem(&mut self, topic: &Topic) -> Option<String> {
+        let (size, most) = (self.body.as_sent().len(), Self::largest(topic));
+        self.body.problem().or_else(|| (size > most).then(|| too_large(size, most)))
     }
 
     pub(super) fn topic_field(&mut self, ui: &mut Ui, model: &Model, topic: &Topic) {
@@ -158,7 +172,7 @@ impl Form {
         }
     }
 
-    pub(super) fn payload_field(&mut self, ui: &mut Ui) {
+    pub(super) fn payload_field(&mut self, ui: &mut Ui, topic: &Topic) {
         let t = tokens(ui);
         // Painted, not a label: the field below carries the name.
         let words = |ui: &mut Ui| {
@@ -171,7 +185,7 @@ impl Form {
             }
         });
         self.intercept_paste(ui);
-        let problem = self.body.problem();
+        let problem = self.body_problem(topic);
         if let Some(pasted) = self.body.pasted() {
             let form = if self.body.kind == Kind::Json { PayloadForm::Json } else { PayloadForm::Text };
             let size = size_text(pasted.len());
@@ -192,11 +206,12 @@ impl Form {
             if remove {
                 self.body.remove_pasted();
             }
+            self.offer_json(ui);
             return;
         }
         // Nothing typed is nothing wrong yet.
         let shown = problem.filter(|_| !self.body.text.is_empty() || self.body.kind == Kind::Text);
-        let size = format!("{} of at most {}", size_text(self.body.as_sent().len()), size_text(LARGEST));
+        let size = format!("{} of at most {}", size_text(self.body.as_sent().len()), size_text(Self::largest(topic)));
         let hint = match self.body.kind {
             Kind::Text => "What you want to say",
             Kind::Number => "21.5",
@@ -227,6 +242,21 @@ impl Form {
         self.payload_id = Some(response.id);
         if response.changed() {
             self.body.changed();
+        }
+        self.offer_json(ui);
+    }
+
+    /// JSON that is sent as text reads as text at the other side: one click says what it is.
+    fn offer_json(&mut self, ui: &mut Ui) {
+        if self.body.looks_like_json() {
+            ui.horizontal(|ui| {
+                let words = RichText::new("Looks like JSON.").font(fonts::regular(12.0));
+                ui.add(Label::new(words.color(tokens(ui).text_muted)).selectable(false));
+                if link(ui, "Send as JSON").clicked() {
+                    self.body.kind = Kind::Json;
+                    self.body.changed();
+                }
+            });
         }
     }
 

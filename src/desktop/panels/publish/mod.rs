@@ -29,14 +29,14 @@ use self::{
     body::Kind,
     drafts::Drafts,
     form::{Form, Topic},
-    sent::Which,
+    sent::Shown,
 };
 
 /// The page for sending.
 #[derive(Debug, Default)]
 pub struct PublishPanel {
     form: Form,
-    which: Which,
+    shown: Shown,
     drafts: Drafts,
     /// The topic that is about to go in the clear, and whether the box was ticked.
     clear: Option<(TopicName, bool)>,
@@ -67,7 +67,7 @@ impl PublishPanel {
         });
         let frame = Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8));
         CentralPanel::default_margins().frame(frame).show(ui, |ui| {
-            if let Some(entry) = sent::sent(ui, &mut self.which, model, out) {
+            if let Some(entry) = sent::sent(ui, &mut self.shown, model, out) {
                 self.use_again(&entry, out);
             }
         });
@@ -81,7 +81,7 @@ impl PublishPanel {
         if seal_box::seal_box(ui, topic.good.as_ref(), model, out) {
             self.clear = topic.good.as_ref().map(|(name, _)| (name.clone(), false));
         }
-        self.form.payload_field(ui);
+        self.form.payload_field(ui, topic);
         self.form.options(ui);
         repeating(ui, model, out);
         if may_run_sample(model) {
@@ -108,8 +108,10 @@ impl PublishPanel {
             .show(ui)
             .clicked();
         let t = tokens(ui);
-        let below = match &model.link {
-            LinkState::Online { .. } => "Ctrl+Enter sends from anywhere on this page.",
+        // A button that cannot be pressed says why where the eye is, not only to the pointer.
+        let below = match (&why, &model.link) {
+            (Some(why), _) => why.as_str(),
+            (None, LinkState::Online { .. }) => "Ctrl+Enter sends from anywhere on this page.",
             _ => {
                 "Not connected: a message waits on this computer, sealed, and goes out when the connection is back."
             }

@@ -59,7 +59,7 @@ pub(super) fn seal_box(
             };
             words(ui, Tone::Amber, icons::LOCK_KEY_OPEN, &title, &text, |ui| {
                 ui.horizontal_wrapped(|ui| {
-                    if Button::secondary("Make a key for it…").icon(icons::KEY).show(ui).clicked() {
+                    if Button::secondary("Make a key for it…").show(ui).clicked() {
                         out.new_key_for(topic.as_str());
                     }
                     if Button::secondary("Import…").show(ui).clicked() {

@@ -13,7 +13,7 @@ use crate::{
         panels::ends::ends,
         theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
         when,
-        widgets::{EmptyState, icon_button_small, segmented, size_text, title},
+        widgets::{EmptyState, icon_button_small, pill_icon, segmented, size_text, title, toggle},
     },
 };
 
@@ -45,11 +45,27 @@ impl Which {
     }
 }
 
+/// Which entries are shown.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    which: Which,
+    /// Also the readings of the sample sensor, two a second, between which one's own messages are lost.
+    sample: bool,
+}
+
+/// Whether the sample sensor sent it.
+fn is_sample(entry: &OutboxEntry) -> bool {
+    entry.topic.as_str().starts_with("sample/")
+        && entry.sealed_with.as_ref().is_some_and(|with| with.label == "Sample")
+}
+
 /// Draws the list. Gives back the entry that is to be used again.
-pub(super) fn sent(ui: &mut Ui, which: &mut Which, model: &Model, out: &mut Outbound) -> Option<OutboxEntry> {
+pub(super) fn sent(ui: &mut Ui, show: &mut Shown, model: &Model, out: &mut Outbound) -> Option<OutboxEntry> {
     let t = tokens(ui);
+    let samples = model.outbox.iter().filter(|entry| is_sample(entry)).count();
+    let hidden = if show.sample { 0 } else { samples };
     let count = match model.waiting_to_send() {
-        0 => format!("{} in this list", model.outbox.len()),
+        0 => format!("{} in this list", model.outbox.len() - hidden),
         waiting => format!("{waiting} waiting"),
     };
     let left = |ui: &mut Ui| {
@@ -57,10 +73,20 @@ pub(super) fn sent(ui: &mut Ui, which: &mut Which, model: &Model, out: &mut Outb
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
     ends(ui, "sent head", CONTROL_HEIGHT + 2.0, left, |ui| {
-        segmented(ui, "Which messages", which, &Which::ALL)
+        segmented(ui, "Which messages", &mut show.which, &Which::ALL)
     });
+    let which = show.which;
+    if samples > 0 && which == Which::All {
+        let words = format!("With the readings of the sample sensor ({samples})");
+        toggle(ui, &mut show.sample, &words);
+    }
     ui.add_space(4.0);
-    let shown: Vec<&OutboxEntry> = model.outbox.iter().rev().filter(|entry| which.takes(entry)).collect();
+    let shown: Vec<&OutboxEntry> = model
+        .outbox
+        .iter()
+        .rev()
+        .filter(|entry| which.takes(entry) && (show.sample || which != Which::All || !is_sample(entry)))
+        .collect();
     if shown.is_empty() {
         let (title, text) = match which {
             Which::All => (
@@ -97,7 +123,9 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
     let t = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 8.0, ENTRY), Sense::HOVER);
     let state = state_words(entry);
-    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, format!("{}: {}", entry.topic, state.word)));
+    let clear = if is_clear(entry) { " · in the clear" } else { "" };
+    let name = format!("{}: {}{clear}", entry.topic, state.word);
+    response.widget_info(|| WidgetInfo::labeled(Role::Row, true, &name));
     if response.hovered() {
         ui.painter().rect_filled(rect, CornerRadius::same(RADIUS_SMALL), t.row_hover);
     }
@@ -129,6 +157,9 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
             ui.add(Label::new(topic).truncate().selectable(false)).on_hover_text(entry.topic.as_str());
         },
         |ui| {
+            if is_clear(entry) {
+                pill_icon(ui, icons::LOCK_OPEN, "in the clear", Tone::Amber);
+            }
             steps(ui, entry);
             ui.add(
                 Label::new(RichText::new(&state.word).font(fonts::medium(12.0)).color(state.tone.text(t)))
@@ -170,8 +201,9 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
 /// What is known beside the state: when, by what sealed, how large.
 fn facts(entry: &OutboxEntry) -> String {
     let seal = match &entry.sealed_with {
-        Some(with) => format!("sealed with {}", with.label),
-        None => "in the clear".to_owned(),
+        Some(with) => format!("sealed with {} · ", with.label),
+        // A pill says so beside the topic.
+        None => String::new(),
     };
     let sizes = if entry.sealed_with.is_some() {
         format!("{} → {}", size_text(entry.plain_len), size_text(entry.wire_len))
@@ -179,7 +211,7 @@ fn facts(entry: &OutboxEntry) -> String {
         size_text(entry.plain_len)
     };
     let retain = if entry.retain { " · retained" } else { "" };
-    format!("{} · {seal} · {sizes} · QoS {}{retain}", when::clock(entry.queued_ms), entry.qos)
+    format!("{} · {seal}{sizes} · QoS {}{retain}", when::clock(entry.queued_ms), entry.qos)
 }
 
 struct StateWords {
@@ -207,14 +239,13 @@ fn state_words(entry: &OutboxEntry) -> StateWords {
         OutboxState::Refused { .. } => (icons::PROHIBIT, "Refused", Tone::Red, 0),
         OutboxState::Discarded => (icons::TRASH, "Taken back", Tone::Neutral, 0),
     };
-    let clear = if entry.sealed_with.is_none()
+    StateWords { icon, word: word.to_owned(), tone, done }
+}
+
+/// Whether it left, or is to leave, without a seal.
+fn is_clear(entry: &OutboxEntry) -> bool {
+    entry.sealed_with.is_none()
         && !matches!(entry.state, OutboxState::Refused { .. } | OutboxState::Discarded)
-    {
-        " · in the clear"
-    } else {
-        ""
-    };
-    StateWords { icon, word: format!("{word}{clear}"), tone, done }
 }
 
 /// Three dots: queued, sent, acknowledged. QoS 0 has two.

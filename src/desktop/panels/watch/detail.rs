@@ -4,7 +4,7 @@ use eframe::egui::{Context, Label, RichText, ScrollArea, Ui};
 
 use crate::{
     acl::Right,
-    client::{Message, Opening, SealedWith, Suite},
+    client::{Message, Opening, SealedWith, Suite, sentence},
     desktop::{
         fonts, icons,
         messages::body_of,
@@ -20,6 +20,11 @@ use crate::{
 };
 
 use super::{Selected, verdict::verdict, wire};
+
+/// What the heads and frames of payload and bytes take, and the words below.
+const AROUND: f32 = 164.0;
+/// The share of it that belongs to the bytes.
+const AROUND_BYTES: f32 = 100.0;
 
 /// How to show the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,14 +68,18 @@ impl Detail {
             (self.of, self.limit) = (Some(message.serial), FIRST_LIMIT);
         }
         let closed = self.head(ui, message, closable, model, out);
+        let room = ui.available_height();
         ScrollArea::vertical().id_salt("message detail").auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_width(ui.available_width() - 4.0);
+            ui.set_width(ui.available_width() - 8.0);
             ui.spacing_mut().item_spacing.y = 8.0;
+            let top = ui.cursor().top();
             facts(ui, message, out);
-            let room = ui.ctx().content_rect().height();
-            let height = (room * 0.2).clamp(110.0, 240.0);
-            self.opened(ui, message, height, out);
-            self.sealed(ui, message, height, out);
+            // Payload and sealed bytes share what is left, so that both are seen at once; a short payload leaves more
+            // to the bytes.
+            let left = room - (ui.cursor().top() - top);
+            self.opened(ui, message, ((left - AROUND) / 2.0).clamp(72.0, 320.0), out);
+            let left = room - (ui.cursor().top() - top);
+            self.sealed(ui, message, (left - AROUND_BYTES).clamp(92.0, 480.0), out);
         });
         closed
     }
@@ -250,7 +259,7 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
                     ("Suite", &suite),
                     ("Key", &key),
                     ("Replay", &replay),
-                    ("Sender", "not signed: any holder of this key could have sent it"),
+                    ("Sender", "not signed: any holder of the key"),
                     ("Size", &size),
                 ],
             );
@@ -262,7 +271,8 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
             key_values(ui, &[("Received", &received), ("Size", &wire_size)]);
         }
         Opening::Refused { name, why } => {
-            let banner = Banner::new(Severity::Error, name).why(why);
+            let why = sentence(why);
+            let banner = Banner::new(Severity::Error, name).why(&why);
             let lower = name.to_lowercase();
             let wants_key = lower.contains("key");
             let banner = if wants_key { banner.action("Import a key…") } else { banner };

@@ -3,7 +3,7 @@
 use eframe::egui::{Align, Key, Label, Layout, RichText, ScrollArea, Ui};
 
 use crate::{
-    client::{Asked, Command, SampleState, SubscriptionView, sentence},
+    client::{Asked, Command, LinkState, SampleState, SubscriptionView, sentence},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -73,8 +73,9 @@ impl Filters {
             .auto_shrink([false, true])
             .show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
+                let online = matches!(model.link, LinkState::Online { .. });
                 for subscription in &model.subscriptions {
-                    row(ui, subscription, out);
+                    row(ui, subscription, online, out);
                 }
             });
         if model.sample == SampleState::Running {
@@ -156,7 +157,7 @@ impl Filters {
     }
 }
 
-fn row(ui: &mut Ui, subscription: &SubscriptionView, out: &mut Outbound) {
+fn row(ui: &mut Ui, subscription: &SubscriptionView, online: bool, out: &mut Outbound) {
     let t = tokens(ui);
     let filter = subscription.filter.as_str();
     ui.horizontal(|ui| {
@@ -167,7 +168,8 @@ fn row(ui: &mut Ui, subscription: &SubscriptionView, out: &mut Outbound) {
                 spinner(ui, 12.0, &format!("Asking to watch {filter}"));
             }
             Some(Ok(_)) => {
-                dot(ui, Tone::Green);
+                // Green is for what flows now.
+                dot(ui, if online { Tone::Green } else { Tone::Neutral });
             }
             Some(Err(_)) => {
                 ui.label(icons::icon(icons::PROHIBIT, 13.0).color(t.red.text));

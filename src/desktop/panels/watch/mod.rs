@@ -19,7 +19,7 @@ use eframe::egui::{
 };
 
 use crate::{
-    client::{Event, Message},
+    client::{Event, LinkState, Message},
     desktop::{
         messages::ROOT,
         model::{Model, Outbound},
@@ -136,6 +136,7 @@ impl WatchPanel {
             under_path: self.topics.selected_path(&model.messages),
             selected: self.selected.as_ref().map(|selected| selected.number),
             topics_shown,
+            online: matches!(model.link, LinkState::Online { .. }),
         };
         let answer = self.table.ui(ui, model, &given);
         if answer.show_topics {
@@ -171,8 +172,8 @@ impl WatchPanel {
         let t = tokens(ui);
         let width = DETAIL_WIDTH.min(full.width() - 24.0);
         let rect = Rect::from_min_max(
-            pos2(full.right() - width - 12.0, full.top() + 12.0),
-            full.max - vec2(12.0, 12.0),
+            pos2(full.right() - width - 8.0, full.top() + 6.0),
+            full.max - vec2(8.0, 6.0),
         );
         let shadow = ui.visuals().popup_shadow;
         ui.painter().add(shadow.as_shape(rect, CornerRadius::same(RADIUS_CARD)));

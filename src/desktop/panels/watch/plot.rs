@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use eframe::egui::{self, Color32, CornerRadius, Label, RichText, Role, Sense, Ui, WidgetInfo, vec2};
-use egui_plot::{GridInput, GridMark, HoverPosition, Line, Plot, PlotPoint, PlotPoints};
+use egui_plot::{GridInput, GridMark, HoverPosition, Line, Plot, PlotPoint, PlotPoints, Points};
 
 use crate::desktop::{
     fonts,
@@ -17,6 +17,8 @@ use crate::desktop::{
     widgets::{card, segmented},
 };
 
+/// Up to so many points of a line are marked each.
+const FEW: usize = 24;
 /// Fields that are offered; more would be a thicket.
 const OFFERED: usize = 6;
 /// Fields that are drawn unless the person chose.
@@ -43,8 +45,8 @@ const COUNTERS: [&str; 13] = [
 /// How far back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Range {
-    Minute,
     #[default]
+    Minute,
     Five,
     Fifteen,
     Hour,
@@ -53,6 +55,16 @@ enum Range {
 impl Range {
     const ALL: [(Self, &'static str); 4] =
         [(Self::Minute, "1m"), (Self::Five, "5m"), (Self::Fifteen, "15m"), (Self::Hour, "1h")];
+
+    /// Seconds between the marks: round times of the clock.
+    const fn step(self) -> u64 {
+        match self {
+            Self::Minute => 15,
+            Self::Five => 60,
+            Self::Fifteen => 300,
+            Self::Hour => 900,
+        }
+    }
 
     const fn seconds(self) -> u64 {
         match self {
@@ -116,7 +128,12 @@ impl PlotCard {
                 let text = "No numbers here yet. A topic whose payload is a number, or JSON with numbers in it, is drawn over time.";
                 ui.add(Label::new(RichText::new(text).font(fonts::regular(12.5)).color(t.text_muted)).wrap());
             } else {
-                self.draw(ui, store.newest_ms(), &series, height);
+                ui.scope(|ui| {
+                    // The axes are quieter than what is drawn.
+                    ui.visuals_mut().override_text_color = Some(t.text_muted);
+                    ui.style_mut().text_styles.insert(egui::TextStyle::Body, fonts::regular(11.0));
+                    self.draw(ui, store.newest_ms(), &series, height);
+                });
             }
         });
     }
@@ -161,7 +178,7 @@ impl PlotCard {
             })
             .collect();
         let (low, high) = bounds(&lines);
-        let step = span as f64 / 5.0;
+        let step = self.range.step() as f64;
         let spacer = move |_: GridInput| grid(newest_ms, span, step);
         let clock = move |x: f64| when::clock(newest_ms.saturating_add_signed((x * 1000.0).round() as i64));
         Plot::new("watch plot")
@@ -192,6 +209,11 @@ impl PlotCard {
                 plot.set_plot_bounds_x(-(span as f64)..=0.0);
                 plot.set_plot_bounds_y(low..=high);
                 for (one, points) in lines {
+                    // A line through few points hides where they are, and through one is nothing.
+                    if points.len() <= FEW {
+                        let dots: Vec<[f64; 2]> = points.iter().map(|point| [point.x, point.y]).collect();
+                        plot.points(Points::new(one.label.clone(), dots).color(one.ink).radius(2.5));
+                    }
                     plot.line(
                         Line::new(one.label.clone(), PlotPoints::Owned(points))
                             .color(one.ink)
@@ -299,7 +321,7 @@ fn bounds(lines: &[(&Series<'_>, Vec<PlotPoint>)]) -> (f64, f64) {
     (low - air, high + air)
 }
 
-/// Marks at round times of the day, a fifth of the range apart.
+/// Marks at round times of the day, `step` seconds apart.
 fn grid(newest_ms: u64, span: u64, step: f64) -> Vec<GridMark> {
     let newest = newest_ms as f64 / 1000.0;
     let first = ((newest - span as f64) / step).ceil() as i64;

@@ -39,6 +39,8 @@ pub(super) struct Given {
     pub(super) selected: Option<u64>,
     /// Whether the topics are on the screen.
     pub(super) topics_shown: bool,
+    /// Whether anything can come.
+    pub(super) online: bool,
 }
 
 /// What a person did with the table.
@@ -121,6 +123,8 @@ impl Table {
                 }
                 title(ui, "Messages", 13.5);
                 match held {
+                    (false, false) if !given.online => pill(ui, "Not connected", Tone::Neutral)
+                        .on_hover_text("What is sent meanwhile comes when the connection is back, where the station keeps it"),
                     (true, _) => pill(ui, "Paused", Tone::Amber).on_hover_text("What comes waits"),
                     (false, true) => pill(ui, "Held", Tone::Accent)
                         .on_hover_text("While you read further down, what comes waits"),
