@@ -173,13 +173,22 @@ impl Inbound {
             self.session.acknowledge(self.control.id, &self.acknowledged);
             self.acknowledged.clear();
         }
+        // The retained messages are part of what a SUBACK promises, and come after it.
+        let replays = std::mem::take(&mut self.replays);
+        let hold = !self.tickets.is_empty() && !replays.is_empty();
+        if hold {
+            self.session.hold(self.control.id);
+            self.replay(&replays);
+        }
         let end = if self.tickets.is_empty() { None } else { self.keep_promises().await };
         if !self.replies.is_empty() {
             self.session.reply(self.control.id, &self.replies);
             self.replies.clear();
         }
-        for (filter, granted) in std::mem::take(&mut self.replays) {
-            self.replay(&filter, granted);
+        if !hold {
+            self.replay(&replays);
+        } else if end.is_none() {
+            self.session.release(self.control.id);
         }
         let mut messages = 0;
         for tally in self.tallies.drain(..).filter(|tally| tally.messages > 0) {
@@ -235,7 +244,6 @@ impl Inbound {
         self.replies.extend_from_slice(&replies[from..]);
         if subscribed || !self.control.protocol.is_v5() {
             self.replies.clear();
-            self.replays.clear();
             return Some(not_kept());
         }
         None
@@ -495,8 +503,14 @@ impl Inbound {
         }
     }
 
+    fn replay(&mut self, subscriptions: &[(TopicFilter, SubscriptionOptions)]) {
+        for (filter, options) in subscriptions {
+            self.replay_one(filter, *options);
+        }
+    }
+
     /// Sends the retained messages that a filter matches.
-    fn replay(&self, filter: &TopicFilter, options: SubscriptionOptions) {
+    fn replay_one(&mut self, filter: &TopicFilter, options: SubscriptionOptions) {
         let topics = self.core.retained.lock().matching(filter);
         let identity = &self.control.identity;
         let permitted = topics.into_iter().filter(|topic| {
@@ -520,7 +534,7 @@ impl Inbound {
             let (retain, replay, number, again) = (true, true, 0, false);
             Some(Parcel { message, qos, retain, subscription_ids, replay, number, again })
         });
-        self.session.replay(parcels.collect());
+        self.session.replay(parcels.collect(), &mut self.tickets);
     }
 
     fn unsubscribe(&mut self, packet_id: NonZeroU16, filters: &[TopicFilter]) {

@@ -339,17 +339,16 @@ impl Outbox {
     }
 
     /// Queues retained messages for a new subscription, behind what waits already.
-    pub(super) fn replay(&mut self, parcels: Vec<Parcel>) {
+    pub(super) fn replay(&mut self, parcels: Vec<Parcel>, tickets: &mut Tickets) {
         if self.ended || self.link.is_none() {
             return;
         }
         for parcel in parcels {
             if self.waiting.replays() < self.max_replays {
                 let number = match &mut self.page {
-                    // Nobody waits for it: until it is on disk, the subscription may as well be made again.
                     Some(page) if parcel.qos > 0 => {
                         let ids = &parcel.subscription_ids;
-                        page.queued(&parcel.message, (true, true), ids, &mut Tickets::default())
+                        page.queued(&parcel.message, (true, true), ids, tickets)
                     }
                     _ => 0,
                 };
@@ -502,7 +501,14 @@ impl Outbox {
         self.delivered(gone);
     }
 
-    /// Lets what waits go, after [`Outbox::attach`].
+    /// Keeps what waits from going over this link.
+    pub(super) fn hold(&mut self, connection: u64) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.control.id == connection) {
+            link.held = true;
+        }
+    }
+
+    /// Lets what waits go, after [`Outbox::attach`] or [`Outbox::hold`].
     pub(super) fn release(&mut self, connection: u64) {
         if let Some(link) = self.link.as_mut().filter(|link| link.control.id == connection) {
             link.held = false;

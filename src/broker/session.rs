@@ -171,8 +171,8 @@ impl Session {
     }
 
     /// Retained messages for a new subscription.
-    pub(super) fn replay(&self, parcels: Vec<Parcel>) {
-        self.with_outbox(|outbox| outbox.replay(parcels));
+    pub(super) fn replay(&self, parcels: Vec<Parcel>, tickets: &mut Tickets) {
+        self.with_outbox(|outbox| outbox.replay(parcels, tickets));
     }
 
     /// Messages that the client acknowledged.
@@ -243,7 +243,12 @@ impl Session {
         self.outbox.lock().page().is_some()
     }
 
-    /// Lets what waits go to the new connection.
+    /// Keeps what waits from going to the connection until [`Session::release`].
+    pub(super) fn hold(&self, connection: u64) {
+        self.with_outbox(|outbox| outbox.hold(connection));
+    }
+
+    /// Lets what waits go to the connection.
     pub(super) fn release(&self, connection: u64) {
         self.with_outbox(|outbox| outbox.release(connection));
     }

@@ -136,6 +136,27 @@ async fn a_retained_message_is_acknowledged_once_it_is_kept_and_so_is_its_end() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_retained_messages_for_a_new_subscription_are_kept_before_it_is_granted_and_come_after() {
+    let shelf = Shelf::new();
+    let house = house_on(&shelf).await;
+    let mut writer = house.connect(v(5, "writer")).await;
+    writer.retain("t", "retained", 1).await;
+    let mut reader = house.connect(v(5, "reader").staying()).await;
+    shelf.set(Mood::Waits);
+    let options = v5::SubscriptionOptions { qos: 1.try_into().unwrap(), ..Default::default() };
+    reader.ask_subscribe("t", options, None).await;
+    silent(&mut reader).await;
+    writer.publish("t", "zero", 0).await;
+    silent(&mut reader).await;
+    shelf.set(Mood::Keeps);
+    assert!(matches!(reader.next().await, Got::SubAck { .. }));
+    assert_eq!(shelf.queue("reader"), ["retained"]);
+    assert!(reader.expect("retained").await.retain);
+    reader.expect("zero").await;
+    shelf.until("an empty queue", |shelf| shelf.queue("reader").is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_commit_serves_all_that_was_read_at_once_and_all_that_came_meanwhile() {
     let shelf = Shelf::new();
     let house = house_on(&shelf).await;

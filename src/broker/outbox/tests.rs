@@ -252,7 +252,7 @@ fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connect
         number: 0,
         again: false,
     };
-    outbox.replay(vec![parcel(1), parcel(2)]);
+    outbox.replay(vec![parcel(1), parcel(2)], &mut Tickets::default());
     assert_eq!(push(&mut outbox, 3, 0), Outcome::Taken);
     outbox.detach(1);
     outbox.attach(link(2, 10));

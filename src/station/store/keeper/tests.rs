@@ -1,3 +1,5 @@
+//! What is read at the next start is what was committed, whatever happened to the disk in between.
+
 use bytes::Bytes;
 
 use super::*;
