@@ -210,3 +210,27 @@ async fn device_credentials_are_listed_without_their_secret_and_only_their_owner
     station.ask::<()>("DELETE", &path, token, ()).await.unwrap();
     assert_eq!(code(station.ask::<()>("DELETE", &path, token, ()).await), NotFound);
 }
+
+#[tokio::test]
+async fn one_time_codes_that_were_begun_before_a_new_password_cannot_be_turned_on_after_it() {
+    let station = start().await;
+    let session = station.member("paul", "publisher").await;
+    let begun: Enrolment = station.ask("POST", "otp/begin", Some(&session.api_token), ()).await.unwrap();
+    let change = ChangePassword {
+        old_auth_key: auth_key("paul"),
+        new_auth_key: auth_key("new"),
+        password_wrap: Blob(b"wrap for new".to_vec()),
+    };
+    let _: Done = station.ask("PUT", "password", Some(&session.api_token), change).await;
+    let confirm = |enrolment: &Enrolment| ConfirmOtp {
+        token: enrolment.token.clone(),
+        code: Codes::new(enrolment, &station.clock).now(),
+    };
+    assert_eq!(code(station.post::<OtpConfirmed>("otp/confirm", confirm(&begun)).await), WrongCode);
+
+    let begun: Enrolment = station.ask("POST", "otp/begin", Some(&session.api_token), ()).await.unwrap();
+    let opened: RecoverOpened =
+        station.post("reset/recovery", open_request("paul", 1, None)).await.unwrap();
+    let _: Done = station.post("reset/recovery/finish", finish_request(&opened, "newer")).await;
+    assert_eq!(code(station.post::<OtpConfirmed>("otp/confirm", confirm(&begun)).await), WrongCode);
+}

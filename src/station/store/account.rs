@@ -284,7 +284,12 @@ pub(super) async fn end_sessions(
         .bind(keep.unwrap_or(0)) // No row has the id 0.
         .fetch_all(&mut *conn)
         .await?;
-    for sql in ["DELETE FROM remembered WHERE account = ?", "DELETE FROM reset WHERE account = ?"] {
+    for sql in [
+        "DELETE FROM remembered WHERE account = ?",
+        "DELETE FROM reset WHERE account = ?",
+        // Begun under the old password, its first code would turn on somebody else's codes, or even log in.
+        "DELETE FROM enrolment WHERE account = ?",
+    ] {
         sqlx::query(sql).bind(account).execute(&mut *conn).await?;
     }
     Ok(ended)
