@@ -22,7 +22,7 @@ pub struct PutVault {
     pub version: u64,
     /// The sealed keyring.
     pub sealed: Blob,
-    /// The vault secret under the password; `None` leaves it as it is.
+    /// The vault secret under the password, for a new vault; `None` afterwards: it changes only with the password.
     pub password_wrap: Option<Blob>,
 }
 

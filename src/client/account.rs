@@ -7,8 +7,8 @@ use hyper::Method;
 
 use crate::{
     api::{
-        self, Blob, Confidential, PutVault, RecoverFinish, RecoverOpen, RecoverOpened, RecoveryEntry,
-        SecondFactor, Username,
+        self, Blob, Confidential, Problem, PutVault, RecoverFinish, RecoverOpen, RecoverOpened,
+        RecoveryEntry, SecondFactor, Username,
     },
     keys::{PasswordKeys, RecoveryCode, SealedVault, Vault, VaultSecret, WrappedSecret, strength},
 };
@@ -160,9 +160,16 @@ impl Desk {
             .await
             .map_err(|failure| Failure { what: what.into(), ..failure })?;
         let request = api::LogIn { username, auth_key: auth(&keys), second, remember };
-        let grant: api::SessionGrant =
-            self.call(Method::POST, "session", Some(&request)).await.map_err(|error| error.failure(what))?;
-        self.begin_session(grant, keys).await
+        match self.call::<api::SessionGrant>(Method::POST, "session", Some(&request)).await {
+            Ok(grant) => self.begin_session(grant, keys).await,
+            // Sign-up was left before the first code, where codes are required: it goes on here.
+            Err(CallError::Problem(Problem { enrolment: Some(enrolment), .. })) => {
+                self.teller.tell(Event::Enrolment(view(&enrolment)));
+                self.enrolling = Some(Enrolling { token: enrolment.token.clone(), login: Some(keys) });
+                Ok(())
+            }
+            Err(error) => Err(error.failure(what)),
+        }
     }
 
     /// The token that stands in for the code on this computer.

@@ -100,7 +100,7 @@ pub enum Command {
     BeginOtp,
     /// Turns them on by the first code, at sign-up or later. Answer: `OtpOn`, and `LoggedIn` where sign-up waited.
     ConfirmOtp { code: Password },
-    /// Logs in. Answer: `LoggedIn`.
+    /// Logs in. Answer: `LoggedIn`; or `Enrolment` where the first code is still to be typed.
     LogIn { username: String, password: Password, second: Option<SecondStep>, remember: bool },
     /// A new password by recovery code; the vault stays. Answer: `PasswordReset`.
     ResetByRecovery { username: String, recovery: Password, code: Option<Password>, new_password: Password },

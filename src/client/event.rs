@@ -337,7 +337,8 @@ pub enum Event {
     StationChanged { address: String, pinned: String, seen: String },
     /// The account exists. Show the codes once; `enrolment` leads on to one-time codes.
     SignedUp { recovery_codes: Vec<Password>, enrolment: EnrolmentView, otp_required: bool },
-    /// For turning one-time codes on later.
+    /// For turning one-time codes on: asked for in the settings, or, in answer to a login where the station requires
+    /// them and the sign-up was left before the first code.
     Enrolment(EnrolmentView),
     /// One-time codes are on.
     OtpOn,

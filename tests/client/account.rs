@@ -19,6 +19,24 @@ fn log_in_with(person: &Person, password: &str, second: Option<SecondStep>, reme
 }
 
 #[test]
+fn a_sign_up_that_was_left_before_the_first_code_goes_on_at_the_next_login() {
+    let station = Station::with(OtpPolicy::Required);
+    let mut left = Person::new();
+    left.sign_up(&station, "Anna", "");
+    drop(left);
+
+    let mut anna = Person::new();
+    anna.open(&station);
+    log_in_with(&anna, PASSWORD, None, false);
+    let enrolment = anna.answer(Asked::LogIn, |event| match event {
+        Event::Enrolment(enrolment) => Some(enrolment.clone()),
+        _ => None,
+    });
+    anna.send(Command::ConfirmOtp { code: station.code(&enrolment) });
+    assert!(anna.logged_in().otp);
+}
+
+#[test]
 fn sign_up_with_required_codes_ends_logged_in_after_the_first_code_and_a_code_works_once() {
     let station = Station::with(OtpPolicy::Required);
     let mut anna = Person::new();

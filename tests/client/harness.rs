@@ -174,6 +174,7 @@ impl Computer {
             computer: self.clone(),
             waiting: Vec::new(),
             subscriptions: Vec::new(),
+            arrived: Vec::new(),
             seen: Vec::new(),
         }
     }
@@ -186,6 +187,9 @@ pub(crate) struct Person {
     waiting: Vec<Event>,
     /// As told last.
     subscriptions: Vec<SubscriptionView>,
+    /// Messages that came while something else was waited for: a message may come before or after the
+    /// acknowledgement of its own sending.
+    arrived: Vec<Message>,
     /// What was passed over, for the message when a wait fails.
     seen: Vec<String>,
 }
@@ -217,6 +221,9 @@ impl Person {
                     return picked;
                 }
                 self.seen.push(format!("{event:?}").chars().take(300).collect());
+                if let Event::Messages(messages) = event {
+                    self.arrived.extend(messages);
+                }
             }
             let left = until.saturating_duration_since(Instant::now());
             match self.session.wait(left) {
@@ -432,6 +439,9 @@ impl Person {
     /// The next message on `topic`.
     #[track_caller]
     pub(crate) fn message(&mut self, topic: &str) -> Message {
+        if let Some(at) = self.arrived.iter().position(|message| message.topic.as_str() == topic) {
+            return self.arrived.remove(at);
+        }
         // Several may come in one batch: the rest is for the next call.
         let until = Instant::now() + PATIENCE;
         loop {

@@ -45,10 +45,15 @@ async fn a_vault_is_stored_only_over_the_version_it_was_made_from() {
     let vault: Vault = station.ask("GET", "vault", Some(&session.api_token), ()).await.unwrap();
     assert_eq!((vault.version, vault.sealed.0.as_slice()), (2, b"second".as_slice()));
     assert_eq!(Some(vault.password_wrap), new_vault("paul").password_wrap, "left as it was");
-    let (one, two) = tokio::join!(put(3, "one", Some(b"w1")), put(3, "two", Some(b"w2")));
+    let (one, two) = tokio::join!(put(3, "one", None), put(3, "two", None));
     assert!(one.is_ok() != two.is_ok(), "of two at once one wins");
     assert_eq!(put(4, &"x".repeat(1_500_000), None).await.unwrap().version, 4, "as large as one may be");
     assert_eq!(code(put(5, &"x".repeat(1_500_001), None).await), Malformed);
+    assert_eq!(
+        code(put(5, "five", Some(b"another wrap")).await),
+        Malformed,
+        "only the password changes the wrap"
+    );
 }
 
 #[tokio::test]
@@ -229,8 +234,7 @@ async fn one_time_codes_that_were_begun_before_a_new_password_cannot_be_turned_o
     assert_eq!(code(station.post::<OtpConfirmed>("otp/confirm", confirm(&begun)).await), WrongCode);
 
     let begun: Enrolment = station.ask("POST", "otp/begin", Some(&session.api_token), ()).await.unwrap();
-    let opened: RecoverOpened =
-        station.post("reset/recovery", open_request("paul", 1, None)).await.unwrap();
+    let opened: RecoverOpened = station.post("reset/recovery", open_request("paul", 1, None)).await.unwrap();
     let _: Done = station.post("reset/recovery/finish", finish_request(&opened, "newer")).await;
     assert_eq!(code(station.post::<OtpConfirmed>("otp/confirm", confirm(&begun)).await), WrongCode);
 }

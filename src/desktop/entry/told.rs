@@ -49,9 +49,14 @@ impl Entry {
                 self.open_recovery(recovery_codes);
                 self.open_one_time(enrolment, !otp_required);
             }
+            Event::Enrolment(enrolment) if model.account.is_none() => {
+                self.login.busy = false;
+                self.open_one_time(enrolment, false);
+            }
             Event::OtpOn if self.screen == Screen::OneTime => {
                 self.one_time = OneTimeForm::default();
-                self.screen = Screen::Recovery;
+                // A sign-up that was taken up again at login has shown its recovery codes before.
+                self.screen = if self.recovery.codes.is_empty() { Screen::LogIn } else { Screen::Recovery };
             }
             Event::LoggedIn(account) => {
                 self.login = LoginForm { username: account.username.clone(), ..LoginForm::default() };

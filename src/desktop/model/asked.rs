@@ -36,7 +36,8 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
             &[Asked::OpenStation]
         }
         Event::SignedUp { .. } => &[Asked::SignUp],
-        Event::Enrolment(_) | Event::OtpOn => &[Asked::Otp],
+        Event::Enrolment(_) => &[Asked::Otp, Asked::LogIn],
+        Event::OtpOn => &[Asked::Otp],
         Event::LoggedIn(_) => &[Asked::LogIn, Asked::SignUp],
         Event::LoggedOut { .. } => &[Asked::LogOut],
         Event::PasswordReset { .. } => &[Asked::Reset],

@@ -29,6 +29,10 @@ impl Accounts {
     /// Stores a vault made from the one that is there.
     pub(crate) async fn put_vault(&self, who: &LoggedIn, put: PutVault) -> Result<VaultVersion, Problem> {
         check_vault(&put)?;
+        if put.password_wrap.is_some() {
+            // A session alone must not lock its owner out of the vault.
+            return Err(malformed("the vault's `password_wrap` changes only with the password"));
+        }
         if self.store.put_vault(who.account, &put).await? {
             return Ok(VaultVersion { version: put.version });
         }
