@@ -223,8 +223,8 @@ impl Inside {
                                 banner = snapshot.banner(ui, around.own_station, around.starting);
                                 if steps {
                                     // With little height, or a warning above it, the page needs the room more.
-                                    let low = snapshot.needs_banner()
-                                        || ui.ctx().content_rect().height() < ROOMY;
+                                    let low =
+                                        snapshot.needs_banner() || ui.ctx().content_rect().height() < ROOMY;
                                     step = cards::next_steps(ui, model, low, out);
                                 }
                             },

@@ -300,9 +300,8 @@ pub fn one_line_job(ui: &Ui, text: &str) -> LayoutJob {
     let mut job = LayoutJob::default();
     if text.trim_start().starts_with(['{', '[']) {
         for (number, line) in json::json_lines(text).iter().enumerate() {
-            let blank = |(piece, text): &&(Piece, String)| {
-                *piece == Piece::Punctuation && text.trim().is_empty()
-            };
+            let blank =
+                |(piece, text): &&(Piece, String)| *piece == Piece::Punctuation && text.trim().is_empty();
             // A blank for each line break, also before a closing bracket that is not indented.
             if number > 0 {
                 job.append(" ", 0.0, format(t.text));

@@ -211,7 +211,11 @@ impl Form {
         }
         // Nothing typed is nothing wrong yet.
         let shown = problem.filter(|_| !self.body.text.is_empty() || self.body.kind == Kind::Text);
-        let size = format!("{} of at most {}", size_text(self.body.as_sent().len()), size_text(Self::largest(topic)));
+        let size = format!(
+            "{} of at most {}",
+            size_text(self.body.as_sent().len()),
+            size_text(Self::largest(topic))
+        );
         let hint = match self.body.kind {
             Kind::Text => "What you want to say",
             Kind::Number => "21.5",

@@ -171,10 +171,8 @@ impl WatchPanel {
     fn overlay(&mut self, ui: &mut Ui, full: Rect, model: &Model, out: &mut Outbound) -> bool {
         let t = tokens(ui);
         let width = DETAIL_WIDTH.min(full.width() - 24.0);
-        let rect = Rect::from_min_max(
-            pos2(full.right() - width - 8.0, full.top() + 6.0),
-            full.max - vec2(8.0, 6.0),
-        );
+        let rect =
+            Rect::from_min_max(pos2(full.right() - width - 8.0, full.top() + 6.0), full.max - vec2(8.0, 6.0));
         let shadow = ui.visuals().popup_shadow;
         ui.painter().add(shadow.as_shape(rect, CornerRadius::same(RADIUS_CARD)));
         ui.painter().rect(
