@@ -220,7 +220,7 @@ fn an_invite_link_is_shown_before_anything_is_sent_to_it() {
     let link = format!("sealwire://far.example:8443/#{}", "ab12".repeat(16));
     world.fill("Address or invite link", &link);
     world.press(Key::Enter);
-    assert!(world.sees("The same as in the invite link"));
+    assert!(world.sees("These digits stand in the invite link"));
     assert!(world.asked().is_empty());
     world.click("It is the same: trust it");
     let asked = world.asked();
@@ -516,6 +516,60 @@ fn a_failed_login_looks_whether_the_own_station_still_runs_and_finds_it_at_its_n
     world.tell([Event::Station(station(false))]);
     assert!(world.sees("The station was not reached."), "the form stays as it is");
     assert_ne!(world.harness.get_by_label("Password").value().as_deref(), Some(""), "and can be sent again");
+}
+
+#[test]
+fn after_a_wrong_password_what_is_typed_next_takes_its_place() {
+    let mut world = World::new(SIZE);
+    world.connected(station(false));
+    world.fill("Username", "ada");
+    world.fill("Password", "wrong");
+    world.press(Key::Enter);
+    world.asked();
+    world.tell([Event::Failed(Asked::LogIn, failure("You are not logged in."))]);
+    world.draw();
+    world.harness.event(eframe::egui::Event::Text(PASSWORD.to_owned()));
+    world.draw();
+    world.press(Key::Enter);
+    let asked = world.asked();
+    let is_new =
+        |asked: &Command| matches!(asked, Command::LogIn { password, .. } if password.reveal() == PASSWORD);
+    assert!(asked.iter().any(is_new), "{asked:?}");
+}
+
+#[test]
+fn in_a_low_window_the_next_steps_are_one_line_and_lead_on_as_well() {
+    let height = |world: &World| {
+        let rect = |name: &str| world.harness.get_by_label(name).rect();
+        rect("Another computer").bottom() - rect("Next steps").top()
+    };
+    let mut world = World::new([1024.0, 700.0]);
+    world.logged_in("admin");
+    assert!(height(&world) < 40.0, "{}", height(&world));
+    world.click("Add a second person");
+    assert!(world.sees("On this computer: open Sealwire"));
+    world = World::new(SIZE);
+    world.logged_in("admin");
+    assert!(height(&world) > 60.0, "a card, where there is room");
+}
+
+#[test]
+fn a_code_that_was_wrong_before_later_is_not_told_in_the_settings() {
+    let mut world = World::new(SIZE);
+    world.connected(station(true));
+    world.tell([Event::SignedUp {
+        recovery_codes: recovery_codes(),
+        enrolment: enrolment(),
+        otp_required: false,
+    }]);
+    world.tell([Event::LoggedIn(account("admin")), Event::Link(online())]);
+    world.tell([Event::Failed(Asked::Otp, failure("One-time codes are not on yet."))]);
+    assert!(world.sees("One-time codes are not on yet."));
+    world.click("Later");
+    world.click("I have kept them in a safe place");
+    world.click("Continue");
+    world.click("Settings");
+    assert!(world.sees("Ways in, and back in") && !world.sees("One-time codes are not on yet."));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable;
 use sealwire::{
-    client::{Asked, Command, Event, Failure, SampleState, SubscriptionView},
-    desktop::model::Place,
+    client::{Asked, Command, Event, Failure, LinkState, SampleState, SubscriptionView},
+    desktop::{model::Place, theme::ThemeChoice},
 };
 
 use crate::scene::*;
@@ -147,6 +147,28 @@ fn arrows_go_through_the_rows_and_escape_lets_go() {
     harness.key_press(Key::Escape);
     settle(&mut harness);
     assert!(sees(&harness, "Choose a message in the table"));
+}
+
+#[test]
+fn without_a_connection_nothing_is_called_live() {
+    let mut scene = Scene::new(Page::Watch, model("admin"));
+    rows(&mut scene, vec![message(1, now_ms(), "a", "reading 1")]);
+    scene.tell(Event::Link(LinkState::Connecting { attempt: 2 }));
+    let harness = open(scene);
+    assert!(sees(&harness, "Not connected") && !sees(&harness, "Live"));
+}
+
+#[test]
+fn payload_and_sealed_bytes_are_both_in_sight_in_a_low_window() {
+    let mut scene = Scene::new(Page::Watch, model("admin"));
+    let text = format!("{{{}}}", (0..40).map(|n| format!("\"field{n}\":{n}")).collect::<Vec<_>>().join(","));
+    rows(&mut scene, vec![message(1, now_ms(), "a", &text)]);
+    let mut harness = open_at(scene, ThemeChoice::Dark, [964.0, 560.0]);
+    harness.get_all_by_label_contains(" a, Sealed").next().unwrap().click();
+    settle(&mut harness);
+    assert!(sees(&harness, "\"field0\": 0"));
+    let first = harness.get_all_by_label_contains("0000  ").next().unwrap().rect();
+    assert!(first.bottom() < 460.0, "the first sealed bytes need no scrolling: {first}");
 }
 
 #[test]

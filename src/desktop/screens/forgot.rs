@@ -106,8 +106,9 @@ pub fn reset_ui(ui: &mut Ui, form: &mut ResetForm, context: &ScreenContext<'_>) 
         if form.by == ResetBy::OneTimeCode {
             consequence(ui);
         }
+        let named = !form.username.is_empty();
         let username = TextField::new("Username", &mut form.username).icon(icons::USER).limit(128);
-        let response = username.focus(page.fresh).enabled(!form.busy).show(ui);
+        let response = username.focus(page.fresh && !named).enabled(!form.busy).show(ui);
         page.field(ui, response);
         page::gap(ui);
         if form.by == ResetBy::RecoveryCode {
@@ -115,7 +116,8 @@ pub fn reset_ui(ui: &mut Ui, form: &mut ResetForm, context: &ScreenContext<'_>) 
                 .icon(icons::LIFEBUOY)
                 .mono()
                 .hint("XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
-                .limit(64);
+                .limit(64)
+                .focus(page.fresh && named);
             let response = field.enabled(!form.busy).show(ui);
             page.field(ui, response);
             page::gap(ui);
@@ -125,7 +127,8 @@ pub fn reset_ui(ui: &mut Ui, form: &mut ResetForm, context: &ScreenContext<'_>) 
             .icon(icons::DEVICE_MOBILE)
             .mono()
             .hint(if optional { "If this account uses them" } else { "000000" })
-            .limit(12);
+            .limit(12)
+            .focus(page.fresh && named && !optional);
         let response = code.enabled(!form.busy).show(ui);
         page.field(ui, response);
         page::gap(ui);

@@ -70,7 +70,7 @@ pub fn login_ui(ui: &mut Ui, form: &mut LoginForm, context: &ScreenContext<'_>) 
         page::gap(ui);
         let password =
             TextField::new("Password", form.password.edit()).icon(icons::LOCK_SIMPLE).secret().limit(256);
-        let response = password.focus(page.fresh && !first || again).enabled(!form.busy).show(ui);
+        let response = password.focus(page.fresh && !first).again(again).enabled(!form.busy).show(ui);
         page.field(ui, response);
         page::gap(ui);
         second_factor(ui, form, page);

@@ -140,7 +140,7 @@ fn found(
         action = Some(ScreenAction::Copied("The fingerprint"));
     }
     if matches_invite {
-        pill_icon(ui, icons::SEAL_CHECK, "The same as in the invite link", Tone::Green);
+        pill_icon(ui, icons::SEAL_CHECK, "These digits stand in the invite link", Tone::Green);
     }
     page::gap(ui);
     let pin = Button::primary("It is the same: trust it")

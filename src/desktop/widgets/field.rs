@@ -26,6 +26,7 @@ pub struct TextField<'a> {
     secret: bool,
     mono: bool,
     focus: bool,
+    again: bool,
     rows: usize,
     width: Option<f32>,
     height: f32,
@@ -51,6 +52,7 @@ impl<'a> TextField<'a> {
             secret: false,
             mono: false,
             focus: false,
+            again: false,
             rows: 1,
             width: None,
             height: INPUT_HEIGHT,
@@ -104,6 +106,12 @@ impl<'a> TextField<'a> {
     /// Monospace, for keys, codes and addresses.
     pub fn mono(mut self) -> Self {
         self.mono = true;
+        self
+    }
+
+    /// Takes the keyboard focus in this frame, all of a secret selected: what is typed now takes its place.
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
         self
     }
 
@@ -198,8 +206,7 @@ impl<'a> TextField<'a> {
         let mut response = output.response.response;
         let rect = response.rect;
         if self.secret {
-            // Back in a password that was wrong: what is typed now takes its place.
-            let all = self.focus.then(|| output.galley.text().chars().count());
+            let all = self.again.then(|| output.galley.text().chars().count());
             forget_typing(ui, id, output.state, all);
         }
         response = match &label {
@@ -209,7 +216,7 @@ impl<'a> TextField<'a> {
                 response
             }
         };
-        if self.focus {
+        if self.focus || self.again {
             response.request_focus();
         } else {
             paint::reveal(&response);

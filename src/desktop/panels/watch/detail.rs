@@ -21,6 +21,8 @@ use crate::{
 
 use super::{Selected, verdict::verdict, wire};
 
+/// Below this height the facts of a message do not fit over payload and bytes.
+const LOW: f32 = 460.0;
 /// What the heads and frames of payload and bytes take, and the words below.
 const AROUND: f32 = 164.0;
 /// The share of it that belongs to the bytes.
@@ -73,13 +75,20 @@ impl Detail {
             ui.set_width(ui.available_width() - 8.0);
             ui.spacing_mut().item_spacing.y = 8.0;
             let top = ui.cursor().top();
-            facts(ui, message, out);
+            // Where there is little height, what opening told comes last; the verdict stands above in a word.
+            let last = room < LOW && matches!(message.opening, Opening::Opened { .. });
+            if !last {
+                facts(ui, message, out);
+            }
             // Payload and sealed bytes share what is left, so that both are seen at once; a short payload leaves more
             // to the bytes.
             let left = room - (ui.cursor().top() - top);
             self.opened(ui, message, ((left - AROUND) / 2.0).clamp(72.0, 320.0), out);
             let left = room - (ui.cursor().top() - top);
             self.sealed(ui, message, (left - AROUND_BYTES).clamp(92.0, 480.0), out);
+            if last {
+                facts(ui, message, out);
+            }
         });
         closed
     }
