@@ -226,6 +226,24 @@ fn without_a_link_it_is_said_that_a_message_waits() {
 }
 
 #[test]
+fn tab_goes_from_the_topic_through_the_form_to_the_button_that_sends() {
+    let mut harness = open(ready());
+    type_into(&mut harness, "Topic", "plant/press");
+    type_into(&mut harness, "Payload", "hello");
+    harness.get_by_label("Topic").focus();
+    settle(&mut harness);
+    for _ in 0..16 {
+        harness.key_press(Key::Tab);
+        settle(&mut harness);
+        if harness.get_by_label("Send").accesskit_node().is_focused() {
+            return;
+        }
+        assert!(!harness.get_by_label("Waiting").accesskit_node().is_focused(), "the list comes after it");
+    }
+    panic!("Tab never came to Send");
+}
+
+#[test]
 fn text_that_is_json_is_offered_to_be_sent_as_json() {
     let mut harness = open(ready());
     type_into(&mut harness, "Topic", "plant/press");

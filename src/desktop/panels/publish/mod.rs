@@ -8,7 +8,10 @@ mod form;
 mod seal_box;
 mod sent;
 
-use eframe::egui::{CentralPanel, Frame, Key, Label, Margin, Modifiers, Panel, RichText, ScrollArea, Ui};
+use eframe::egui::{
+    CentralPanel, Frame, Key, Label, Margin, Modifiers, Panel, Rect, RichText, ScrollArea, Stroke, Ui,
+    UiBuilder, pos2, vec2,
+};
 
 use crate::{
     client::{Asked, Command, Event, LinkState, OutboxEntry, SampleState},
@@ -31,6 +34,9 @@ use self::{
     form::{Form, Topic},
     sent::Shown,
 };
+
+/// How high the button and the line below it are, before they were drawn once.
+const FOOT: f32 = 84.0;
 
 /// The page for sending.
 #[derive(Debug, Default)]
@@ -55,15 +61,32 @@ impl PublishPanel {
         let frame = Frame::new().inner_margin(Margin { left: 16, right: 12, top: 14, bottom: 12 });
         Panel::left("publish form").exact_size(width).resizable(false).frame(frame).show(ui, |ui| {
             let topic = self.form.judge(model);
-            // Sending is always in sight, however much is above it.
-            let foot = Frame::new().inner_margin(Margin { left: 0, right: 6, top: 12, bottom: 0 });
-            Panel::bottom("publish send").frame(foot).show_separator_line(true).show(ui, |ui| {
-                self.send(ui, &topic, model, out);
-            });
-            ScrollArea::vertical().id_salt("publish form").auto_shrink([false, false]).show(ui, |ui| {
-                ui.set_width(ui.available_width() - 6.0);
-                self.left(ui, &topic, model, out);
-            });
+            // Sending is always in sight, however much is above it, and drawn last, so that Tab comes to it last.
+            let rect = ui.max_rect();
+            let id = ui.scope_id().with("height of the foot");
+            let known: f32 = ui.data(|data| data.get_temp(id)).unwrap_or(FOOT);
+            let split = (rect.bottom() - known).max(rect.top());
+            let part = |ui: &mut Ui, salt: &str, rect: Rect| {
+                ui.new_child(UiBuilder::new().id_salt(salt).max_rect(rect))
+            };
+            let above = Rect::from_min_max(rect.min, pos2(rect.right(), split));
+            let mut above = part(ui, "publish form", above);
+            ScrollArea::vertical().id_salt("publish form").auto_shrink([false, false]).show(
+                &mut above,
+                |ui| {
+                    ui.set_width(ui.available_width() - 6.0);
+                    self.left(ui, &topic, model, out);
+                },
+            );
+            ui.painter().hline(rect.x_range(), split, Stroke::new(1.0, tokens(ui).line));
+            let foot = Rect::from_min_max(pos2(rect.left(), split + 12.0), rect.max - vec2(6.0, 0.0));
+            let mut foot = part(ui, "publish send", foot);
+            self.send(&mut foot, &topic, model, out);
+            let height = foot.min_rect().height() + 12.0;
+            if (height - known).abs() > 0.5 {
+                ui.data_mut(|data| data.insert_temp(id, height));
+                ui.ctx().request_discard("the foot of the form changed its height");
+            }
         });
         let frame = Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8));
         CentralPanel::default_margins().frame(frame).show(ui, |ui| {

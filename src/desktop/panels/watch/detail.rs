@@ -24,9 +24,9 @@ use super::{Selected, verdict::verdict, wire};
 /// Below this height the facts of a message do not fit over payload and bytes.
 const LOW: f32 = 460.0;
 /// What the heads and frames of payload and bytes take, and the words below.
-const AROUND: f32 = 164.0;
+const AROUND: f32 = 180.0;
 /// The share of it that belongs to the bytes.
-const AROUND_BYTES: f32 = 100.0;
+const AROUND_BYTES: f32 = 116.0;
 
 /// How to show the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
