@@ -22,6 +22,9 @@ use crate::{
 
 use super::{Asked, AuditLine, AuditLog, AuditVerdict, Failure, clock::now_ms, teller::Teller};
 
+/// What stands between a log's name and the time when it was moved aside.
+const DAMAGED: &str = ".damaged-";
+
 /// How long lines gather before they are written.
 const GATHER: Duration = Duration::from_millis(100);
 /// How long written lines may wait for the disk's confirmation.
@@ -152,8 +155,9 @@ impl Auditor {
         self.flush().await;
         let path = self.folder.join(log.file_name());
         let shown = path.display().to_string();
+        let set_aside = set_aside(&self.folder, log.file_name());
         if !path.exists() {
-            return Ok(AuditVerdict { lines: 0, anchored: None, broken: None, path: shown });
+            return Ok(AuditVerdict { lines: 0, anchored: None, broken: None, path: shown, set_aside });
         }
         let report = blocking(move || verify(&path, |log_id| anchor_of(&anchors, log_id))).await?;
         Ok(AuditVerdict {
@@ -161,8 +165,23 @@ impl Auditor {
             anchored: report.anchored,
             broken: report.broken.map(|broken| broken.to_string()),
             path: shown,
+            set_aside,
         })
     }
+}
+
+/// What [`open`] moved aside, oldest first.
+fn set_aside(folder: &Path, name: &str) -> Vec<String> {
+    let prefix = format!("{name}{DAMAGED}");
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path().display().to_string())
+        .collect();
+    found.sort();
+    found
 }
 
 async fn blocking<T: Send + 'static>(
@@ -379,11 +398,11 @@ fn open(path: &Path, anchors: &api::Anchors) -> Result<(AuditFile, Option<(Strin
                 Some(broken) => broken.to_string(),
             }
         }
-        Err(error @ AuditError::NotALog { .. }) => error.to_string(),
+        Err(AuditError::NotALog { line, .. }) => format!("line {line} is not what was written"),
         Err(error) => return Err(error),
     };
     let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".damaged-{}", now_ms()));
+    aside.push(format!("{DAMAGED}{}", now_ms()));
     let aside = PathBuf::from(aside);
     std::fs::rename(path, &aside).map_err(|source| AuditError::Io {
         action: "move aside",

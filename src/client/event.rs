@@ -299,6 +299,8 @@ pub struct AuditVerdict {
     pub broken: Option<String>,
     /// Where the file is.
     pub path: String,
+    /// Earlier logs of this account that did not hold and were moved aside as evidence.
+    pub set_aside: Vec<String>,
 }
 
 /// A credential for a plain MQTT program.

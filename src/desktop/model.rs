@@ -398,7 +398,13 @@ mod tests {
         let mut model = Model::new();
         let lines = |total| Event::AuditLines { log: AuditLog::Publisher, lines: Vec::new(), total };
         model.apply(lines(3));
-        let verdict = AuditVerdict { lines: 3, anchored: None, broken: None, path: "log".into() };
+        let verdict = AuditVerdict {
+            lines: 3,
+            anchored: None,
+            broken: None,
+            path: "log".into(),
+            set_aside: Vec::new(),
+        };
         model.apply(Event::AuditVerified { log: AuditLog::Publisher, verdict });
         model.apply(lines(3));
         assert!(model.audit(AuditLog::Publisher).verdict.is_some());

@@ -63,6 +63,8 @@ fn each_log_says_what_was_done_and_its_end_is_anchored_at_logout() {
     assert!(anna.failure(Asked::Audit).why.contains("cut off"));
     let fresh = verdict(&mut anna, AuditLog::Publisher);
     assert_eq!((fresh.lines, fresh.broken), (1, None));
+    assert_eq!(fresh.set_aside.len(), 1, "the log that did not hold is still named");
+    assert!(std::fs::read_to_string(&fresh.set_aside[0]).unwrap().lines().eq(cut));
 }
 
 #[test]

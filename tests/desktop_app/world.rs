@@ -255,6 +255,7 @@ pub(crate) fn verdict(broken: Option<&str>) -> Event {
             anchored: Some(1_000),
             broken: broken.map(str::to_owned),
             path: "/home/ada/.local/share/sealwire/logs/ada/publisher_audit.log".into(),
+            set_aside: Vec::new(),
         },
     }
 }

@@ -305,6 +305,12 @@ fn verdict_ui(ui: &mut Ui, verdict: &AuditVerdict, out: &mut Outbound) {
             Banner::new(severity, &what).why(&why).show(ui);
         }
     }
+    for path in &verdict.set_aside {
+        Banner::new(Severity::Warning, "An earlier log did not hold.")
+            .why("Somebody or something had changed it, or cut off its end. It was moved aside, and this log began.")
+            .next(&format!("It is kept as evidence: {path}"))
+            .show(ui);
+    }
     if copy_line(ui, "path of the log", &verdict.path) {
         out.toast(Severity::Success, "The path is copied.");
     }
