@@ -171,3 +171,48 @@ fn a_person_alone_sees_a_sealed_reading_and_two_windows_pass_one_on() {
     anna.click("Settings");
     album.keep_all(&mut anna, "10-settings");
 }
+
+#[test]
+fn what_was_queued_in_a_window_that_is_killed_with_its_station_arrives_after_the_next_login() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut ada = Window::open(&data);
+    create_account(&mut ada, "ada", None);
+    later_and_kept(&mut ada);
+    ada.click("Keys");
+    ada.click("Make a key…");
+    ada.fill("Name", "Plant");
+    ada.fill("Topic filters", "plant/#");
+    ada.click("Make key");
+    ada.see("seals and opens");
+    ada.click("Publish");
+    ada.fill("Topic", "plant/press");
+    ada.fill("Payload", "before the kill");
+    ada.key(Key::Enter, Modifiers::COMMAND);
+    ada.see("The broker has it");
+
+    kill_station(&data);
+    for n in 1..=3 {
+        ada.fill("Payload", &format!("queued {n}"));
+        ada.key(Key::Enter, Modifiers::COMMAND);
+        ada.see(&format!("{n} waiting"));
+    }
+    ada.see("Queued on this computer");
+    // As `kill -9`: no good-bye, nothing flushed.
+    ada.close();
+
+    let mut ada = Window::open(&data);
+    ada.fill("Password", PASSWORD);
+    ada.click("Log in");
+    ada.click("Watch");
+    for n in 1..=3 {
+        ada.see(&format!("queued {n}"));
+    }
+}
+
+/// Ends the station of a data folder without warning.
+fn kill_station(data: &std::path::Path) {
+    let record = std::fs::read_to_string(data.join("station.json")).unwrap();
+    let pid = record.split("\"pid\":").nth(1).unwrap().split([',', '}']).next().unwrap().trim().to_owned();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+}

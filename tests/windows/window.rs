@@ -167,7 +167,7 @@ impl Window {
         self.key(Key::Enter, Modifiers::NONE);
     }
 
-    /// Closes as the window's cross does: asks the process to end.
+    /// Ends the program without warning.
     pub fn close(mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
