@@ -15,14 +15,12 @@ impl Failure {
         Self { what: what.into(), why: sentence(why.as_ref()), next: next.into(), retry_after: None }
     }
 
-    /// As the station told it.
+    /// As the station told it. Many of its messages name the next step already.
     pub(super) fn of_problem(what: &str, problem: &Problem) -> Self {
         let next = match problem.code {
             ProblemCode::SessionOver => "Log in again.",
-            ProblemCode::TryLater => "Wait, then try again.",
             ProblemCode::WrongCredentials => "Check username, password and code, and try again.",
-            ProblemCode::WrongCode => "Wait for the next code and try again; check this computer's clock.",
-            ProblemCode::NameTaken => "Choose another name.",
+            ProblemCode::WrongCode => "If it stays so, check this computer's clock.",
             ProblemCode::Internal => "Ask whoever looks after the station to read its log.",
             ProblemCode::VersionConflict => "Try again.",
             _ => "",

@@ -185,13 +185,25 @@ impl Http {
     }
 }
 
-/// The reason at the bottom of a chain of errors: "connection refused" and not "error sending request".
+/// The reason at the bottom of a chain of errors, in words: "nobody answers there" and not "error sending request".
 pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::io::ErrorKind;
     let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
+    loop {
+        let words = match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+            Some(ErrorKind::ConnectionRefused) => Some("nobody answers there"),
+            Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+                Some("no network leads there")
+            }
+            Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Some("the connection broke off"),
+            _ => None,
+        };
+        match (words, error.source()) {
+            (Some(words), _) => return words.to_owned(),
+            (None, Some(source)) => error = source,
+            (None, None) => return error.to_string(),
+        }
     }
-    error.to_string()
 }
 
 /// Looks who answers at `address`: a TLS handshake without a pin, then the connection is closed. Nothing is sent.
