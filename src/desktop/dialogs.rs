@@ -55,32 +55,35 @@ pub(super) struct Saved {
     pub(super) outcome: Result<PathBuf, Problem>,
 }
 
-/// Asks where to, and writes a text there.
-#[derive(Debug, Default)]
-pub(super) struct TextSaver {
-    running: Option<mpsc::Receiver<Option<Saved>>>,
+/// One of the platform's file dialogs, open in a thread of its own so that the window goes on, and what came of it.
+#[derive(Debug)]
+pub(super) struct InThread<T> {
+    running: Option<mpsc::Receiver<Option<T>>>,
 }
 
-impl TextSaver {
+impl<T> Default for InThread<T> {
+    fn default() -> Self {
+        Self { running: None }
+    }
+}
+
+impl<T: Send + 'static> InThread<T> {
     /// Opens the dialog; a second one waits until the first is closed.
-    pub(super) fn begin(&mut self, ctx: &Context, purpose: SavePurpose, text: SecretText) {
+    fn open(&mut self, ctx: &Context, ask: impl FnOnce() -> Option<T> + Send + 'static) {
         if self.running.is_some() {
             return;
         }
         let (told, result) = mpsc::channel();
         let waker = ctx.clone();
-        let thread = std::thread::Builder::new().name("save-dialog".to_owned()).spawn(move || {
-            let dialog = rfd::FileDialog::new().set_title(purpose.title()).set_file_name(purpose.file_name());
-            let saved = dialog.save_file().map(|path| Saved { purpose, outcome: write(path, &text) });
+        let thread = std::thread::Builder::new().name("file-dialog".to_owned()).spawn(move || {
             // The window may have been closed while the dialog was open.
-            let _ = told.send(saved);
+            let _ = told.send(ask());
             waker.request_repaint();
         });
-        if let Err(error) = thread {
-            tracing::error!(%error, "no thread for the file dialog");
-            return;
+        match thread {
+            Ok(_) => self.running = Some(result),
+            Err(error) => tracing::error!(%error, "no thread for the file dialog"),
         }
-        self.running = Some(result);
     }
 
     /// Whether a dialog is open.
@@ -90,18 +93,27 @@ impl TextSaver {
     }
 
     /// What came of the dialog, once; nothing where it was cancelled.
-    pub(super) fn poll(&mut self) -> Option<Saved> {
-        match self.running.as_ref()?.try_recv() {
-            Err(mpsc::TryRecvError::Empty) => None,
-            Ok(saved) => {
-                self.running = None;
-                saved
-            }
-            Err(mpsc::TryRecvError::Disconnected) => {
-                self.running = None;
-                None
-            }
-        }
+    pub(super) fn poll(&mut self) -> Option<T> {
+        let outcome = match self.running.as_ref()?.try_recv() {
+            Err(mpsc::TryRecvError::Empty) => return None,
+            Ok(outcome) => outcome,
+            Err(mpsc::TryRecvError::Disconnected) => None,
+        };
+        self.running = None;
+        outcome
+    }
+}
+
+/// Asks where to, and writes a text there.
+pub(super) type TextSaver = InThread<Saved>;
+
+impl TextSaver {
+    /// Opens the dialog.
+    pub(super) fn begin(&mut self, ctx: &Context, purpose: SavePurpose, text: SecretText) {
+        self.open(ctx, move || {
+            let dialog = rfd::FileDialog::new().set_title(purpose.title()).set_file_name(purpose.file_name());
+            dialog.save_file().map(|path| Saved { purpose, outcome: write(path, &text) })
+        });
     }
 }
 
@@ -112,51 +124,14 @@ const LARGEST_KEY_FILE: u64 = 64 * 1024;
 pub(super) type OpenedKey = Result<(String, SecretText), Problem>;
 
 /// Asks for a key file, and reads it.
-#[derive(Debug, Default)]
-pub(super) struct KeyOpener {
-    running: Option<mpsc::Receiver<Option<OpenedKey>>>,
-}
+pub(super) type KeyOpener = InThread<OpenedKey>;
 
 impl KeyOpener {
-    /// Opens the dialog; a second one waits until the first is closed.
+    /// Opens the dialog.
     pub(super) fn begin(&mut self, ctx: &Context) {
-        if self.running.is_some() {
-            return;
-        }
-        let (told, result) = mpsc::channel();
-        let waker = ctx.clone();
-        let thread = std::thread::Builder::new().name("open-dialog".to_owned()).spawn(move || {
-            let chosen = rfd::FileDialog::new().set_title("Choose a key file").pick_file();
-            // The window may have been closed while the dialog was open.
-            let _ = told.send(chosen.map(|path| read_key(&path)));
-            waker.request_repaint();
+        self.open(ctx, || {
+            rfd::FileDialog::new().set_title("Choose a key file").pick_file().map(|path| read_key(&path))
         });
-        if let Err(error) = thread {
-            tracing::error!(%error, "no thread for the file dialog");
-            return;
-        }
-        self.running = Some(result);
-    }
-
-    /// Whether a dialog is open.
-    #[must_use]
-    pub(super) fn is_open(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// What came of the dialog, once; nothing where it was cancelled.
-    pub(super) fn poll(&mut self) -> Option<OpenedKey> {
-        match self.running.as_ref()?.try_recv() {
-            Err(mpsc::TryRecvError::Empty) => None,
-            Ok(opened) => {
-                self.running = None;
-                opened
-            }
-            Err(mpsc::TryRecvError::Disconnected) => {
-                self.running = None;
-                None
-            }
-        }
     }
 }
 
