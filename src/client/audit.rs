@@ -16,8 +16,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api,
-    audit::{Anchor, AuditError, AuditFile, Record, tail, verify},
-    files::write_atomic,
+    audit::{Anchor, AuditError, AuditFile, Record, tail, verify, write_anchor_beside},
 };
 
 use super::{Asked, AuditLine, AuditLog, AuditVerdict, Failure, clock::now_ms, teller::Teller};
@@ -374,12 +373,7 @@ impl Scribe {
             let anchor = open.file.anchor();
             open.anchored = anchor.count;
             let log_id = open.file.log_id().to_owned();
-            let beside = serde_json::json!({
-                "log_id": log_id, "count": anchor.count, "head": anchor.head.to_string(),
-            });
-            let mut path = open.file.path().as_os_str().to_owned();
-            path.push(".anchor");
-            if let Err(error) = write_atomic(Path::new(&path), beside.to_string().as_bytes()) {
+            if let Err(error) = write_anchor_beside(open.file.path(), &log_id, &anchor) {
                 tracing::warn!(%error, "the anchor beside the audit log was not written");
             }
             anchors.logs.insert(log_id, api::Anchor { count: anchor.count, head: anchor.head.to_string() });

@@ -23,6 +23,16 @@ fn verdict(person: &mut Person, log: AuditLog) -> AuditVerdict {
     })
 }
 
+/// `sealwire audit verify`: its exit code and its words.
+fn verify_in_terminal(path: &str) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_sealwire"))
+        .args(["audit", "verify", path])
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+}
+
 #[test]
 fn each_log_says_what_was_done_and_its_end_is_anchored_at_logout() {
     let station = Station::start();
@@ -54,11 +64,15 @@ fn each_log_says_what_was_done_and_its_end_is_anchored_at_logout() {
     let anchor = std::fs::read_to_string(format!("{}.anchor", after.path)).unwrap();
     assert!(anchor.contains("\"count\":"), "{anchor}");
     anna.log_out();
+    let (code, said) = verify_in_terminal(&after.path);
+    assert!(code == 0 && said.contains("An anchor confirms it up to line 7"), "{code}: {said}");
 
     // Somebody cuts the end off: the log is kept as evidence, and login goes on.
     let log = std::fs::read_to_string(&after.path).unwrap();
     let cut: Vec<_> = log.lines().take(4).collect();
     std::fs::write(&after.path, cut.join("\n") + "\n").unwrap();
+    let (code, said) = verify_in_terminal(&after.path);
+    assert!(code == 3 && said.contains("its end was cut off"), "{code}: {said}");
     anna.ask_log_in("anna", crate::harness::PASSWORD);
     assert!(anna.failure(Asked::Audit).why.contains("cut off"));
     let fresh = verdict(&mut anna, AuditLog::Publisher);
