@@ -111,12 +111,6 @@ impl TopicFilter {
         }
     }
 
-    /// Whether it names exactly one topic.
-    #[must_use]
-    pub fn is_literal(&self) -> bool {
-        !self.0.contains(['+', '#'])
-    }
-
     /// Orders by how specific a filter is, level by level: literal over `+` over `#`, a longer path over a shorter.
     /// `Greater` is more specific. The most specific filter that covers a topic decides which key seals it.
     #[must_use]
