@@ -79,13 +79,10 @@ impl Store {
         proof: &Proof,
         now: i64,
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row = sqlx::query_as(
-            "SELECT session.id AS id, account, username, role, used_ms
+        const SQL: &str = "SELECT session.id AS id, account, username, role, used_ms
              FROM session JOIN account ON account.id = session.account
-             WHERE api_proof = ? AND used_ms > ? AND session.created_ms > ?",
-        );
-        let found = row.bind(proof.as_slice()).bind(now - IDLE_MS).bind(now - LIFE_MS);
-        self.used(found.fetch_optional(&self.pool).await?, now).await
+             WHERE api_proof = ? AND used_ms > ? AND session.created_ms > ?";
+        self.live_session(SQL, proof, now).await
     }
 
     /// The session of an MQTT token.
@@ -94,12 +91,20 @@ impl Store {
         proof: &Proof,
         now: i64,
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row = sqlx::query_as(
-            "SELECT session.id AS id, account, username, role, used_ms
+        const SQL: &str = "SELECT session.id AS id, account, username, role, used_ms
              FROM session JOIN account ON account.id = session.account
-             WHERE mqtt_proof = ? AND used_ms > ? AND session.created_ms > ?",
-        );
-        let found = row.bind(proof.as_slice()).bind(now - IDLE_MS).bind(now - LIFE_MS);
+             WHERE mqtt_proof = ? AND used_ms > ? AND session.created_ms > ?";
+        self.live_session(SQL, proof, now).await
+    }
+
+    /// The session that a proof stands for, if it is neither idle for too long nor too old. Using it is noted.
+    async fn live_session(
+        &self,
+        sql: &'static str,
+        proof: &Proof,
+        now: i64,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let found = sqlx::query_as(sql).bind(proof.as_slice()).bind(now - IDLE_MS).bind(now - LIFE_MS);
         self.used(found.fetch_optional(&self.pool).await?, now).await
     }
 
