@@ -441,7 +441,7 @@ mod tests {
         let beside = std::fs::read(dir.path().join("publisher_audit.log.anchor")).unwrap();
         let beside: serde_json::Value = serde_json::from_slice(&beside).unwrap();
         let (log_id, anchor) = anchors.logs.iter().next().unwrap();
-        assert_eq!(beside, serde_json::json!({ "log_id": log_id, "count": 2501, "head": anchor.head }));
+        assert_eq!(beside, serde_json::json!({ "log": log_id, "count": 2501, "head": anchor.head }));
     }
 
     #[tokio::test]
