@@ -74,8 +74,21 @@ pub enum Change {
     Unsubscribed { session: u64, filter: TopicFilter },
     /// A message is to be delivered to it.
     Queued { session: u64, parcel: KeptParcel },
+    /// QoS 2 messages of its queue whose PUBREC came: they are not sent again, only their PUBREL is, until
+    /// [`Change::Delivered`] names their numbers too.
+    Released { session: u64, numbers: Vec<u64> },
     /// Those with these numbers were acknowledged, or need not be delivered any more.
     Delivered { session: u64, numbers: Vec<u64> },
+    /// A QoS 2 publish of its client was taken under this packet id, and is not to be taken again. Always in the same
+    /// batch as what it caused.
+    Accepted { session: u64, packet_id: u16 },
+    /// PUBREL came for these packet ids: the next publish under one of them is another.
+    Completed { session: u64, packet_ids: Vec<u16> },
+    /// A client left a will, in place of any other of this session. The session itself may be one that ends with its
+    /// connection, and so was never [`Change::Opened`].
+    WillLeft { session: u64, will: Arc<KeptWill> },
+    /// The will was published, or is not to be.
+    WillGone { session: u64 },
     /// A topic has this retained message, in place of any other.
     Retained { message: Arc<KeptMessage> },
     /// A topic has none any more.
@@ -85,7 +98,7 @@ pub enum Change {
 /// What a subscription asked for, as far as it is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubscriptionOptions {
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub qos: u8,
     /// Its own messages do not come back.
     pub no_local: bool,
@@ -106,7 +119,7 @@ pub struct KeptMessage {
     pub payload: Bytes,
     /// MQTT 5 properties that are forwarded, as they stand on the wire.
     pub properties: Box<[u8]>,
-    /// As published: 0 or 1.
+    /// As published: 0, 1 or 2.
     pub qos: u8,
     /// The retain flag as published.
     pub retain: bool,
@@ -129,7 +142,7 @@ pub struct KeptParcel {
     pub number: u64,
     /// What is to be delivered.
     pub message: Arc<KeptMessage>,
-    /// Always 1: QoS 0 is not kept.
+    /// 1 or 2: QoS 0 is not kept.
     pub qos: u8,
     /// The retain flag to be sent.
     pub retain: bool,
@@ -139,6 +152,21 @@ pub struct KeptParcel {
     pub subscription_ids: Arc<[u32]>,
 }
 
+/// A will: what is to be published when its client vanishes, or has vanished with the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptWill {
+    /// Whose.
+    pub account: Arc<str>,
+    /// The client that left it.
+    pub client_id: Arc<str>,
+    /// What is to be published. Its number is 0, and it has no [`KeptMessage::expires_ms`].
+    pub message: Arc<KeptMessage>,
+    /// Message Expiry Interval, in seconds from when it is published.
+    pub expiry_secs: Option<u32>,
+    /// Will Delay Interval, in seconds.
+    pub delay_secs: u32,
+}
+
 /// What was kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -146,6 +174,8 @@ pub struct Kept {
     pub sessions: Vec<KeptSession>,
     /// The retained messages, one per topic.
     pub retained: Vec<Arc<KeptMessage>>,
+    /// The wills, by session.
+    pub wills: Vec<(u64, Arc<KeptWill>)>,
 }
 
 /// A session that was kept.
@@ -165,6 +195,10 @@ pub struct KeptSession {
     pub subscriptions: Vec<(TopicFilter, SubscriptionOptions)>,
     /// What waits, by rising number.
     pub queue: Vec<KeptParcel>,
+    /// See [`Change::Released`]; rising.
+    pub released: Vec<u64>,
+    /// See [`Change::Accepted`].
+    pub accepted: Vec<u16>,
 }
 
 /// Milliseconds since 1970.

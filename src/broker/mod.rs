@@ -61,7 +61,8 @@ use tokio::{net::TcpListener, time::timeout};
 use self::{control::End, core::Core, journal::Journal, listener::accept_loop};
 pub use self::{
     keeper::{
-        Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, SubscriptionOptions,
+        Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, KeptWill,
+        SubscriptionOptions,
     },
     limits::Limits,
     seam::{

@@ -61,7 +61,7 @@ impl Shelf {
 
     fn apply(&self, change: &Change) {
         let mut kept = self.kept.lock();
-        let Kept { sessions, retained } = &mut *kept;
+        let Kept { sessions, retained, wills } = &mut *kept;
         let find = |sessions: &mut Vec<KeptSession>, number: u64, work: &dyn Fn(&mut KeptSession)| {
             sessions.iter_mut().filter(|session| session.session == number).for_each(work);
         };
@@ -74,6 +74,8 @@ impl Shelf {
                 left_ms: None,
                 subscriptions: Vec::new(),
                 queue: Vec::new(),
+                released: Vec::new(),
+                accepted: Vec::new(),
             }),
             Change::Resumed { session, expiry_secs } => find(sessions, *session, &|session| {
                 (session.expiry_secs, session.left_ms) = (*expiry_secs, None);
@@ -93,9 +95,26 @@ impl Shelf {
                 session.queue.push(parcel.clone());
                 session.queue.sort_by_key(|parcel| parcel.number);
             }),
+            Change::Released { session, numbers } => find(sessions, *session, &|session| {
+                session.queue.retain(|parcel| !numbers.contains(&parcel.number));
+                session.released.extend(numbers);
+                session.released.sort_unstable();
+            }),
             Change::Delivered { session, numbers } => find(sessions, *session, &|session| {
                 session.queue.retain(|parcel| !numbers.contains(&parcel.number));
+                session.released.retain(|number| !numbers.contains(number));
             }),
+            Change::Accepted { session, packet_id } => find(sessions, *session, &|session| {
+                session.accepted.push(*packet_id);
+            }),
+            Change::Completed { session, packet_ids } => find(sessions, *session, &|session| {
+                session.accepted.retain(|packet_id| !packet_ids.contains(packet_id));
+            }),
+            Change::WillLeft { session, will } => {
+                wills.retain(|(there, _)| there != session);
+                wills.push((*session, will.clone()));
+            }
+            Change::WillGone { session } => wills.retain(|(there, _)| there != session),
             Change::Retained { message } => {
                 retained.retain(|there| there.topic != message.topic);
                 retained.push(message.clone());

@@ -60,7 +60,7 @@ pub(super) async fn all(pool: &SqlitePool, key: &StationKey) -> Result<Kept, Sto
         sqlx::query_scalar("SELECT message FROM retained ORDER BY topic").fetch_all(&mut *tx).await?;
     let retained = retained.iter().filter_map(|message| messages.get(message).cloned()).collect();
     tx.commit().await?;
-    Ok(Kept { sessions: sessions.into_values().collect(), retained })
+    Ok(Kept { sessions: sessions.into_values().collect(), retained, wills: Vec::new() })
 }
 
 /// The messages that something refers to; removes what nothing does, or what does not open.
@@ -142,6 +142,8 @@ async fn sessions(conn: &mut SqliteConnection) -> Result<BTreeMap<i64, KeptSessi
             left_ms: left.map(|left| u64::try_from(left).unwrap_or(0)),
             subscriptions: Vec::new(),
             queue: Vec::new(),
+            released: Vec::new(),
+            accepted: Vec::new(),
         };
         Some((id, kept))
     };

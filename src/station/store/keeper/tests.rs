@@ -87,6 +87,8 @@ async fn what_was_committed_is_there_after_the_next_start_and_sealed_meanwhile()
         left_ms,
         subscriptions: Vec::new(),
         queue: Vec::new(),
+        released: Vec::new(),
+        accepted: Vec::new(),
     };
     let here = KeptSession {
         subscriptions: vec![(filter.clone(), options)],
@@ -94,7 +96,8 @@ async fn what_was_committed_is_there_after_the_next_start_and_sealed_meanwhile()
         ..session(4, "here", 60, None)
     };
     let away = KeptSession { queue: vec![parcel(1, &one)], ..session(5, "away", 30, Some(1_000)) };
-    let kept = Kept { sessions: vec![here, away], retained: vec![two.clone(), one.clone()] };
+    let kept =
+        Kept { sessions: vec![here, away], retained: vec![two.clone(), one.clone()], wills: Vec::new() };
     assert_eq!(keeper.restore().await, kept);
 
     let changes = [

@@ -111,7 +111,13 @@ async fn one_by_one(conn: &mut SqliteConnection, change: &Change) -> Result<Vec<
         Change::Queued { .. }
         | Change::Delivered { .. }
         | Change::Retained { .. }
-        | Change::Cleared { .. } => {
+        | Change::Cleared { .. }
+        // Not told yet by any broker.
+        | Change::Released { .. }
+        | Change::Accepted { .. }
+        | Change::Completed { .. }
+        | Change::WillLeft { .. }
+        | Change::WillGone { .. } => {
             return Ok(Vec::new());
         }
     };
