@@ -21,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Authority, Event, Identity, Limits, Observer, Verdict,
     control::{Control, End},
+    inbound::Burst,
     journal::{Journal, NOT_KEPT},
     keeper::{Change, Kept, now_ms},
     message::Message,
@@ -220,6 +221,33 @@ impl Core {
                 Outcome::Congested => congested = true,
                 Outcome::Lost | Outcome::Overflow => lost += 1,
             }
+        }
+        Counters::add(&self.counters.dropped, lost);
+        Published::Accepted { congested, kept: fanout.kept }
+    }
+
+    /// How many messages of QoS 1 every target can take before its publishers should wait; at least one.
+    pub(super) fn room_for_burst(&self, targets: &[Target]) -> usize {
+        let of_target = |target: &Target| target.session.room_for_burst();
+        targets.iter().filter(|target| target.qos > 0).map(of_target).min().unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Gives a burst to every target. Nothing of it is retained.
+    pub(super) fn publish_burst(&self, burst: &Burst<'_>, targets: &[Target]) -> Published {
+        let mut fanout = Fanout::default();
+        if let Some(journal) = &self.journal
+            && journal.is_failing()
+            && burst.qos() > 0
+            && targets.iter().any(|target| target.qos > 0 && target.session.is_kept())
+            && journal.refuses()
+        {
+            return Published::NotKept;
+        }
+        let (mut congested, mut lost) = (false, 0);
+        for target in targets {
+            let taken = target.session.push_burst(burst, target.qos, &target.subscription_ids, &mut fanout);
+            congested |= taken.congested;
+            lost += taken.lost;
         }
         Counters::add(&self.counters.dropped, lost);
         Published::Accepted { congested, kept: fanout.kept }

@@ -221,7 +221,7 @@ fn open_v3(
             payload: Bytes::copy_from_slice(&will.message),
             qos: will.qos.value(),
             retain: will.retain,
-            properties: Box::default(),
+            properties: bytes::Bytes::new(),
             expiry: None,
             delay: Duration::ZERO,
         }),

@@ -1,7 +1,9 @@
 //! What a connection's packets do. Handles every complete packet of a buffer without waiting for anything; the
 //! acknowledgements of the batch leave together, once what they promise is on disk.
 //!
-//! Start at [`Inbound::consume`], then [`Inbound::settle`].
+//! Start at [`Inbound::consume`], then [`Inbound::settle`]; most messages take the short way through [`burst`].
+
+mod burst;
 
 use std::{
     num::NonZeroU16,
@@ -10,7 +12,7 @@ use std::{
 };
 
 use ahash::AHashMap;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use rmqtt_codec::{
     types::{Publish, QoS},
     v5::{
@@ -24,8 +26,9 @@ use super::{
     codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
     control::{Control, End},
     core::{Core, Published},
-    journal::{Journal, NOT_KEPT},
+    journal::NOT_KEPT,
     keeper::Change,
+    lean::{Lean, frame},
     message::{Message, forwarded},
     parcels::Parcel,
     router::{Route, Target},
@@ -34,6 +37,9 @@ use super::{
     ticket::Tickets,
 };
 use crate::topic::{TopicFilter, TopicName};
+
+pub(super) use self::burst::Burst;
+use self::burst::Piece;
 
 /// What the reader should do next.
 pub(super) enum Step {
@@ -53,6 +59,19 @@ pub(super) enum Step {
 struct CachedRoute {
     route: Route,
     tally: [(u64, usize); 2],
+}
+
+/// What is known of a topic that is published to.
+struct Known {
+    topic: TopicName,
+    verdict: Verdict,
+    targets: Arc<[Target]>,
+}
+
+impl Known {
+    fn of(topic: &TopicName, route: &Route) -> Self {
+        Self { topic: topic.clone(), verdict: route.verdict.clone(), targets: Arc::clone(&route.targets) }
+    }
 }
 
 /// Messages of one topic in the present batch.
@@ -84,6 +103,10 @@ pub(super) struct Inbound {
     generation: u64,
     /// Index 0 is alias 1.
     aliases: Vec<Option<TopicName>>,
+    /// Properties of a PUBLISH, as they stand on the wire, that are forwarded as they are; the last that were seen.
+    plain_properties: Bytes,
+    /// The packets of the present burst; kept for its memory.
+    pieces: Vec<Piece>,
     replies: BytesMut,
     acknowledged: Vec<u16>,
     tallies: Vec<Tally>,
@@ -117,6 +140,8 @@ impl Inbound {
             codec,
             routes: AHashMap::new(),
             aliases: Vec::new(),
+            plain_properties: Bytes::new(),
+            pieces: Vec::new(),
             replies: BytesMut::new(),
             acknowledged: Vec::new(),
             tallies: Vec::new(),
@@ -143,18 +168,44 @@ impl Inbound {
             if self.control.has_ended() {
                 break Step::Starved;
             }
-            let packet = match self.codec.decode(buffer, &self.core.limits) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => break Step::Starved,
-                Err(violation) => break self.violation(violation),
-            };
-            self.packets += 1;
-            match self.handle(packet) {
+            match self.next(buffer) {
                 Ok(None) => {}
                 Ok(Some(step)) => break step,
                 Err(violation) => break self.violation(violation),
             }
         }
+    }
+
+    /// Handles the packet that `buffer` begins with, and those behind it that resemble it.
+    fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Step>, Violation> {
+        let Some(found) = frame(buffer, self.core.limits.max_packet_bytes)? else {
+            return Ok(Some(Step::Starved));
+        };
+        self.packets += 1;
+        let mut properties = None;
+        match Lean::of(buffer, found, self.control.protocol.is_v5()) {
+            Some(Lean::PubAck(packet_id)) => {
+                self.acknowledged.push(packet_id.get());
+                buffer.advance(found.length);
+                return Ok(None);
+            }
+            Some(Lean::Publish(head)) if self.is_plain(&head) => {
+                let (bytes, step) = self.burst(buffer, found, &head)?;
+                buffer.advance(bytes);
+                return Ok(step);
+            }
+            Some(Lean::Publish(head)) => properties = Some(Bytes::copy_from_slice(head.properties)),
+            None => {}
+        }
+        let Some(packet) = self.codec.decode(buffer, &self.core.limits)? else {
+            return Ok(Some(Step::Starved));
+        };
+        if let (Some(properties), Incoming::Publish(publish)) = (properties, &packet)
+            && publish.properties.as_ref().is_some_and(are_forwarded_as_they_are)
+        {
+            self.plain_properties = properties;
+        }
+        self.handle(packet)
     }
 
     fn violation(&self, violation: Violation) -> Step {
@@ -296,27 +347,9 @@ impl Inbound {
         };
         let name = aliased.as_ref().map_or(&publish.topic[..], TopicName::as_str);
 
-        let generation = self.core.router.generation();
-        if generation != self.generation || self.routes.len() >= self.core.limits.route_cache_topics {
-            self.routes.clear();
-            self.generation = generation;
-        }
-        if !self.routes.contains_key(name) {
-            let topic = topic_name(name, &self.core.limits)?;
-            let route = self.core.route(&self.control.identity, self.session.id, &topic);
-            self.routes.insert(topic, CachedRoute { route, tally: [(0, 0); 2] });
-        }
-        let Some((topic, _)) = self.routes.get_key_value(name) else { return Ok(None) };
-        let topic = topic.clone();
-        let Some(cached) = self.routes.get_mut(name) else { return Ok(None) };
-
-        if let Verdict::Deny(reason) = &cached.route.verdict {
-            let identity = &self.control.identity;
-            self.core.observer.observe(Event::PublishDenied { identity, topic: &topic, reason });
-            if let Some(packet_id) = publish.packet_id {
-                let code = PublishAckReason::NotAuthorized;
-                self.codec.puback_refused(packet_id, code, reason, &mut self.replies);
-            }
+        let Known { topic, verdict, targets } = self.known(name)?;
+        if let Verdict::Deny(reason) = verdict {
+            self.refuse(&topic, publish.packet_id, PublishAckReason::NotAuthorized, &reason);
             return Ok(None);
         }
 
@@ -338,61 +371,97 @@ impl Inbound {
             expiry: properties.and_then(|properties| properties.message_expiry_interval).map(Into::into),
             kept: OnceLock::new(),
         });
-        match self.core.publish(&message, &cached.route.targets) {
+        match self.core.publish(&message, &targets) {
             Published::NotRetained(full) => {
-                let (identity, reason) = (&self.control.identity, full.to_string());
-                let event = Event::PublishDenied { identity, topic: &message.topic, reason: &reason };
-                self.core.observer.observe(event);
-                if let Some(packet_id) = publish.packet_id {
-                    let code = PublishAckReason::QuotaExceeded;
-                    self.codec.puback_refused(packet_id, code, &reason, &mut self.replies);
-                }
+                let (reason, code) = (full.to_string(), PublishAckReason::QuotaExceeded);
+                self.refuse(&message.topic, publish.packet_id, code, &reason);
                 Ok(None)
             }
             Published::NotKept => {
                 Counters::add(&self.core.counters.not_kept, 1);
-                let (identity, topic) = (&self.control.identity, &message.topic);
-                self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
-                let Some(packet_id) = publish.packet_id else { return Ok(None) };
-                if !self.control.protocol.is_v5() {
+                if publish.packet_id.is_some() && !self.control.protocol.is_v5() {
+                    let (identity, topic) = (&self.control.identity, &message.topic);
+                    self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
                     return Ok(Some(Step::Ended(not_kept())));
                 }
                 let code = PublishAckReason::QuotaExceeded;
-                self.codec.puback_refused(packet_id, code, NOT_KEPT, &mut self.replies);
+                self.refuse(&message.topic, publish.packet_id, code, NOT_KEPT);
                 Ok(None)
             }
             Published::Accepted { congested, kept } => {
-                let slot = &mut cached.tally[usize::from(publish.retain)];
-                if slot.0 != self.batch {
-                    *slot = (self.batch, self.tallies.len());
-                    let (topic, retained) = (message.topic.clone(), publish.retain);
-                    self.tallies.push(Tally { topic, retained, messages: 0, bytes: 0 });
-                }
-                if let Some(tally) = self.tallies.get_mut(slot.1) {
-                    tally.messages += 1;
-                    tally.bytes += bytes;
-                }
+                let tally = self.tally(&message.topic, publish.retain, 1, bytes);
                 let must_be_kept = !kept.is_empty();
                 if let Some(packet_id) = publish.packet_id {
                     if must_be_kept {
                         self.tickets.extend(kept);
-                        self.promises.push(Promise {
-                            at: self.replies.len(),
-                            packet_id,
-                            tally: slot.1,
-                            bytes,
-                        });
+                        self.promises.push(Promise { at: self.replies.len(), packet_id, tally, bytes });
                     }
                     puback(packet_id, &mut self.replies);
                 }
                 if congested {
-                    return Ok(Some(Step::Congested(Arc::clone(&cached.route.targets))));
+                    return Ok(Some(Step::Congested(targets)));
                 }
-                let full = |journal: &Arc<Journal>| journal.is_full();
-                let full = must_be_kept && self.core.journal.as_ref().is_some_and(full);
-                Ok(full.then_some(Step::Full))
+                Ok(self.journal_is_full(must_be_kept).then_some(Step::Full))
             }
         }
+    }
+
+    /// The topic of this name, what the publisher may do with it and who is to be sent it, from the cache while no
+    /// subscription and no permission has changed.
+    fn known(&mut self, name: &str) -> Result<Known, Violation> {
+        let generation = self.core.router.generation();
+        if generation != self.generation || self.routes.len() >= self.core.limits.route_cache_topics {
+            self.routes.clear();
+            self.generation = generation;
+        }
+        if let Some((topic, cached)) = self.routes.get_key_value(name) {
+            return Ok(Known::of(topic, &cached.route));
+        }
+        let topic = topic_name(name, &self.core.limits)?;
+        let route = self.core.route(&self.control.identity, self.session.id, &topic);
+        let known = Known::of(&topic, &route);
+        self.routes.insert(topic, CachedRoute { route, tally: [(0, 0); 2] });
+        Ok(known)
+    }
+
+    /// Tells the observer of a message that is not taken, and its publisher if it can be told.
+    fn refuse(
+        &mut self,
+        topic: &TopicName,
+        packet_id: Option<NonZeroU16>,
+        code: PublishAckReason,
+        reason: &str,
+    ) {
+        let identity = &self.control.identity;
+        self.core.observer.observe(Event::PublishDenied { identity, topic, reason });
+        if let Some(packet_id) = packet_id {
+            self.codec.puback_refused(packet_id, code, reason, &mut self.replies);
+        }
+    }
+
+    /// Counts accepted messages in this batch; returns where.
+    fn tally(&mut self, topic: &TopicName, retained: bool, messages: u64, bytes: u64) -> usize {
+        let new = self.tallies.len();
+        let mut at = new;
+        if let Some(cached) = self.routes.get_mut(topic) {
+            let slot = &mut cached.tally[usize::from(retained)];
+            if slot.0 != self.batch {
+                *slot = (self.batch, new);
+            }
+            at = slot.1;
+        }
+        if at == new {
+            self.tallies.push(Tally { topic: topic.clone(), retained, messages: 0, bytes: 0 });
+        }
+        let tally = &mut self.tallies[at];
+        tally.messages += messages;
+        tally.bytes += bytes;
+        at
+    }
+
+    /// Whether the publisher should wait before it adds more to what is to be kept.
+    fn journal_is_full(&self, must_be_kept: bool) -> bool {
+        must_be_kept && self.core.journal.as_ref().is_some_and(|journal| journal.is_full())
     }
 
     /// Sets an alias, or finds the topic that it stands for; none where the packet has the topic itself.
@@ -554,6 +623,13 @@ impl Inbound {
         }
         self.codec.unsuback(packet_id, codes, &mut self.replies);
     }
+}
+
+/// Whether the properties of a PUBLISH go on as they stand on the wire: nothing among them is for the broker.
+fn are_forwarded_as_they_are(properties: &v5::PublishProperties) -> bool {
+    properties.topic_alias.is_none()
+        && properties.message_expiry_interval.is_none()
+        && properties.subscription_ids.is_empty()
 }
 
 /// The end of a connection whose client could not be told otherwise that something was not kept.

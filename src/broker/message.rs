@@ -1,7 +1,7 @@
 //! One application message, and how it is written as a PUBLISH packet.
 //!
-//! A message is encoded once per (protocol, QoS, retain flag) and shared by all subscribers of a fan-out: see
-//! [`Heads`]. Start at [`Message::append`].
+//! Writing one takes less time than looking whether it was written before: only runs of QoS 0 messages are forwarded as
+//! they came, see [`super::lean`]. Start at [`Message::append`].
 
 use std::{
     sync::{Arc, OnceLock},
@@ -35,7 +35,7 @@ pub(super) struct Message {
     /// The retain flag as published.
     pub(super) retain: bool,
     /// MQTT 5 properties to be forwarded unaltered, as they stand on the wire, without expiry.
-    pub(super) properties: Box<[u8]>,
+    pub(super) properties: Bytes,
     /// When it came, for what remains of its expiry.
     pub(super) received: Instant,
     /// Message Expiry Interval, seconds.
@@ -46,7 +46,7 @@ pub(super) struct Message {
 
 /// The wire form of the properties that a broker forwards unaltered (MQTT 5.0 §3.3.2.3): all but topic alias,
 /// subscription identifier and expiry.
-pub(super) fn forwarded(properties: &PublishProperties) -> Box<[u8]> {
+pub(super) fn forwarded(properties: &PublishProperties) -> Bytes {
     let mut wire = Vec::new();
     let put = |wire: &mut Vec<u8>, id: u8, value: &[u8]| {
         wire.put_u8(id);
@@ -68,7 +68,7 @@ pub(super) fn forwarded(properties: &PublishProperties) -> Box<[u8]> {
         put(&mut wire, USER_PROPERTY, key.as_bytes());
         put_binary(&mut wire, value.as_bytes());
     }
-    wire.into_boxed_slice()
+    wire.into()
 }
 
 /// Two bytes of length and the bytes. What comes from a decoded packet always fits.
@@ -102,7 +102,7 @@ fn varint_len(value: usize) -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form<'a> {
     pub(super) v5: bool,
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub(super) qos: u8,
     pub(super) retain: bool,
     pub(super) dup: bool,
@@ -112,18 +112,6 @@ pub(super) struct Form<'a> {
     /// The client's Maximum Packet Size.
     pub(super) max_packet: usize,
 }
-
-/// Everything of a PUBLISH packet before its payload.
-#[derive(Debug)]
-struct Head {
-    bytes: BytesMut,
-    /// Where the packet id stands, when there is one.
-    packet_id_at: usize,
-}
-
-/// The heads made so far in one fan-out.
-#[derive(Debug, Default)]
-pub(super) struct Heads([Option<Head>; 8]);
 
 impl Message {
     /// What it weighs in a bounded queue.
@@ -148,7 +136,7 @@ impl Message {
                 number: journal.next_message(),
                 topic: self.topic.clone(),
                 payload: self.payload.clone(),
-                properties: self.properties.clone(),
+                properties: self.properties.to_vec().into(),
                 qos: self.qos,
                 retain: self.retain,
                 expires_ms,
@@ -168,7 +156,7 @@ impl Message {
             payload: kept.payload.clone(),
             qos: kept.qos,
             retain: kept.retain,
-            properties: kept.properties.clone(),
+            properties: Bytes::copy_from_slice(&kept.properties),
             received: Instant::now(),
             expiry: left_ms.map(|left| u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX)),
             kept: OnceLock::from(Arc::clone(kept)),
@@ -180,77 +168,48 @@ impl Message {
         Self { payload: Bytes::copy_from_slice(&self.payload), ..self.clone() }
     }
 
-    fn head(&self, form: Form<'_>) -> Head {
+    /// Appends one copy. False where it exceeds what the client takes: the copy counts as delivered
+    /// (MQTT-3.1.2-25).
+    pub(super) fn append(&self, form: Form<'_>, out: &mut BytesMut) -> bool {
         let topic = self.topic.as_str().as_bytes();
-        let mut own = BytesMut::new();
-        if form.v5 {
-            if let Some(seconds) = self.expiry {
-                let passed = u32::try_from(self.received.elapsed().as_secs()).unwrap_or(u32::MAX);
-                own.put_u8(MESSAGE_EXPIRY);
-                own.put_u32(seconds.saturating_sub(passed));
-            }
-            for id in form.subscription_ids {
-                own.put_u8(SUBSCRIPTION_ID);
-                put_varint(&mut own, *id as usize);
-            }
-        }
         let mut remaining = 2 + topic.len() + self.payload.len();
         if form.qos > 0 {
             remaining += 2;
         }
-        let properties = self.properties.len() + own.len();
+        let mut properties = self.properties.len();
         if form.v5 {
+            if self.expiry.is_some() {
+                properties += 5;
+            }
+            properties += form.subscription_ids.iter().map(|id| 1 + varint_len(*id as usize)).sum::<usize>();
             remaining += varint_len(properties) + properties;
         }
-        let mut bytes = BytesMut::with_capacity(5 + remaining - self.payload.len());
-        bytes.put_u8(0x30 | (form.qos << 1) | u8::from(form.retain));
-        put_varint(&mut bytes, remaining);
-        put_binary(&mut bytes, topic);
-        let packet_id_at = bytes.len();
-        if form.qos > 0 {
-            bytes.put_u16(0);
-        }
-        if form.v5 {
-            put_varint(&mut bytes, properties);
-            bytes.put_slice(&self.properties);
-            bytes.put_slice(&own);
-        }
-        Head { bytes, packet_id_at }
-    }
-
-    fn put(&self, head: &Head, form: Form<'_>, out: &mut BytesMut) -> bool {
-        let length = head.bytes.len() + self.payload.len();
+        let length = 1 + varint_len(remaining) + remaining;
         if length > form.max_packet {
             return false;
         }
         out.reserve(length);
-        let start = out.len();
-        out.put_slice(&head.bytes);
-        out.put_slice(&self.payload);
-        if form.dup {
-            out[start] |= 0x08;
-        }
+        out.put_u8(0x30 | u8::from(form.dup) << 3 | form.qos << 1 | u8::from(form.retain));
+        put_varint(out, remaining);
+        put_binary(out, topic);
         if form.qos > 0 {
-            let at = start + head.packet_id_at;
-            out[at..at + 2].copy_from_slice(&form.packet_id.to_be_bytes());
+            out.put_u16(form.packet_id);
         }
+        if form.v5 {
+            put_varint(out, properties);
+            out.put_slice(&self.properties);
+            if let Some(seconds) = self.expiry {
+                let passed = u32::try_from(self.received.elapsed().as_secs()).unwrap_or(u32::MAX);
+                out.put_u8(MESSAGE_EXPIRY);
+                out.put_u32(seconds.saturating_sub(passed));
+            }
+            for id in form.subscription_ids {
+                out.put_u8(SUBSCRIPTION_ID);
+                put_varint(out, *id as usize);
+            }
+        }
+        out.put_slice(&self.payload);
         true
-    }
-
-    /// Appends one copy. False where it exceeds what the client takes: the copy counts as delivered
-    /// (MQTT-3.1.2-25).
-    pub(super) fn append(&self, form: Form<'_>, out: &mut BytesMut) -> bool {
-        self.put(&self.head(form), form, out)
-    }
-
-    /// As [`Message::append`], making each head once for all copies of one fan-out.
-    pub(super) fn append_shared(&self, form: Form<'_>, heads: &mut Heads, out: &mut BytesMut) -> bool {
-        if !form.subscription_ids.is_empty() {
-            return self.append(form, out);
-        }
-        let index = usize::from(form.v5) | usize::from(form.qos > 0) << 1 | usize::from(form.retain) << 2;
-        let head = heads.0[index].get_or_insert_with(|| self.head(form));
-        self.put(head, form, out)
     }
 }
 
@@ -299,7 +258,7 @@ mod tests {
             };
             let form = Form { v5, qos, retain, dup: dup && qos > 0, packet_id, subscription_ids: &ids, max_packet: usize::MAX };
             let mut out = BytesMut::new();
-            prop_assert!(message.append_shared(form, &mut Heads::default(), &mut out));
+            prop_assert!(message.append(form, &mut out));
             let publish = decode(out, v5);
             prop_assert_eq!(&publish.topic[..], &topic);
             prop_assert_eq!(&publish.payload[..], &payload);
@@ -325,7 +284,7 @@ mod tests {
             payload: Bytes::from_static(&[0; 100]),
             qos: 0,
             retain: false,
-            properties: Box::default(),
+            properties: Bytes::new(),
             received: Instant::now(),
             expiry: None,
             kept: OnceLock::new(),

@@ -34,6 +34,7 @@ mod handshake;
 mod inbound;
 mod journal;
 mod keeper;
+mod lean;
 mod limits;
 mod listener;
 mod message;

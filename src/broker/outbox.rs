@@ -15,9 +15,10 @@ use bytes::BytesMut;
 use super::{
     Limits,
     control::Control,
+    inbound::Burst,
     journal::Journal,
     keeper::Change,
-    message::{Form, Heads, Message},
+    message::{Form, Message},
     page::Page,
     parcels::{Parcel, Parcels},
     ticket::Tickets,
@@ -91,10 +92,20 @@ pub(super) enum Outcome {
     Overflow,
 }
 
+/// What became of a burst of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct BurstTaken {
+    /// The publisher should wait for room before its next.
+    pub(super) congested: bool,
+    /// Messages lost to a full queue.
+    pub(super) lost: u64,
+    /// The queue of a connected client is full: its connection must end.
+    pub(super) overflow: bool,
+}
+
 /// What giving one message to many sessions shares.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
-    heads: Heads,
     /// What must be on disk before the message is acknowledged.
     pub(super) kept: Tickets,
 }
@@ -274,7 +285,7 @@ impl Outbox {
             }
             let packet_id = packet_id(end);
             let form = form(link, qos, retain, false, packet_id, subscription_ids);
-            if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
+            if message.append(form, &mut link.buffer) {
                 link.sent += 1;
                 let number = match &mut self.page {
                     Some(page) => page.queued(message, (retain, false), subscription_ids, &mut fanout.kept),
@@ -300,10 +311,66 @@ impl Outbox {
             return Outcome::Dropped;
         }
         let form = form(link, 0, retain, false, 0, subscription_ids);
-        if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
+        if message.append(form, &mut link.buffer) {
             link.sent += 1;
         }
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
+    }
+
+    /// How many QoS 1 messages it takes before publishers should wait for it. One that nobody waits for takes any
+    /// number, or loses them.
+    pub(super) fn room_for_burst(&self) -> usize {
+        match &self.link {
+            Some(link) if !link.stuck => (self.max_messages / 2).saturating_sub(self.waiting.bounded()),
+            _ => usize::MAX,
+        }
+    }
+
+    /// Sends a burst, or keeps it for later.
+    pub(super) fn push_burst(
+        &mut self,
+        burst: &Burst<'_>,
+        qos: u8,
+        ids: &Arc<[u32]>,
+        fanout: &mut Fanout,
+    ) -> BurstTaken {
+        let mut taken = BurstTaken::default();
+        let qos = qos.min(burst.qos());
+        if qos == 0 && burst.qos() == 0 && ids.is_empty() && self.forward(burst, &mut taken) {
+            return taken;
+        }
+        for message in burst.messages() {
+            match self.push(message, qos, false, ids, fanout) {
+                Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
+                Outcome::Congested => taken.congested = true,
+                Outcome::Lost => taken.lost += 1,
+                Outcome::Overflow => (taken.lost, taken.overflow) = (taken.lost + 1, true),
+            }
+        }
+        taken
+    }
+
+    /// Sends a burst of QoS 0 as it came. False where its messages must be looked at one by one.
+    fn forward(&mut self, burst: &Burst<'_>, taken: &mut BurstTaken) -> bool {
+        if self.ended {
+            return true;
+        }
+        let Some(link) = &mut self.link else { return true };
+        // A property length more than the publisher wrote, if at all.
+        if link.held || self.waiting.hold_back_qos0() || burst.largest + 2 > link.max_packet {
+            return false;
+        }
+        let count = burst.len() as u64;
+        let full = link.buffer.len() >= self.high_water;
+        let slow = full && link.slow_until.is_some_and(|until| Instant::now() < until);
+        if slow || link.buffer.len() >= 2 * self.high_water {
+            link.dropped += count;
+            return true;
+        }
+        link.buffer.extend_from_slice(burst.forwardable(link.v5));
+        link.sent += count;
+        taken.congested = link.buffer.len() >= self.high_water;
+        true
     }
 
     fn queue(

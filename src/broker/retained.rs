@@ -116,7 +116,7 @@ mod tests {
             payload: payload.into(),
             qos: 0,
             retain: true,
-            properties: Box::default(),
+            properties: bytes::Bytes::new(),
             received: Instant::now(),
             expiry: None,
             kept: std::sync::OnceLock::new(),

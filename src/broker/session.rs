@@ -17,10 +17,11 @@ use tokio::sync::Notify;
 use super::{
     Identity, Limits, SubscriptionOptions,
     control::{Control, End},
+    inbound::Burst,
     journal::Journal,
     keeper::{Change, KeptSession, now_ms},
     message::Message,
-    outbox::{Congestion, Fanout, Link, Outbox, Outcome, Taken},
+    outbox::{BurstTaken, Congestion, Fanout, Link, Outbox, Outcome, Taken},
     page::Page,
     parcels::Parcel,
     ticket::{Ticket, Tickets},
@@ -164,10 +165,32 @@ impl Session {
             (outcome, outbox.link().filter(|_| overflow).map(|link| Arc::clone(&link.control)))
         });
         if let Some(control) = control {
-            let text = "too many messages wait to be acknowledged";
-            control.end(End::by_server(DisconnectReasonCode::QuotaExceeded, text));
+            end_of_overflow(&control);
         }
         outcome
+    }
+
+    /// See [`Outbox::room_for_burst`].
+    pub(super) fn room_for_burst(&self) -> usize {
+        self.outbox.lock().room_for_burst()
+    }
+
+    /// Sends a burst of messages, or keeps them for later, as [`Session::push`] does each.
+    pub(super) fn push_burst(
+        &self,
+        burst: &Burst<'_>,
+        qos: u8,
+        subscription_ids: &Arc<[u32]>,
+        fanout: &mut Fanout,
+    ) -> BurstTaken {
+        let (taken, control) = self.with_outbox(|outbox| {
+            let taken = outbox.push_burst(burst, qos, subscription_ids, fanout);
+            (taken, outbox.link().filter(|_| taken.overflow).map(|link| Arc::clone(&link.control)))
+        });
+        if let Some(control) = control {
+            end_of_overflow(&control);
+        }
+        taken
     }
 
     /// Retained messages for a new subscription.
@@ -314,4 +337,10 @@ impl Session {
     pub(super) fn is_behind(&self, connection: u64) -> bool {
         self.outbox.lock().is_behind(connection)
     }
+}
+
+/// A connected client whose queue is full ends: it acknowledges nothing.
+fn end_of_overflow(control: &Control) {
+    let text = "too many messages wait to be acknowledged";
+    control.end(End::by_server(DisconnectReasonCode::QuotaExceeded, text));
 }

@@ -19,7 +19,7 @@ pub(super) struct Will {
     pub(super) qos: u8,
     pub(super) retain: bool,
     /// As [`Message::properties`].
-    pub(super) properties: Box<[u8]>,
+    pub(super) properties: Bytes,
     pub(super) expiry: Option<u32>,
     /// From the end of the connection; shorter if the session ends before.
     pub(super) delay: Duration,

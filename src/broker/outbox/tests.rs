@@ -19,7 +19,7 @@ fn message(number: u32) -> Arc<Message> {
         payload: Bytes::copy_from_slice(&number.to_be_bytes()),
         qos: 1,
         retain: false,
-        properties: Box::default(),
+        properties: bytes::Bytes::new(),
         received: Instant::now(),
         expiry: None,
         kept: std::sync::OnceLock::new(),
