@@ -4,6 +4,7 @@
 //! Start at [`Inbound::consume`], then [`Inbound::settle`]; most messages take the short way through [`burst`].
 
 mod burst;
+mod subscribe;
 
 use std::{
     num::NonZeroU16,
@@ -15,22 +16,17 @@ use ahash::AHashMap;
 use bytes::{Buf, Bytes, BytesMut};
 use rmqtt_codec::{
     types::{Publish, QoS},
-    v5::{
-        self, DisconnectReasonCode, PublishAckReason, RetainHandling, SubscribeAckReason,
-        UnsubscribeAckReason,
-    },
+    v5::{DisconnectReasonCode, PublishAckReason, PublishProperties},
 };
 
 use super::{
-    Event, Protocol, SubscriptionOptions, Verdict,
+    Event, SubscriptionOptions, Verdict,
     codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
     control::{Control, End},
     core::{Core, Published},
     journal::NOT_KEPT,
-    keeper::Change,
     lean::{Lean, frame},
     message::{Message, forwarded},
-    parcels::Parcel,
     router::{Route, Target},
     session::Session,
     stats::Counters,
@@ -482,151 +478,10 @@ impl Inbound {
         self.aliases[index] = Some(name);
         Ok(None)
     }
-
-    fn subscribe(
-        &mut self,
-        packet_id: NonZeroU16,
-        id: Option<u32>,
-        filters: &[(TopicFilter, v5::SubscriptionOptions)],
-    ) {
-        let mut codes = Vec::with_capacity(filters.len());
-        let mut refusal: Option<Arc<str>> = None;
-        for (filter, wanted) in filters {
-            let granted = SubscriptionOptions {
-                qos: wanted.qos.value().min(1),
-                no_local: wanted.no_local,
-                retain_as_published: wanted.retain_as_published,
-                id,
-            };
-            match self.grant(filter, granted) {
-                Ok(new) => {
-                    let replay = match wanted.retain_handling {
-                        RetainHandling::AtSubscribe => true,
-                        RetainHandling::AtSubscribeNew => new,
-                        RetainHandling::NoAtSubscribe => false,
-                    };
-                    if replay {
-                        self.replays.push((filter.clone(), granted));
-                    }
-                    codes.push(match granted.qos {
-                        0 => SubscribeAckReason::GrantedQos0,
-                        _ => SubscribeAckReason::GrantedQos1,
-                    });
-                }
-                Err((code, reason)) => {
-                    let identity = &self.control.identity;
-                    self.core.observer.observe(Event::SubscribeDenied { identity, filter, reason: &reason });
-                    refusal.get_or_insert(reason);
-                    // MQTT 3.1 knows no refusal here: the client is told QoS 0, and gets nothing.
-                    codes.push(match self.control.protocol {
-                        Protocol::V31 => SubscribeAckReason::GrantedQos0,
-                        _ => code,
-                    });
-                }
-            }
-        }
-        self.codec.suback(packet_id, codes, refusal.as_deref(), &mut self.replies);
-    }
-
-    /// Makes a subscription, if it is permitted; true if there was none to this filter.
-    fn grant(
-        &mut self,
-        filter: &TopicFilter,
-        options: SubscriptionOptions,
-    ) -> Result<bool, (SubscribeAckReason, Arc<str>)> {
-        if filter.levels().next() == Some("$share") {
-            let reason =
-                "shared subscriptions are not supported: subscribe to the topic filter itself".into();
-            return Err((SubscribeAckReason::SharedSubscriptionNotSupported, reason));
-        }
-        let identity = &Arc::clone(&self.control.identity);
-        let permissions = self.core.router.permissions();
-        if let Verdict::Deny(reason) = self.core.authority.subscribe(identity, filter) {
-            return Err((SubscribeAckReason::NotAuthorized, reason));
-        }
-        {
-            let mut subscriptions = self.session.subscriptions.lock();
-            let maximum = self.core.limits.max_subscriptions_per_session;
-            if !subscriptions.contains_key(filter) && subscriptions.len() >= maximum {
-                let reason =
-                    format!("a session may have at most {maximum} subscriptions: unsubscribe from some");
-                return Err((SubscribeAckReason::QuotaExceeded, reason.into()));
-            }
-            subscriptions.insert(filter.clone(), options);
-        }
-        let new = self.core.router.subscribe(&self.session, filter, options, permissions);
-        // Where the session ended meanwhile, nobody else would take the subscription back.
-        if self.session.has_ended() {
-            self.core.router.unsubscribe(&self.session, filter);
-        }
-        self.write_down(|session| Change::Subscribed { session, filter: filter.clone(), options });
-        self.core.observer.observe(Event::Subscribed { identity, filter, qos: options.qos });
-        Ok(new)
-    }
-
-    /// A change of the subscriptions, to be on disk before it is answered if the session outlives its connection.
-    fn write_down(&mut self, change: impl FnOnce(u64) -> Change) {
-        if let Some(ticket) = self.session.record(change) {
-            self.tickets.note(ticket);
-            self.subscribed = true;
-        }
-    }
-
-    fn replay(&mut self, subscriptions: &[(TopicFilter, SubscriptionOptions)]) {
-        for (filter, options) in subscriptions {
-            self.replay_one(filter, *options);
-        }
-    }
-
-    /// Sends the retained messages that a filter matches.
-    fn replay_one(&mut self, filter: &TopicFilter, options: SubscriptionOptions) {
-        let topics = self.core.retained.lock().matching(filter);
-        let identity = &self.control.identity;
-        let permitted = topics.into_iter().filter(|topic| {
-            let yes = self.core.authority.deliver(identity, topic);
-            if !yes {
-                self.core.observer.observe(Event::DeliveryDenied { identity, topic });
-            }
-            yes
-        });
-        let permitted: Vec<_> = permitted.collect();
-        if permitted.is_empty() {
-            return;
-        }
-        let subscription_ids: Arc<[u32]> = options.id.into_iter().collect();
-        let now = Instant::now();
-        // Looked up again and queued under one lock, so that a newer message cannot come before an older one.
-        let retained = self.core.retained.lock();
-        let parcels = permitted.iter().filter_map(|topic| {
-            let message = Arc::clone(retained.get(topic, now)?);
-            let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));
-            let (retain, replay, number, again) = (true, true, 0, false);
-            Some(Parcel { message, qos, retain, subscription_ids, replay, number, again })
-        });
-        self.session.replay(parcels.collect(), &mut self.tickets);
-    }
-
-    fn unsubscribe(&mut self, packet_id: NonZeroU16, filters: &[TopicFilter]) {
-        let mut codes = Vec::with_capacity(filters.len());
-        for filter in filters {
-            let known = self.session.subscriptions.lock().remove(filter).is_some();
-            if known {
-                self.core.router.unsubscribe(&self.session, filter);
-                self.write_down(|session| Change::Unsubscribed { session, filter: filter.clone() });
-                let identity = &self.control.identity;
-                self.core.observer.observe(Event::Unsubscribed { identity, filter });
-            }
-            codes.push(match known {
-                true => UnsubscribeAckReason::Success,
-                false => UnsubscribeAckReason::NoSubscriptionExisted,
-            });
-        }
-        self.codec.unsuback(packet_id, codes, &mut self.replies);
-    }
 }
 
 /// Whether the properties of a PUBLISH go on as they stand on the wire: nothing among them is for the broker.
-fn are_forwarded_as_they_are(properties: &v5::PublishProperties) -> bool {
+fn are_forwarded_as_they_are(properties: &PublishProperties) -> bool {
     properties.topic_alias.is_none()
         && properties.message_expiry_interval.is_none()
         && properties.subscription_ids.is_empty()
