@@ -1,14 +1,20 @@
 //! One connection from its first byte to its last: reads, waits where it must, and cleans up.
 //!
-//! Start at [`serve`].
+//! Reading and writing are two loops of one task: what a packet is answered leaves in the turn that read it, and an
+//! idle connection costs one task and no buffer. Start at [`serve`].
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
 
-use bytes::BytesMut;
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::OwnedSemaphorePermit,
+    task::yield_now,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
@@ -18,14 +24,16 @@ use super::{
     core::Core,
     handshake::{self, Admitted},
     inbound::{Inbound, Step},
+    input::Input,
     router::Target,
     session::Session,
     stats::Counters,
     writer::write_loop,
 };
 
-/// What an idle connection keeps for reading, and what a busy one grows to.
-const READ_BUFFER: (usize, usize) = (4 * 1024, 256 * 1024);
+/// Reads in a row before other connections of the same thread have a turn, those among them that are to be written
+/// what was read.
+const READS_IN_A_ROW: u32 = 4;
 
 /// How long the writer may take for its last words.
 const LINGER: Duration = Duration::from_secs(2);
@@ -47,7 +55,7 @@ pub(super) async fn serve<R, W>(
     origin: Origin,
     permit: OwnedSemaphorePermit,
 ) where
-    R: AsyncRead + Unpin + Send,
+    R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let Origin { peer, transport, deadline } = origin;
@@ -69,7 +77,8 @@ pub(super) async fn serve<R, W>(
     };
     drop(permit);
     match admitted {
-        Ok(admitted) => live(core, reader, writer, admitted).await,
+        // A task of its own, because this one is as large as everything that a handshake may need.
+        Ok(admitted) => drop(core.clone().tasks.spawn(live(core, reader, writer, admitted))),
         Err(refusal) => {
             tracing::debug!(%peer, reason = refusal.text, "connection refused");
             // The peer may be gone, or not listening: that is its own affair.
@@ -92,28 +101,39 @@ where
     let (identity, peer) = (&control.identity, control.peer);
     let (protocol, transport) = (control.protocol, control.transport);
     core.observer.observe(Event::Connected { identity, peer, protocol, transport });
-    let write = write_loop(Arc::clone(&core), Arc::clone(&session), Arc::clone(&control), writer);
-    let mut write = core.tasks.spawn(write);
-
-    let mut inbound = Inbound::new(
-        Arc::clone(&core),
-        Arc::clone(&session),
-        Arc::clone(&control),
-        codec,
-        session_expiry_secs,
-    );
-    let found = read_loop(&core, &session, &control, reader, rest, keep_alive, &mut inbound).await;
-    control.end(found);
-    let end = control.why().unwrap_or_else(|| End::lost("the connection ended"));
-
-    let will = will.filter(|_| end.will);
-    let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
-    inbound.farewell(&end, &mut last_words);
-    control.finish(last_words);
-    if timeout(LINGER, &mut write).await.is_err() {
-        write.abort();
-    }
+    let written = write_loop(&core, &session, &control, writer);
+    let written = async {
+        tokio::select! {
+            () = written => {}
+            () = out_of_time(&control) => {}
+        }
+    };
+    let read = async {
+        let mut inbound = Inbound::new(
+            Arc::clone(&core),
+            Arc::clone(&session),
+            Arc::clone(&control),
+            codec,
+            session_expiry_secs,
+        );
+        let input = Input::new(reader, rest);
+        let found = read_loop(&core, &session, &control, input, keep_alive, &mut inbound).await;
+        control.end(found);
+        let end = control.why().unwrap_or_else(|| End::lost("the connection ended"));
+        let will = will.filter(|_| end.will);
+        let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
+        inbound.farewell(&end, &mut last_words);
+        control.finish(last_words);
+        end
+    };
+    let (end, ()) = tokio::join!(read, written);
     core.observer.observe(Event::Disconnected { identity, peer, reason: &end.text });
+}
+
+/// When the writer has had its time for the last words.
+async fn out_of_time(control: &Control) {
+    control.finishing.cancelled().await;
+    sleep(LINGER).await;
 }
 
 /// Reads and handles packets until the connection should end; says why.
@@ -121,15 +141,15 @@ async fn read_loop(
     core: &Core,
     session: &Session,
     control: &Control,
-    mut reader: impl AsyncRead + Unpin,
-    mut buffer: BytesMut,
+    mut input: Input<impl AsyncRead + Unpin>,
     keep_alive: Option<Duration>,
     inbound: &mut Inbound,
 ) -> End {
     let mut ending = pin!(control.ending.cancelled());
     let mut alarm = pin!(sleep(keep_alive.unwrap_or(Duration::MAX)));
     let mut last_packet = Instant::now();
-    let mut capacity = READ_BUFFER.0;
+    let mut buffer = input.begun();
+    let mut in_a_row = 0;
     loop {
         let packets = inbound.packets;
         let step = inbound.consume(&mut buffer);
@@ -163,17 +183,21 @@ async fn read_loop(
         if inbound.packets > packets {
             last_packet = Instant::now();
         }
+        input.keep(&core.buffers, buffer);
         while session.is_behind(control.id) && !control.has_ended() {
             wait_for_own_socket(session, control).await;
             last_packet = Instant::now();
         }
-
-        buffer.reserve(capacity);
+        in_a_row += 1;
+        if in_a_row == READS_IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
         let read = loop {
             tokio::select! {
                 biased;
                 () = &mut ending => return control.why().unwrap_or_else(|| End::lost("the connection ended")),
-                read = reader.read_buf(&mut buffer) => break read,
+                read = input.read(&core.buffers) => break read,
                 () = &mut alarm, if keep_alive.is_some() => {
                     let due = last_packet + keep_alive.unwrap_or(Duration::MAX);
                     if Instant::now() >= due {
@@ -185,12 +209,10 @@ async fn read_loop(
             }
         };
         match read {
-            Ok(0) => return End::lost("the client closed the connection"),
-            Ok(read) => {
+            Ok((_, 0)) => return End::lost("the client closed the connection"),
+            Ok((bytes, read)) => {
                 Counters::add(&core.counters.bytes_in, read as u64);
-                // Grows while reads fill it, and shrinks as soon as they do not.
-                capacity = if read >= capacity { capacity * 2 } else { read.next_power_of_two() };
-                capacity = capacity.clamp(READ_BUFFER.0, READ_BUFFER.1);
+                buffer = bytes;
             }
             Err(error) => return End::lost(format!("the connection was lost: {error}")),
         }

@@ -32,6 +32,7 @@ mod control;
 mod core;
 mod handshake;
 mod inbound;
+mod input;
 mod journal;
 mod keeper;
 mod lean;

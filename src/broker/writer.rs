@@ -1,6 +1,6 @@
-//! The task that writes one connection: takes all that is ready in one swap and writes it in one go.
+//! The loop that writes one connection: takes all that is ready in one swap and writes it in one go.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use bytes::{Buf, BytesMut};
 use tokio::{
@@ -21,9 +21,9 @@ const KEEP_CAPACITY: usize = 64 * 1024;
 
 /// Writes until the session goes elsewhere, the connection ends or the socket fails.
 pub(super) async fn write_loop(
-    core: Arc<Core>,
-    session: Arc<Session>,
-    control: Arc<Control>,
+    core: &Core,
+    session: &Session,
+    control: &Control,
     mut socket: impl AsyncWrite + Unpin + Send,
 ) {
     let mut chunk = BytesMut::new();
@@ -45,7 +45,7 @@ pub(super) async fn write_loop(
             }
             continue;
         }
-        if let Err(error) = write(&core, &mut socket, &mut chunk).await {
+        if let Err(error) = write(core, &mut socket, &mut chunk).await {
             control.end(End::lost(format!("cannot write: {error}")));
             return;
         }
@@ -55,7 +55,7 @@ pub(super) async fn write_loop(
     }
     control.finishing.cancelled().await;
     let mut last = control.last_words();
-    if !last.is_empty() && write(&core, &mut socket, &mut last).await.is_err() {
+    if !last.is_empty() && write(core, &mut socket, &mut last).await.is_err() {
         return;
     }
     // The peer may be gone already, which is what is wanted.
