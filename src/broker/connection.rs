@@ -4,6 +4,7 @@
 //! idle connection costs one task and no buffer. Start at [`serve`].
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, atomic::Ordering::SeqCst},
@@ -78,7 +79,7 @@ pub(super) async fn serve<R, W>(
     drop(permit);
     match admitted {
         // A task of its own, because this one is as large as everything that a handshake may need.
-        Ok(admitted) => drop(core.clone().tasks.spawn(live(core, reader, writer, admitted))),
+        Ok(admitted) => drop(core.tasks.spawn(live(&core, reader, writer, admitted))),
         Err(refusal) => {
             tracing::debug!(%peer, reason = refusal.text, "connection refused");
             // The peer may be gone, or not listening: that is its own affair.
@@ -91,7 +92,14 @@ pub(super) async fn serve<R, W>(
     }
 }
 
-async fn live<R, W>(core: Arc<Core>, reader: R, writer: W, admitted: Admitted)
+/// What a connection does once it is in. Not an `async fn`, whose arguments would lie in its state a second time: this
+/// state is what an idle client costs.
+fn live<R, W>(
+    core: &Arc<Core>,
+    reader: R,
+    writer: W,
+    admitted: Admitted,
+) -> impl Future<Output = ()> + Send + use<R, W>
 where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
@@ -101,33 +109,36 @@ where
     let (identity, peer) = (&control.identity, control.peer);
     let (protocol, transport) = (control.protocol, control.transport);
     core.observer.observe(Event::Connected { identity, peer, protocol, transport });
-    let written = write_loop(&core, &session, &control, writer);
-    let written = async {
-        tokio::select! {
-            () = written => {}
-            () = out_of_time(&control) => {}
-        }
-    };
-    let read = async {
-        let mut inbound = Inbound::new(
-            Arc::clone(&core),
-            Arc::clone(&session),
-            Arc::clone(&control),
-            codec,
-            session_expiry_secs,
+    let mut inbound = Inbound::new(
+        Arc::clone(core),
+        Arc::clone(&session),
+        Arc::clone(&control),
+        codec,
+        session_expiry_secs,
+    );
+    let mut input = Input::new(reader, rest);
+    let core = Arc::clone(core);
+    async move {
+        tokio::join!(
+            async {
+                let found = read_loop(&core, &session, &control, &mut input, keep_alive, &mut inbound).await;
+                control.end(found);
+                let end = control.why().unwrap_or_else(|| End::lost("the connection ended"));
+                let will = will.filter(|_| end.will).map(|will| *will);
+                let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
+                inbound.farewell(&end, &mut last_words);
+                control.finish(last_words);
+            },
+            async {
+                tokio::select! {
+                    () = write_loop(&core, &session, &control, writer) => {}
+                    () = out_of_time(&control) => {}
+                }
+            }
         );
-        let input = Input::new(reader, rest);
-        let found = read_loop(&core, &session, &control, input, keep_alive, &mut inbound).await;
-        control.end(found);
-        let end = control.why().unwrap_or_else(|| End::lost("the connection ended"));
-        let will = will.filter(|_| end.will);
-        let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
-        inbound.farewell(&end, &mut last_words);
-        control.finish(last_words);
-        end
-    };
-    let (end, ()) = tokio::join!(read, written);
-    core.observer.observe(Event::Disconnected { identity, peer, reason: &end.text });
+        let reason = control.why().map_or(Cow::Borrowed("the connection ended"), |end| end.text);
+        core.observer.observe(Event::Disconnected { identity: &control.identity, peer, reason: &reason });
+    }
 }
 
 /// When the writer has had its time for the last words.
@@ -141,7 +152,7 @@ async fn read_loop(
     core: &Core,
     session: &Session,
     control: &Control,
-    mut input: Input<impl AsyncRead + Unpin>,
+    input: &mut Input<impl AsyncRead + Unpin>,
     keep_alive: Option<Duration>,
     inbound: &mut Inbound,
 ) -> End {
@@ -165,14 +176,14 @@ async fn read_loop(
                 }
             }
             Step::Full => {
-                wait_for_journal(core, control).await;
+                Box::pin(wait_for_journal(core, control)).await;
                 last_packet = Instant::now();
                 if !control.has_ended() {
                     continue;
                 }
             }
             Step::Congested(targets) => {
-                wait_for_targets(session, control, &targets).await;
+                Box::pin(wait_for_targets(session, control, &targets)).await;
                 last_packet = Instant::now();
                 if !control.has_ended() {
                     continue;
@@ -185,7 +196,7 @@ async fn read_loop(
         }
         input.keep(&core.buffers, buffer);
         while session.is_behind(control.id) && !control.has_ended() {
-            wait_for_own_socket(session, control).await;
+            Box::pin(wait_for_own_socket(session, control)).await;
             last_packet = Instant::now();
         }
         in_a_row += 1;

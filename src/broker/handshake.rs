@@ -61,7 +61,8 @@ pub(super) struct Admitted {
     pub(super) codec: Codec,
     pub(super) keep_alive: Option<Duration>,
     pub(super) session_expiry_secs: u32,
-    pub(super) will: Option<Will>,
+    /// Most leave none.
+    pub(super) will: Option<Box<Will>>,
     pub(super) rest: BytesMut,
 }
 
@@ -413,7 +414,7 @@ pub(super) async fn admit(
             codec,
             keep_alive: keep_alive(opening.keep_alive_secs),
             session_expiry_secs,
-            will,
+            will: will.map(Box::new),
             rest: opening.rest,
         }),
         Err(no_place) => {

@@ -227,7 +227,8 @@ impl Inbound {
             self.session.hold(self.control.id);
             self.replay(&replays);
         }
-        let end = if self.tickets.is_empty() { None } else { self.keep_promises().await };
+        // Boxed: most connections never wait here, and each would own the room for it.
+        let end = if self.tickets.is_empty() { None } else { Box::pin(self.keep_promises()).await };
         if !self.replies.is_empty() {
             self.session.reply(self.control.id, &self.replies);
             self.replies.clear();
