@@ -64,7 +64,9 @@ impl From<DecodeError> for Violation {
 pub(super) enum Incoming {
     Publish(Box<Publish>),
     PubAck(NonZeroU16),
+    PubRec { packet_id: NonZeroU16, refused: bool },
     PubRel(NonZeroU16),
+    PubComp(NonZeroU16),
     Subscribe { packet_id: NonZeroU16, id: Option<u32>, filters: Vec<(TopicFilter, SubscriptionOptions)> },
     Unsubscribe { packet_id: NonZeroU16, filters: Vec<TopicFilter> },
     Ping,
@@ -211,8 +213,8 @@ impl Codec {
         self.encode_v3(v3::Packet::ConnectAck(v3::ConnectAck { return_code, session_present }), out);
     }
 
-    /// A refused publish. Before MQTT 5 a publish cannot be refused, only acknowledged (MQTT-3.3.5-2).
-    pub(super) fn puback_refused(
+    /// PUBACK with more to say than that all is well; before MQTT 5 it cannot (MQTT-3.3.5-2).
+    pub(super) fn puback_with(
         &mut self,
         packet_id: NonZeroU16,
         code: PublishAckReason,
@@ -227,6 +229,44 @@ impl Codec {
                     reason_code: code,
                     properties: Vec::new(),
                     reason_string: self.text(text),
+                }),
+                out,
+            ),
+        }
+    }
+
+    /// PUBREC with more to say than that all is well; before MQTT 5 it cannot.
+    pub(super) fn pubrec_with(
+        &mut self,
+        packet_id: NonZeroU16,
+        code: PublishAckReason,
+        text: &str,
+        out: &mut BytesMut,
+    ) {
+        match self.wire {
+            Wire::V3(_) => pubrec(packet_id, out),
+            Wire::V5(_) => self.encode_v5(
+                v5::Packet::PublishReceived(v5::PublishAck {
+                    packet_id,
+                    reason_code: code,
+                    properties: Vec::new(),
+                    reason_string: self.text(text),
+                }),
+                out,
+            ),
+        }
+    }
+
+    /// The answer to PUBREC: there is no message with this packet id.
+    pub(super) fn pubrel_unknown(&mut self, packet_id: NonZeroU16, out: &mut BytesMut) {
+        match self.wire {
+            Wire::V3(_) => self.encode_v3(v3::Packet::PublishRelease { packet_id }, out),
+            Wire::V5(_) => self.encode_v5(
+                v5::Packet::PublishRelease(PublishAck2 {
+                    packet_id,
+                    reason_code: PublishAck2Reason::PacketIdNotFound,
+                    properties: Vec::new(),
+                    reason_string: None,
                 }),
                 out,
             ),
@@ -262,6 +302,7 @@ impl Codec {
                 let status = codes.iter().map(|code| match code {
                     SubscribeAckReason::GrantedQos0 => v3::SubscribeReturnCode::Success(QoS::AtMostOnce),
                     SubscribeAckReason::GrantedQos1 => v3::SubscribeReturnCode::Success(QoS::AtLeastOnce),
+                    SubscribeAckReason::GrantedQos2 => v3::SubscribeReturnCode::Success(QoS::ExactlyOnce),
                     _ => v3::SubscribeReturnCode::Failure,
                 });
                 let status = status.collect();
@@ -321,12 +362,24 @@ pub(super) fn reason_string<S: From<String>>(text: &str) -> Option<S> {
     (!text.is_empty()).then(|| S::from(text))
 }
 
-/// The length of [`puback`]'s packet.
-pub(super) const PUBACK_BYTES: usize = 4;
+/// The length of the packets of [`puback`], [`pubrec`] and [`pubcomp`].
+pub(super) const RECEIPT_BYTES: usize = 4;
 
 /// A positive PUBACK: the same four bytes in every version.
 pub(super) fn puback(packet_id: NonZeroU16, out: &mut BytesMut) {
     out.put_slice(&[0x40, 2]);
+    out.put_u16(packet_id.get());
+}
+
+/// A positive PUBREC.
+pub(super) fn pubrec(packet_id: NonZeroU16, out: &mut BytesMut) {
+    out.put_slice(&[0x50, 2]);
+    out.put_u16(packet_id.get());
+}
+
+/// A positive PUBCOMP.
+pub(super) fn pubcomp(packet_id: NonZeroU16, out: &mut BytesMut) {
+    out.put_slice(&[0x70, 2]);
     out.put_u16(packet_id.get());
 }
 
@@ -356,7 +409,8 @@ fn from_v3(packet: v3::Packet, limits: &Limits) -> Result<Incoming, Violation> {
             Incoming::Unsubscribe { packet_id, filters: filters.collect::<Result<_, _>>()? }
         }
         v3::Packet::Connect(_) => return Err(Violation::protocol("a second CONNECT")),
-        v3::Packet::PublishReceived { .. } | v3::Packet::PublishComplete { .. } => return Err(NO_QOS2_SENT),
+        v3::Packet::PublishReceived { packet_id } => Incoming::PubRec { packet_id, refused: false },
+        v3::Packet::PublishComplete { packet_id } => Incoming::PubComp(packet_id),
         v3::Packet::ConnectAck(_)
         | v3::Packet::SubscribeAck { .. }
         | v3::Packet::UnsubscribeAck { .. }
@@ -367,10 +421,6 @@ fn from_v3(packet: v3::Packet, limits: &Limits) -> Result<Incoming, Violation> {
 const SERVERS_ONLY: Violation = Violation {
     code: DisconnectReasonCode::ProtocolError,
     text: Cow::Borrowed("a packet that only servers send"),
-};
-const NO_QOS2_SENT: Violation = Violation {
-    code: DisconnectReasonCode::ProtocolError,
-    text: Cow::Borrowed("an answer to a QoS 2 message, and none was sent"),
 };
 
 fn from_v5(packet: v5::Packet, limits: &Limits) -> Result<Incoming, Violation> {
@@ -413,7 +463,10 @@ fn from_v5(packet: v5::Packet, limits: &Limits) -> Result<Incoming, Violation> {
         v5::Packet::Auth(_) => {
             return Err(Violation::protocol("AUTH without an authentication method in CONNECT"));
         }
-        v5::Packet::PublishReceived(_) | v5::Packet::PublishComplete(_) => return Err(NO_QOS2_SENT),
+        v5::Packet::PublishReceived(ack) => {
+            Incoming::PubRec { packet_id: ack.packet_id, refused: u8::from(ack.reason_code) >= 0x80 }
+        }
+        v5::Packet::PublishComplete(ack) => Incoming::PubComp(ack.packet_id),
         v5::Packet::ConnectAck(_)
         | v5::Packet::SubscribeAck(_)
         | v5::Packet::UnsubscribeAck(_)

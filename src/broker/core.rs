@@ -140,7 +140,7 @@ impl Core {
         let mut sessions = self.sessions.lock();
         for kept in kept.sessions {
             self.next_id.fetch_max(kept.session + 1, SeqCst);
-            let session = Arc::new(Session::restored(kept, journal, &self.limits));
+            let session = Session::restored(kept, journal, &self.limits);
             for (filter, options) in session.subscriptions.lock().iter() {
                 self.router.subscribe(&session, filter, *options, NOT_ASKED);
             }
@@ -193,28 +193,64 @@ impl Core {
 
     /// Retains the message if it asks for that, and gives it to every target.
     pub(super) fn publish(&self, message: &Arc<Message>, targets: &[Target]) -> Published {
-        let mut fanout = Fanout::default();
-        if let Some(journal) = &self.journal
-            && journal.is_failing()
-            && must_be_kept(message, targets)
-            && journal.refuses()
-        {
+        if self.refuses(|| must_be_kept(message, targets)) {
             return Published::NotKept;
         }
-        if message.retain {
-            let mut retained = self.retained.lock();
-            if let Err(full) = retained.put(message) {
-                return Published::NotRetained(full);
-            }
-            if let Some(journal) = &self.journal {
-                let change = if message.payload.is_empty() {
-                    Change::Cleared { topic: message.topic.clone() }
-                } else {
-                    Change::Retained { message: message.kept(journal) }
-                };
-                fanout.kept.note(journal.record(change));
-            }
+        let mut fanout = Fanout::default();
+        if let Err(full) = self.retain(message, &mut fanout) {
+            return Published::NotRetained(full);
         }
+        self.give(message, targets, fanout)
+    }
+
+    /// The same for a QoS 2 message, which `accepted` says of its publisher's session. All that is to be kept of it is
+    /// kept together. Where that session is kept too, nobody is sent the message before: after a crash the publisher
+    /// sends it again, as a new one.
+    pub(super) fn publish_once(
+        &self,
+        message: &Arc<Message>,
+        targets: &[Target],
+        publisher: &Session,
+        accepted: impl FnOnce(u64) -> Change,
+    ) -> Published {
+        if self.refuses(|| publisher.is_kept() || must_be_kept(message, targets)) {
+            return Published::NotKept;
+        }
+        let mut fanout = Fanout::default();
+        let _whole = self.journal.as_ref().map(|journal| journal.gate());
+        if let Err(full) = self.retain(message, &mut fanout) {
+            return Published::NotRetained(full);
+        }
+        fanout.after = publisher.record(accepted);
+        fanout.after.iter().for_each(|ticket| fanout.kept.note(ticket.clone()));
+        self.give(message, targets, fanout)
+    }
+
+    /// Whether something is refused that would have to be kept, because nothing can be.
+    fn refuses(&self, must_be_kept: impl FnOnce() -> bool) -> bool {
+        self.journal
+            .as_ref()
+            .is_some_and(|journal| journal.is_failing() && must_be_kept() && journal.refuses())
+    }
+
+    fn retain(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Result<(), RetainedFull> {
+        if !message.retain {
+            return Ok(());
+        }
+        let mut retained = self.retained.lock();
+        retained.put(message)?;
+        if let Some(journal) = &self.journal {
+            let change = if message.payload.is_empty() {
+                Change::Cleared { topic: message.topic.clone() }
+            } else {
+                Change::Retained { message: message.kept(journal) }
+            };
+            fanout.kept.note(journal.record(change));
+        }
+        Ok(())
+    }
+
+    fn give(&self, message: &Arc<Message>, targets: &[Target], mut fanout: Fanout) -> Published {
         let (mut congested, mut lost) = (false, 0);
         for target in targets {
             let retain = message.retain && target.retain_as_published;
@@ -321,7 +357,6 @@ impl Core {
             }
             None => {
                 let session = Session::new(self.next_id(), key.clone(), Arc::clone(&identity), &self.limits);
-                let session = Arc::new(session);
                 sessions.insert(key, Arc::clone(&session));
                 session
             }

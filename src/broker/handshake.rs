@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use rmqtt_codec::{
     error::DecodeError,
-    types::{MQTT_LEVEL_31, QoS},
+    types::MQTT_LEVEL_31,
     v3,
     v5::{self, ConnectAckReason, DisconnectReasonCode},
     version::{ProtocolVersion, VersionCodec},
@@ -92,9 +92,6 @@ const BAD_CLIENT_ID: ConnectCode =
     code(ConnectAckReason::ClientIdentifierNotValid, v3::ConnectAckReason::IdentifierRejected);
 const NOT_AUTHORIZED: ConnectCode =
     code(ConnectAckReason::NotAuthorized, v3::ConnectAckReason::NotAuthorized);
-/// Before MQTT 5 nothing says why a will is refused.
-const BAD_WILL_QOS: ConnectCode =
-    code(ConnectAckReason::QosNotSupported, v3::ConnectAckReason::ServiceUnavailable);
 
 /// Reads until CONNECT is complete. The caller sets the time limit.
 pub(super) async fn read_connect(
@@ -213,9 +210,6 @@ fn open_v3(
     }
     let will = match connect.last_will {
         None => None,
-        Some(will) if will.qos == QoS::ExactlyOnce => {
-            return Err(refused(&mut codec, BAD_WILL_QOS, "a will with QoS 2 is not supported: use QoS 1"));
-        }
         Some(will) => Some(Will {
             topic: topic_name(&will.topic, limits)
                 .map_err(|violation| silent(format!("the will: {violation}")))?,
@@ -268,10 +262,6 @@ fn open_v5(
         .map_err(|text| refused(&mut codec, ConnectAckReason::ClientIdentifierNotValid, &text))?;
     let will = match connect.last_will {
         None => None,
-        Some(will) if will.qos == QoS::ExactlyOnce => {
-            let text = "a will with QoS 2 is not supported: use QoS 1";
-            return Err(refused(&mut codec, ConnectAckReason::QosNotSupported, text));
-        }
         Some(will) => {
             let topic = topic_name(&will.topic, limits).map_err(|violation| {
                 let text = format!("the will: {violation}");
@@ -376,7 +366,6 @@ pub(super) async fn admit(
     let mut ack = v5::ConnectAck {
         session_expiry_interval_secs: (session_expiry_secs != opening.session_expiry_secs)
             .then_some(session_expiry_secs),
-        max_qos: QoS::AtLeastOnce,
         // The least overhead: what is within this is within the limit.
         max_packet_size: Some(limits.max_packet_bytes.saturating_add(2)),
         assigned_client_id: assigned.map(|id| id.as_ref().into()),

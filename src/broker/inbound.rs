@@ -4,6 +4,7 @@
 //! Start at [`Inbound::consume`], then [`Inbound::settle`]; most messages take the short way through [`burst`].
 
 mod burst;
+mod exactly_once;
 mod subscribe;
 
 use std::{
@@ -21,18 +22,20 @@ use rmqtt_codec::{
 
 use super::{
     Event, SubscriptionOptions, Verdict,
-    codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
+    codec::{Codec, Incoming, PINGRESP, RECEIPT_BYTES, Violation, puback, pubrec, topic_name},
     control::{Control, End},
     core::{Core, Published},
     journal::NOT_KEPT,
     lean::{Lean, frame},
     message::{Message, forwarded},
+    outbox::Answer,
     router::{Route, Target},
     session::Session,
     stats::Counters,
     ticket::Tickets,
 };
 use crate::topic::{TopicFilter, TopicName};
+use exactly_once::publish_once;
 
 pub(super) use self::burst::Burst;
 use self::burst::Piece;
@@ -78,14 +81,21 @@ struct Tally {
     bytes: u64,
 }
 
-/// A PUBACK among the replies that must not leave before its message is on disk.
+/// Which packet says that a message was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receipt {
+    PubAck,
+    PubRec,
+}
+
+/// A receipt among the replies that must not leave before its message is on disk.
 struct Promise {
     /// Where it stands.
     at: usize,
     packet_id: NonZeroU16,
-    /// Where its message is counted, and its bytes.
-    tally: usize,
-    bytes: u64,
+    receipt: Receipt,
+    /// Where its message is counted, and its bytes; none for a repetition.
+    counted: Option<(usize, u64)>,
 }
 
 /// See the module.
@@ -105,10 +115,13 @@ pub(super) struct Inbound {
     pieces: Vec<Piece>,
     replies: BytesMut,
     acknowledged: Vec<u16>,
+    answers: Vec<Answer>,
     tallies: Vec<Tally>,
     /// What must be on disk before the replies leave.
     tickets: Tickets,
     promises: Vec<Promise>,
+    /// Packet ids whose PUBCOMP is among the replies and waits for the disk.
+    completed: Vec<u16>,
     /// The replies answer a SUBSCRIBE or UNSUBSCRIBE that must be on disk.
     subscribed: bool,
     /// Subscriptions that are yet to be sent the retained messages.
@@ -140,9 +153,11 @@ impl Inbound {
             pieces: Vec::new(),
             replies: BytesMut::new(),
             acknowledged: Vec::new(),
+            answers: Vec::new(),
             tallies: Vec::new(),
             tickets: Tickets::default(),
             promises: Vec::new(),
+            completed: Vec::new(),
             subscribed: false,
             replays: Vec::new(),
             batch: 1,
@@ -220,6 +235,7 @@ impl Inbound {
             self.session.acknowledge(self.control.id, &self.acknowledged);
             self.acknowledged.clear();
         }
+        self.settle_answers();
         // The retained messages are part of what a SUBACK promises, and come after it.
         let replays = std::mem::take(&mut self.replays);
         let hold = !self.tickets.is_empty() && !replays.is_empty();
@@ -270,38 +286,62 @@ impl Inbound {
         };
         self.tickets.clear();
         let promises = std::mem::take(&mut self.promises);
+        let completed = std::mem::take(&mut self.completed);
         let subscribed = std::mem::take(&mut self.subscribed);
         if kept {
+            let mut exchanges = self.session.exchanges.lock();
+            completed.into_iter().for_each(|packet_id| exchanges.completed(packet_id));
             return None;
         }
         Counters::add(&self.core.counters.not_kept, promises.len() as u64);
         let replies = self.replies.split();
         let mut from = 0;
         for promise in promises {
-            if let Some(tally) = self.tallies.get_mut(promise.tally) {
+            if promise.receipt == Receipt::PubRec {
+                // Forgets it, where it is its batch that was not kept.
+                self.session.exchanges.lock().look(promise.packet_id.get());
+            }
+            if let Some((tally, bytes)) = promise.counted
+                && let Some(tally) = self.tallies.get_mut(tally)
+            {
                 tally.messages -= 1;
-                tally.bytes -= promise.bytes;
+                tally.bytes -= bytes;
                 let (identity, topic) = (&self.control.identity, &tally.topic);
                 self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
             }
             self.replies.extend_from_slice(&replies[from..promise.at]);
-            from = promise.at + PUBACK_BYTES;
-            let code = PublishAckReason::QuotaExceeded;
-            self.codec.puback_refused(promise.packet_id, code, NOT_KEPT, &mut self.replies);
+            from = promise.at + RECEIPT_BYTES;
+            self.refuse(promise.receipt, promise.packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
         }
         self.replies.extend_from_slice(&replies[from..]);
-        if subscribed || !self.control.protocol.is_v5() {
+        // Neither SUBACK nor PUBCOMP can say so.
+        if subscribed || !completed.is_empty() || !self.control.protocol.is_v5() {
             self.replies.clear();
             return Some(not_kept());
         }
         None
     }
 
+    /// A publish is not taken. Before MQTT 5 that cannot be said, only that it came (MQTT-3.3.5-2).
+    fn refuse(&mut self, receipt: Receipt, packet_id: NonZeroU16, code: PublishAckReason, text: &str) {
+        match receipt {
+            Receipt::PubAck => self.codec.puback_with(packet_id, code, text, &mut self.replies),
+            Receipt::PubRec => self.codec.pubrec_with(packet_id, code, text, &mut self.replies),
+        }
+    }
+
     fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
         match packet {
             Incoming::Publish(publish) => return self.publish(*publish),
             Incoming::PubAck(packet_id) => self.acknowledged.push(packet_id.get()),
-            Incoming::PubRel(packet_id) => self.codec.pubcomp_unknown(packet_id, &mut self.replies),
+            Incoming::PubRec { packet_id, refused: false } => {
+                self.answers.push(Answer::Received(packet_id.get()));
+            }
+            Incoming::PubRec { packet_id, refused: true } => {
+                self.answers.push(Answer::Refused(packet_id.get()));
+            }
+            Incoming::PubComp(packet_id) => self.answers.push(Answer::Completed(packet_id.get())),
+            Incoming::PubRel(packet_id) => self.release(packet_id),
             Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
             Incoming::Subscribe { packet_id, id, filters } => {
                 self.subscribe(packet_id, id, &filters);
@@ -326,10 +366,6 @@ impl Inbound {
     }
 
     fn publish(&mut self, publish: Publish) -> Result<Option<Step>, Violation> {
-        if publish.qos == QoS::ExactlyOnce {
-            let text = "QoS 2 is not supported: publish with QoS 1";
-            return Err(Violation::new(DisconnectReasonCode::QosNotSupported, text));
-        }
         if publish.dup && publish.qos == QoS::AtMostOnce {
             return Err(Violation::malformed("DUP is set on a QoS 0 message"));
         }
@@ -342,11 +378,20 @@ impl Inbound {
             }
             None => None,
         };
+        let (once, receipt) = match (publish.qos, publish.packet_id) {
+            (QoS::ExactlyOnce, Some(packet_id)) => (Some(packet_id), Receipt::PubRec),
+            _ => (None, Receipt::PubAck),
+        };
+        if let Some(packet_id) = once
+            && self.is_repeated(packet_id)?
+        {
+            return Ok(None);
+        }
         let name = aliased.as_ref().map_or(&publish.topic[..], TopicName::as_str);
 
         let Known { topic, verdict, targets } = self.known(name)?;
         if let Verdict::Deny(reason) = verdict {
-            self.refuse(&topic, publish.packet_id, PublishAckReason::NotAuthorized, &reason);
+            self.deny(&topic, receipt, publish.packet_id, PublishAckReason::NotAuthorized, &reason);
             return Ok(None);
         }
 
@@ -368,10 +413,14 @@ impl Inbound {
             expiry: properties.and_then(|properties| properties.message_expiry_interval).map(Into::into),
             kept: OnceLock::new(),
         });
-        match self.core.publish(&message, &targets) {
+        let published = match once {
+            Some(packet_id) => publish_once(&self.core, &self.session, packet_id, &message, &targets),
+            None => self.core.publish(&message, &targets),
+        };
+        match published {
             Published::NotRetained(full) => {
                 let (reason, code) = (full.to_string(), PublishAckReason::QuotaExceeded);
-                self.refuse(&message.topic, publish.packet_id, code, &reason);
+                self.deny(&message.topic, receipt, publish.packet_id, code, &reason);
                 Ok(None)
             }
             Published::NotKept => {
@@ -382,7 +431,7 @@ impl Inbound {
                     return Ok(Some(Step::Ended(not_kept())));
                 }
                 let code = PublishAckReason::QuotaExceeded;
-                self.refuse(&message.topic, publish.packet_id, code, NOT_KEPT);
+                self.deny(&message.topic, receipt, publish.packet_id, code, NOT_KEPT);
                 Ok(None)
             }
             Published::Accepted { congested, kept } => {
@@ -391,9 +440,17 @@ impl Inbound {
                 if let Some(packet_id) = publish.packet_id {
                     if must_be_kept {
                         self.tickets.extend(kept);
-                        self.promises.push(Promise { at: self.replies.len(), packet_id, tally, bytes });
+                        self.promises.push(Promise {
+                            at: self.replies.len(),
+                            packet_id,
+                            receipt,
+                            counted: Some((tally, bytes)),
+                        });
                     }
-                    puback(packet_id, &mut self.replies);
+                    match receipt {
+                        Receipt::PubAck => puback(packet_id, &mut self.replies),
+                        Receipt::PubRec => pubrec(packet_id, &mut self.replies),
+                    }
                 }
                 if congested {
                     return Ok(Some(Step::Congested(targets)));
@@ -422,9 +479,10 @@ impl Inbound {
     }
 
     /// Tells the observer of a message that is not taken, and its publisher if it can be told.
-    fn refuse(
+    fn deny(
         &mut self,
         topic: &TopicName,
+        receipt: Receipt,
         packet_id: Option<NonZeroU16>,
         code: PublishAckReason,
         reason: &str,
@@ -432,7 +490,7 @@ impl Inbound {
         let identity = &self.control.identity;
         self.core.observer.observe(Event::PublishDenied { identity, topic, reason });
         if let Some(packet_id) = packet_id {
-            self.codec.puback_refused(packet_id, code, reason, &mut self.replies);
+            self.refuse(receipt, packet_id, code, reason);
         }
     }
 

@@ -9,7 +9,7 @@
 //! reaches the disk.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -47,6 +47,8 @@ pub(super) const NOT_KEPT: &str = "the station cannot write to its disk now: try
 pub(super) struct Journal {
     keeper: Arc<dyn Keeper>,
     pending: Mutex<Pending>,
+    /// Held while changes are added that must not be torn apart, and by itself while a batch is cut off.
+    gate: RwLock<()>,
     /// The batch that the keeper has.
     committing: Mutex<Option<Arc<Batch>>>,
     work: Notify,
@@ -89,6 +91,7 @@ impl Journal {
         Self {
             keeper,
             pending: Mutex::new(pending),
+            gate: RwLock::new(()),
             committing: Mutex::new(None),
             work: Notify::new(),
             room: Notify::new(),
@@ -133,6 +136,11 @@ impl Journal {
         ticket
     }
 
+    /// While the guard lives, all that is added goes into one batch. Not to be held across an await, nor taken twice.
+    pub(super) fn gate(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read()
+    }
+
     /// Waits until the batches are committed; false where one was not.
     pub(super) async fn settled(&self, tickets: &Tickets) -> bool {
         let mut kept = true;
@@ -143,7 +151,8 @@ impl Journal {
         kept
     }
 
-    fn hurry(&self, ticket: &Ticket) {
+    /// Somebody waits for its batch.
+    pub(super) fn hurry(&self, ticket: &Ticket) {
         let mut pending = self.pending.lock();
         let waits = Arc::ptr_eq(&pending.batch, &ticket.0);
         if waits && !std::mem::replace(&mut pending.hurried, true) {
@@ -246,6 +255,7 @@ impl Journal {
     }
 
     fn take(&self) -> Option<(Arc<Batch>, Vec<Change>)> {
+        let _whole = self.gate.write();
         let mut pending = self.pending.lock();
         pending.hurried = false;
         if pending.changes.is_empty() {
@@ -289,6 +299,7 @@ impl Journal {
                     | Change::Unsubscribed { .. }
                     | Change::Delivered { .. }
                     | Change::Cleared { .. }
+                    | Change::WillGone { .. }
             )
         });
         let mut carried: Vec<_> = removals.collect();
@@ -315,8 +326,9 @@ impl Drop for LastWords<'_> {
         let mut pending = self.0.pending.lock();
         pending.closed = true;
         pending.changes = Vec::new();
-        pending.batch.settle(false);
+        let last = Arc::clone(&pending.batch);
         drop(pending);
+        last.settle(false);
         if let Some(batch) = self.0.committing.lock().take() {
             batch.settle(false);
         }
@@ -327,36 +339,47 @@ impl Drop for LastWords<'_> {
     }
 }
 
-/// What is queued and delivered within one batch, or queued for a session that ends in it, need not reach the disk.
+/// What is queued and delivered within one batch, or of a session that ends in it, need not reach the disk; nor need
+/// a will that is followed by another or by its end.
 fn prune(changes: &mut Vec<Change>) {
-    let (mut delivered, mut ended, mut needless) = (HashSet::new(), HashSet::new(), HashSet::new());
-    for change in changes.iter().rev() {
-        match change {
+    let (mut ended, mut wills) = (HashSet::new(), HashSet::new());
+    // Numbers that are over, by where that is said.
+    let mut over: HashMap<(u64, u64), usize> = HashMap::new();
+    let (mut needless, mut cancelled) = (vec![false; changes.len()], HashSet::new());
+    for (index, change) in changes.iter_mut().enumerate().rev() {
+        needless[index] = match change {
             Change::Delivered { session, numbers } => {
-                delivered.extend(numbers.iter().map(|number| (*session, *number)));
+                over.extend(numbers.iter().map(|number| ((*session, *number), index)));
+                ended.contains(session)
             }
-            Change::Ended { session } => {
-                ended.insert(*session);
+            Change::Released { session, numbers } => {
+                numbers.retain(|number| !over.contains_key(&(*session, *number)));
+                numbers.is_empty() || ended.contains(session)
             }
             Change::Queued { session, parcel } => {
                 let place = (*session, parcel.number);
-                if delivered.remove(&place) || ended.contains(session) {
-                    needless.insert(place);
-                }
+                let over = if ended.contains(session) { None } else { over.remove(&place) };
+                cancelled.extend(over.map(|at| (at, parcel.number)));
+                over.is_some() || ended.contains(session)
             }
-            _ => {}
-        }
+            Change::Accepted { session, .. } | Change::Completed { session, .. } => ended.contains(session),
+            Change::Ended { session } => {
+                ended.insert(*session);
+                false
+            }
+            Change::WillLeft { session, .. } | Change::WillGone { session } => !wills.insert(*session),
+            _ => false,
+        };
     }
-    if needless.is_empty() {
-        return;
-    }
-    changes.retain_mut(|change| match change {
-        Change::Queued { session, parcel } => !needless.contains(&(*session, parcel.number)),
-        Change::Delivered { session, numbers } => {
-            numbers.retain(|number| !needless.contains(&(*session, *number)));
-            !numbers.is_empty()
+    let mut index = 0;
+    changes.retain_mut(|change| {
+        let (at, mut keep) = (index, !needless[index]);
+        index += 1;
+        if let Change::Delivered { numbers, .. } = change {
+            numbers.retain(|number| !cancelled.contains(&(at, *number)));
+            keep &= !numbers.is_empty();
         }
-        _ => true,
+        keep
     });
 }
 

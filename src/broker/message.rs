@@ -30,7 +30,7 @@ const USER_PROPERTY: u8 = 0x26;
 pub(super) struct Message {
     pub(super) topic: TopicName,
     pub(super) payload: Bytes,
-    /// As published: 0 or 1.
+    /// As published: 0, 1 or 2.
     pub(super) qos: u8,
     /// The retain flag as published.
     pub(super) retain: bool,
@@ -241,7 +241,7 @@ mod tests {
         #[test]
         fn the_codec_reads_back_what_is_written(
             topic in "[a-z/]{1,200}", payload in prop::collection::vec(any::<u8>(), 0..20_000),
-            v5: bool, qos in 0u8..2, retain: bool, dup: bool, packet_id in 1u16..,
+            v5: bool, qos in 0u8..3, retain: bool, dup: bool, packet_id in 1u16..,
             ids in prop::collection::vec(1u32..268_435_455, 0..3), expiry in prop::option::of(1u32..),
             content_type in prop::option::of("[a-z/]{0,300}"), user in prop::collection::vec(("[a-z]{0,9}", "[a-z]{0,9}"), 0..3),
             utf8: bool,

@@ -1,4 +1,4 @@
-//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP and TLS, QoS 0 and 1, retained messages, sessions that
+//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP and TLS, QoS 0 to 2, retained messages, sessions that
 //! outlive connections. Knows topics and connections, nothing of accounts or databases: it asks an [`Authority`],
 //! tells an [`Observer`], and has a [`Keeper`] keep what must outlive the process.
 //!
@@ -10,7 +10,8 @@
 //! | `connection`, `inbound` | the task that reads: waits, and what packets do |
 //! | `writer`, `control` | the task that writes; how others reach a connection |
 //! | `codec`, `message` | bytes to packets and back; a message, encoded once for all |
-//! | `session`, `outbox`, `parcels` | one client: what it subscribed to, what it is yet to be sent |
+//! | `session`, `outbox`, `parcels`, `inflight` | one client: what it subscribed to, what it is yet to be sent |
+//! | `exchanges` | the QoS 2 messages that it sent, and when they are new |
 //! | `journal`, `page`, `ticket` | changes on their way to the keeper, a session's own, and who waits for them |
 //! | `router`, `trie`, `retained`, `will` | who is sent what |
 //! | `core` | what all connections share |
@@ -19,19 +20,25 @@
 //! route up in its cache, `core` gives the message to every target's `outbox`, whose `writer` takes all that is
 //! ready in one swap.
 //!
-//! Acknowledged means kept: a QoS 1 publish that is retained or reaches a session which outlives its connection is
+//! Acknowledged means kept: a QoS 1 or 2 publish that is retained or reaches a session which outlives its connection is
 //! acknowledged once the keeper has it, and so are the CONNECT and SUBSCRIBE of such a session. It is forwarded at
 //! once. What need not be kept waits for nothing.
 //!
-//! Not offered yet, and refused as the standard says: QoS 2, shared subscriptions, enhanced authentication.
+//! Exactly once, also past a kill: a QoS 2 publish by a session that outlives its connection is kept in one piece with
+//! all that it causes, and reaches nobody before; towards such a session each step of the exchange is on disk before
+//! the client hears of it, and what is sent again has the packet id that it had.
+//!
+//! Not offered yet, and refused as the standard says: shared subscriptions, enhanced authentication.
 //! A will whose connection ends with the process is not published.
 
 mod codec;
 mod connection;
 mod control;
 mod core;
+mod exchanges;
 mod handshake;
 mod inbound;
+mod inflight;
 mod input;
 mod journal;
 mod keeper;

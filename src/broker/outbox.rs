@@ -1,12 +1,15 @@
-//! What one client is yet to be sent: the bytes for its socket, the QoS 1 messages it has not acknowledged, and
-//! those that wait for room. Pure state, no I/O, kept under one short lock by [`super::session::Session`].
+//! What one client is yet to be sent: the bytes for its socket, the messages that it has not settled, and those that
+//! wait for room or for the disk. Pure state, no I/O, kept under one short lock by [`super::session::Session`].
 //!
 //! It outlives connections: a [`Link`] is the connection that the client has now, if any. Start at
-//! [`Outbox::push`].
+//! [`Outbox::push`]; `pump` sends what waits, `answers` is what the client says to it.
+
+mod answers;
+mod pump;
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,23 +19,22 @@ use super::{
     Limits,
     control::Control,
     inbound::Burst,
+    inflight::{Inflight, Slot, State, packet_id},
     journal::Journal,
     keeper::Change,
     message::{Form, Message},
     page::Page,
     parcels::{Parcel, Parcels},
-    ticket::Tickets,
+    ticket::{Ticket, Tickets, Watcher},
 };
-
-/// Packet ids in use at once: ids are 1 to 65,535.
-const PACKET_IDS: u64 = 65_535;
+pub(super) use answers::Answer;
 
 /// The connection that a session has now.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) control: Arc<Control>,
     pub(super) v5: bool,
-    /// Unacknowledged QoS 1 messages that the client takes at once.
+    /// QoS 1 and 2 messages that the client takes at once before it settles them.
     pub(super) window: usize,
     /// Largest packet the client takes.
     pub(super) max_packet: usize,
@@ -108,6 +110,8 @@ pub(super) struct BurstTaken {
 pub(super) struct Fanout {
     /// What must be on disk before the message is acknowledged.
     pub(super) kept: Tickets,
+    /// What must be on disk before anybody is sent it.
+    pub(super) after: Option<Ticket>,
 }
 
 /// Why and how long a publisher should wait.
@@ -123,7 +127,7 @@ pub(super) struct Taken {
     pub(super) gone: bool,
     /// QoS 0 messages lost to this connection's slowness, to be counted.
     pub(super) dropped: u64,
-    /// QoS 1 messages lost to a full queue, counted when it happened.
+    /// QoS 1 and 2 messages lost to a full queue, counted when it happened.
     pub(super) lost: u64,
     pub(super) sent: u64,
 }
@@ -132,22 +136,21 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct Outbox {
     link: Option<Link>,
-    /// Assigned a packet id and not acknowledged; the slot at index i has sequence number `base + i`, its packet id
-    /// is that modulo 65,535, plus one. Acknowledged out of order: none.
-    inflight: VecDeque<Option<Parcel>>,
-    base: u64,
-    /// Sequence number of the first that was not sent over this link.
-    cursor: u64,
-    /// Sent over this link and not acknowledged.
-    outstanding: usize,
+    inflight: Inflight,
     waiting: Parcels,
+    /// Numbers whose PUBREL is to be sent over this link, in the order of their PUBREC (MQTT-4.6.0-4).
+    releases: VecDeque<u64>,
+    /// The number of the next message: they rise, may have gaps, and do not come again.
+    next: u64,
     /// Where its changes are written down; none where the session ends with its connection.
     page: Option<Page>,
-    /// The highest number that a page before this one gave: numbers do not come again.
-    last_number: u64,
+    /// Who is called when something that waits for the disk need wait no more.
+    owner: Weak<dyn Watcher>,
+    /// The batch that it was last asked to be called for.
+    watched: Option<Ticket>,
     /// The session is over: nothing is taken any more.
     ended: bool,
-    /// QoS 1 messages lost since a writer last looked.
+    /// QoS 1 and 2 messages lost since a writer last looked.
     lost: u64,
     /// A publisher waits for room.
     awaited: bool,
@@ -161,16 +164,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, owner: Weak<dyn Watcher>) -> Self {
         Self {
             link: None,
-            inflight: VecDeque::new(),
-            base: 0,
-            cursor: 0,
-            outstanding: 0,
+            inflight: Inflight::default(),
             waiting: Parcels::default(),
+            releases: VecDeque::new(),
+            next: 1,
             page: None,
-            last_number: 0,
+            owner,
+            watched: None,
             ended: false,
             lost: 0,
             awaited: false,
@@ -184,14 +187,24 @@ impl Outbox {
         }
     }
 
-    /// One that was kept. Its packet ids begin at `base`: anywhere, so that a late acknowledgement of what another
-    /// process sent is unlikely to be taken for one of ours.
-    pub(super) fn restored(limits: &Limits, page: Page, parcels: Vec<Parcel>, base: u16) -> Self {
-        let mut outbox = Self::new(limits);
-        (outbox.base, outbox.cursor) = (base.into(), base.into());
-        outbox.page = Some(page);
-        parcels.into_iter().for_each(|parcel| outbox.waiting.push(parcel));
-        outbox
+    /// Takes up what was kept: messages and the numbers of those whose PUBREC came, each by rising number. The next
+    /// number is `jump` over them all, so that a late acknowledgement of something that was sent and not kept is
+    /// unlikely to be taken for one of what comes now.
+    pub(super) fn restore(&mut self, page: Page, parcels: Vec<Parcel>, released: Vec<u64>, jump: u64) {
+        let last =
+            parcels.last().map(|parcel| parcel.number).into_iter().chain(released.last().copied()).max();
+        self.next = last.unwrap_or(0) + jump;
+        self.page = Some(page);
+        let last_released = released.last().copied().unwrap_or(0);
+        // What stands before something that was released has been sent.
+        let (sent, waiting): (Vec<_>, Vec<_>) =
+            parcels.into_iter().partition(|parcel| parcel.number < last_released);
+        let sent = sent.into_iter().map(|parcel| Slot { number: parcel.number, state: State::Sent(parcel) });
+        let released = released.into_iter().map(|number| Slot { number, state: State::Released(None) });
+        let mut slots: Vec<_> = sent.chain(released).collect();
+        slots.sort_by_key(|slot| slot.number);
+        self.inflight = Inflight::restored(slots);
+        waiting.into_iter().for_each(|parcel| self.waiting.push(parcel));
     }
 
     /// Where its changes are written down, if they are.
@@ -201,11 +214,20 @@ impl Outbox {
 
     /// The session outlives its connections from now on.
     pub(super) fn begin_page(&mut self, journal: &Arc<Journal>, session: u64, tickets: &mut Tickets) {
-        let mut page = Page::new(Arc::clone(journal), session, self.last_number);
-        let waiting = self.waiting.iter_mut();
-        for parcel in self.inflight.iter_mut().flatten().chain(waiting).filter(|parcel| parcel.qos > 0) {
-            let flags = (parcel.retain, parcel.replay);
-            parcel.number = page.queued(&parcel.message, flags, &parcel.subscription_ids, tickets);
+        let page = Page::new(Arc::clone(journal), session);
+        let mut released = Vec::new();
+        for slot in self.inflight.iter() {
+            match &slot.state {
+                State::Sent(parcel) => tickets.note(page.queued(parcel)),
+                State::Released(_) => released.push(slot.number),
+                State::Free => {}
+            }
+        }
+        if !released.is_empty() {
+            tickets.note(page.released(released));
+        }
+        for parcel in self.waiting.iter().filter(|parcel| parcel.qos > 0) {
+            tickets.note(page.queued(parcel));
         }
         self.page = Some(page);
     }
@@ -213,7 +235,6 @@ impl Outbox {
     /// The session ends with its connection from now on, or now.
     pub(super) fn end_page(&mut self, tickets: &mut Tickets) {
         if let Some(page) = self.page.take() {
-            self.last_number = page.last();
             tickets.note(page.record(|session| Change::Ended { session }));
         }
     }
@@ -233,8 +254,8 @@ impl Outbox {
     /// Gives the session a connection and returns the one it takes the place of. What was in flight will be sent
     /// again, under its packet ids (MQTT-4.4.0-1); nothing leaves before [`Outbox::release`].
     pub(super) fn attach(&mut self, link: Link) -> Option<Arc<Control>> {
-        self.cursor = self.base;
-        self.outstanding = 0;
+        self.inflight.restart();
+        self.releases.clear();
         self.link.replace(link).map(|old| old.control)
     }
 
@@ -251,9 +272,9 @@ impl Outbox {
     pub(super) fn end(&mut self, tickets: &mut Tickets) -> Option<Arc<Control>> {
         self.end_page(tickets);
         self.ended = true;
-        self.inflight = VecDeque::new();
+        self.inflight = Inflight::default();
         self.waiting = Parcels::default();
-        self.outstanding = 0;
+        self.releases = VecDeque::new();
         self.link.take().map(|link| link.control)
     }
 
@@ -273,36 +294,42 @@ impl Outbox {
             return if qos == 0 {
                 Outcome::Absent
             } else {
-                self.queue(message, qos, retain, subscription_ids, &mut fanout.kept)
+                self.queue(message, qos, retain, subscription_ids, fanout)
             };
         };
-        let idle = self.waiting.is_empty() && !link.held;
+        let waits_for_disk = fanout.after.is_some() || qos == 2 && self.page.is_some();
         if qos > 0 {
-            let end = self.base + self.inflight.len() as u64;
-            let free = self.outstanding < link.window && (self.inflight.len() as u64) < PACKET_IDS;
-            if !(idle && free && self.cursor == end && link.buffer.len() < self.high_water) {
-                return self.queue(message, qos, retain, subscription_ids, &mut fanout.kept);
+            let idle = self.waiting.is_empty() && !link.held && self.inflight.is_all_sent();
+            let number = self.next;
+            let room = self.inflight.outstanding() < link.window && self.inflight.has_place_for(number);
+            if waits_for_disk || !(idle && room && link.buffer.len() < self.high_water) {
+                return self.queue(message, qos, retain, subscription_ids, fanout);
             }
-            let packet_id = packet_id(end);
-            let form = form(link, qos, retain, false, packet_id, subscription_ids);
+            let form = form(link, qos, retain, false, packet_id(number), subscription_ids);
             if message.append(form, &mut link.buffer) {
                 link.sent += 1;
-                let number = match &mut self.page {
-                    Some(page) => page.queued(message, (retain, false), subscription_ids, &mut fanout.kept),
-                    None => 0,
+                self.next += 1;
+                let parcel = Parcel {
+                    message: Arc::clone(message),
+                    qos,
+                    retain,
+                    subscription_ids: Arc::clone(subscription_ids),
+                    replay: false,
+                    number,
+                    again: false,
+                    after: None,
+                    void: false,
                 };
-                let (message, subscription_ids) = (Arc::clone(message), Arc::clone(subscription_ids));
-                let parcel =
-                    Parcel { message, qos, retain, subscription_ids, replay: false, number, again: false };
-                self.inflight.push_back(Some(parcel));
-                self.cursor += 1;
-                self.outstanding += 1;
+                if let Some(page) = &self.page {
+                    fanout.kept.note(page.queued(&parcel));
+                }
+                self.inflight.push(Slot { number, state: State::Sent(parcel) });
             }
             return Outcome::Taken;
         }
-        if self.waiting.hold_back_qos0() || link.held {
+        if waits_for_disk || self.waiting.hold_back_qos0() || link.held {
             let message = Arc::new(message.detached());
-            return self.queue(&message, qos, retain, subscription_ids, &mut fanout.kept);
+            return self.queue(&message, qos, retain, subscription_ids, fanout);
         }
         let full = link.buffer.len() >= self.high_water;
         let slow = full && link.slow_until.is_some_and(|until| Instant::now() < until);
@@ -379,7 +406,7 @@ impl Outbox {
         qos: u8,
         retain: bool,
         ids: &Arc<[u32]>,
-        tickets: &mut Tickets,
+        fanout: &mut Fanout,
     ) -> Outcome {
         let bytes = self.waiting.bytes() + message.weight();
         if self.waiting.bounded() >= self.max_messages || bytes > self.max_bytes {
@@ -392,17 +419,71 @@ impl Outbox {
             }
             return Outcome::Dropped;
         }
-        let number = match &mut self.page {
-            Some(page) if qos > 0 => page.queued(message, (retain, false), ids, tickets),
-            _ => 0,
-        };
-        let (message, subscription_ids) = (Arc::clone(message), Arc::clone(ids));
-        let replay = false;
-        self.waiting.push(Parcel { message, qos, retain, subscription_ids, replay, number, again: false });
+        self.enqueue(
+            Parcel {
+                message: Arc::clone(message),
+                qos,
+                retain,
+                subscription_ids: Arc::clone(ids),
+                replay: false,
+                number: 0,
+                again: false,
+                after: fanout.after.clone(),
+                void: false,
+            },
+            &mut fanout.kept,
+        );
         match &self.link {
             Some(link) if self.queue_is_half_full() && !link.stuck => Outcome::Congested,
             _ => Outcome::Taken,
         }
+    }
+
+    /// Gives a message its number, has it kept if that is due, and puts it behind all others. With QoS 2 it is sent to
+    /// a session that is kept once it is on disk: else its packet id could stand for another after a crash, which the
+    /// client would take for a repetition.
+    fn enqueue(&mut self, mut parcel: Parcel, tickets: &mut Tickets) {
+        if parcel.qos > 0 {
+            parcel.number = self.next;
+            self.next += 1;
+            if let Some(page) = &self.page {
+                let ticket = page.queued(&parcel);
+                if parcel.qos == 2 {
+                    parcel.after.get_or_insert_with(|| ticket.clone());
+                }
+                tickets.note(ticket);
+            }
+        }
+        let after = parcel.after.clone();
+        self.waiting.push(parcel);
+        if after.is_some_and(|ticket| !self.watch(&ticket)) {
+            self.pump();
+        }
+    }
+
+    /// Has the owner called when a batch is settled; false if it is settled already.
+    fn watch(&mut self, ticket: &Ticket) -> bool {
+        if !self.watched.as_ref().is_some_and(|watched| watched.is_same(ticket)) {
+            if !ticket.watch(self.owner.clone()) {
+                return false;
+            }
+            self.watched = Some(ticket.clone());
+        }
+        ticket.outcome().is_none()
+    }
+
+    /// A batch is settled that something here waits for.
+    pub(super) fn settled(&mut self, kept: bool) {
+        self.watched = None;
+        if !kept {
+            // What was not kept may have been written down by a page that began meanwhile.
+            let lost = |parcel: &Parcel| parcel.after.as_ref().and_then(Ticket::outcome) == Some(false);
+            let gone =
+                self.waiting.iter().filter(|parcel| lost(parcel)).map(|parcel| parcel.number).collect();
+            self.waiting.retain(|parcel| !lost(parcel));
+            self.delivered(gone);
+        }
+        self.pump();
     }
 
     /// Queues retained messages for a new subscription, behind what waits already.
@@ -412,69 +493,12 @@ impl Outbox {
         }
         for parcel in parcels {
             if self.waiting.replays() < self.max_replays {
-                let number = match &mut self.page {
-                    Some(page) if parcel.qos > 0 => {
-                        let ids = &parcel.subscription_ids;
-                        page.queued(&parcel.message, (true, true), ids, tickets)
-                    }
-                    _ => 0,
-                };
-                self.waiting.push(Parcel { retain: true, replay: true, number, ..parcel });
+                self.enqueue(Parcel { retain: true, replay: true, ..parcel }, tickets);
             } else if let Some(link) = &mut self.link {
                 link.dropped += 1;
             }
         }
         self.pump();
-    }
-
-    /// Moves what waits into the buffer, as far as window and buffer allow.
-    fn pump(&mut self) {
-        let Some(link) = self.link.as_mut().filter(|link| !link.held) else { return };
-        let (mut now, mut gone) = (None, Vec::new());
-        while link.buffer.len() < self.high_water {
-            let room = self.outstanding < link.window;
-            let end = self.base + self.inflight.len() as u64;
-            if self.cursor < end {
-                if !room {
-                    break;
-                }
-                let slot = &mut self.inflight[(self.cursor - self.base) as usize];
-                if let Some(parcel) = slot {
-                    let id = packet_id(self.cursor);
-                    let form = form(link, parcel.qos, parcel.retain, true, id, &parcel.subscription_ids);
-                    if parcel.message.append(form, &mut link.buffer) {
-                        link.sent += 1;
-                        self.outstanding += 1;
-                    } else {
-                        gone.extend(slot.take().map(|parcel| parcel.number));
-                    }
-                }
-                self.cursor += 1;
-                continue;
-            }
-            let Some(next) = self.waiting.front() else { break };
-            if next.qos > 0 && !(room && (self.inflight.len() as u64) < PACKET_IDS) {
-                break;
-            }
-            let Some(parcel) = self.waiting.pop() else { break };
-            if parcel.message.is_expired(*now.get_or_insert_with(Instant::now)) {
-                gone.push(parcel.number);
-                continue;
-            }
-            let id = packet_id(end);
-            let form = form(link, parcel.qos, parcel.retain, parcel.again, id, &parcel.subscription_ids);
-            if !parcel.message.append(form, &mut link.buffer) {
-                gone.push(parcel.number);
-                continue;
-            }
-            link.sent += 1;
-            if parcel.qos > 0 {
-                self.inflight.push_back(Some(parcel));
-                self.cursor += 1;
-                self.outstanding += 1;
-            }
-        }
-        self.delivered(gone);
     }
 
     /// The keeper need not keep these any longer.
@@ -483,39 +507,6 @@ impl Outbox {
         if let Some(page) = &self.page {
             page.delivered(numbers);
         }
-    }
-
-    /// A PUBACK came in. Unknown ids are ignored: the message may have been acknowledged before a reconnect.
-    pub(super) fn acknowledge(&mut self, connection: u64, packet_ids: &[u16]) {
-        if !self.is_mine(connection) {
-            return;
-        }
-        let mut gone = Vec::new();
-        for id in packet_ids {
-            let first = self.base % PACKET_IDS;
-            let offset = (u64::from(*id) + PACKET_IDS - 1 - first) % PACKET_IDS;
-            if self.base + offset >= self.cursor {
-                continue;
-            }
-            let slot = self.inflight.get_mut(offset as usize);
-            if let Some(parcel) = slot.and_then(Option::take) {
-                self.outstanding -= 1;
-                if parcel.number > 0 {
-                    gone.push(parcel.number);
-                }
-            }
-            while let Some(None) = self.inflight.front() {
-                self.inflight.pop_front();
-                self.base += 1;
-            }
-            self.cursor = self.cursor.max(self.base);
-        }
-        self.delivered(gone);
-        if let Some(link) = &mut self.link {
-            link.last_ack = Instant::now();
-            link.stuck = false;
-        }
-        self.pump();
     }
 
     /// Bytes that are not messages: acknowledgements, answers.
@@ -534,7 +525,7 @@ impl Outbox {
         std::mem::swap(&mut link.buffer, empty);
         let (dropped, sent) = (std::mem::take(&mut link.dropped), std::mem::take(&mut link.sent));
         let lost = std::mem::take(&mut self.lost);
-        if !self.waiting.is_empty() || self.cursor < self.base + self.inflight.len() as u64 {
+        if !self.waiting.is_empty() || !self.inflight.is_all_sent() || !self.releases.is_empty() {
             self.pump();
         }
         Taken { gone: false, dropped, lost, sent }
@@ -542,24 +533,35 @@ impl Outbox {
 
     /// The topics of all that is not yet sent over this link, to be asked about again.
     pub(super) fn unsent(&self) -> Vec<Arc<Message>> {
-        let from = (self.cursor - self.base) as usize;
-        let resend = self.inflight.iter().skip(from).flatten();
+        let waiting = self.waiting.iter().filter(|parcel| !parcel.void);
         let mut messages: Vec<_> =
-            resend.chain(self.waiting.iter()).map(|parcel| Arc::clone(&parcel.message)).collect();
+            self.inflight.unsent().chain(waiting).map(|parcel| Arc::clone(&parcel.message)).collect();
         messages.sort_by(|a, b| a.topic.cmp(&b.topic));
         messages.dedup_by(|a, b| a.topic == b.topic);
         messages
     }
 
-    /// Forgets what is not yet sent and no longer permitted.
+    /// Forgets what is not yet sent and no longer permitted. Of a QoS 2 message that the client may have from before,
+    /// PUBREL is left, so that it does not wait for that for ever.
     pub(super) fn withhold(&mut self, permitted: impl Fn(&Message) -> bool) {
-        let from = (self.cursor - self.base) as usize;
-        let mut gone = Vec::new();
-        for slot in self.inflight.iter_mut().skip(from) {
-            gone.extend(slot.take_if(|parcel| !permitted(&parcel.message)).map(|parcel| parcel.number));
+        let (mut gone, mut released) = (Vec::new(), Vec::new());
+        for slot in self.inflight.unsent_mut() {
+            match &slot.state {
+                State::Sent(parcel) if permitted(&parcel.message) => {}
+                State::Sent(parcel) if parcel.qos == 2 => released.push(slot.number),
+                State::Sent(_) => {
+                    gone.push(slot.number);
+                    slot.state = State::Free;
+                }
+                _ => {}
+            }
+        }
+        self.mark_released(released);
+        for parcel in self.waiting.iter_mut().filter(|parcel| parcel.again && parcel.qos == 2) {
+            parcel.void |= !permitted(&parcel.message);
         }
         self.waiting.retain(|parcel| {
-            let keep = permitted(&parcel.message);
+            let keep = parcel.void || permitted(&parcel.message);
             if !keep {
                 gone.push(parcel.number);
             }
@@ -636,10 +638,6 @@ impl Outbox {
     pub(super) fn has_output(&self) -> bool {
         self.link.as_ref().is_some_and(|link| !link.buffer.is_empty())
     }
-}
-
-fn packet_id(sequence: u64) -> u16 {
-    (sequence % PACKET_IDS) as u16 + 1
 }
 
 fn form<'a>(link: &Link, qos: u8, retain: bool, dup: bool, packet_id: u16, ids: &'a Arc<[u32]>) -> Form<'a> {

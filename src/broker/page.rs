@@ -1,35 +1,29 @@
-//! A session's part of the journal: what it writes down, and the numbers in its queue.
+//! A session's part of the journal: what it writes down.
 
 use std::sync::Arc;
 
 use super::{
     journal::Journal,
     keeper::{Change, KeptParcel},
-    message::Message,
-    ticket::{Ticket, Tickets},
+    parcels::Parcel,
+    ticket::Ticket,
 };
 
 /// Where a session that outlives its connections has its changes written down.
 pub(super) struct Page {
     journal: Arc<Journal>,
     session: u64,
-    /// The number of the next message in its queue.
-    next: u64,
 }
 
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page")
-            .field("session", &self.session)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
+        f.debug_struct("Page").field("session", &self.session).finish_non_exhaustive()
     }
 }
 
 impl Page {
-    /// Messages queued from now on have numbers over `last`.
-    pub(super) fn new(journal: Arc<Journal>, session: u64, last: u64) -> Self {
-        Self { journal, session, next: last + 1 }
+    pub(super) fn new(journal: Arc<Journal>, session: u64) -> Self {
+        Self { journal, session }
     }
 
     /// Adds a change of this session.
@@ -37,26 +31,24 @@ impl Page {
         self.journal.record(change(self.session))
     }
 
-    /// A QoS 1 message is to be delivered; returns its number.
-    pub(super) fn queued(
-        &mut self,
-        message: &Message,
-        (retain, replay): (bool, bool),
-        subscription_ids: &Arc<[u32]>,
-        tickets: &mut Tickets,
-    ) -> u64 {
-        let (session, number) = (self.session, self.next);
-        self.next += 1;
-        let message = message.kept(&self.journal);
-        let subscription_ids = Arc::clone(subscription_ids);
-        let parcel = KeptParcel { number, message, qos: 1, retain, replay, subscription_ids };
-        tickets.note(self.journal.record(Change::Queued { session, parcel }));
-        number
+    /// A message with QoS 1 or 2 is to be delivered.
+    pub(super) fn queued(&self, parcel: &Parcel) -> Ticket {
+        let parcel = KeptParcel {
+            number: parcel.number,
+            message: parcel.message.kept(&self.journal),
+            qos: parcel.qos,
+            retain: parcel.retain,
+            replay: parcel.replay,
+            subscription_ids: Arc::clone(&parcel.subscription_ids),
+        };
+        self.record(|session| Change::Queued { session, parcel })
     }
 
-    /// The highest number given so far.
-    pub(super) fn last(&self) -> u64 {
-        self.next - 1
+    /// PUBREC came for these. Somebody waits for it: their PUBREL.
+    pub(super) fn released(&self, numbers: Vec<u64>) -> Ticket {
+        let ticket = self.record(|session| Change::Released { session, numbers });
+        self.journal.hurry(&ticket);
+        ticket
     }
 
     /// Nobody waits for these any more.

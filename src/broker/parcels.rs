@@ -2,23 +2,27 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::message::Message;
+use super::{message::Message, ticket::Ticket};
 
 /// One message for one client.
 #[derive(Debug, Clone)]
 pub(super) struct Parcel {
     pub(super) message: Arc<Message>,
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub(super) qos: u8,
     pub(super) retain: bool,
     pub(super) subscription_ids: Arc<[u32]>,
     /// A retained message that a subscription asked for. Not bounded by the queue's limits, since it is shared with
     /// the table of retained messages.
     pub(super) replay: bool,
-    /// Its number with the keeper; 0 where it is not kept.
+    /// Its place in the session's queue, from which its packet id follows; 0 at QoS 0.
     pub(super) number: u64,
     /// It may have been sent before, over a connection that this process does not know.
     pub(super) again: bool,
+    /// What must be on disk before it is sent; where it is lost, so is this.
+    pub(super) after: Option<Ticket>,
+    /// It is not to be delivered. As it may have been sent before, with QoS 2, it leaves as PUBREL.
+    pub(super) void: bool,
 }
 
 impl Parcel {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -17,14 +17,15 @@ use tokio::sync::Notify;
 use super::{
     Identity, Limits, SubscriptionOptions,
     control::{Control, End},
+    exchanges::Exchanges,
     inbound::Burst,
     journal::Journal,
     keeper::{Change, KeptSession, now_ms},
     message::Message,
-    outbox::{BurstTaken, Congestion, Fanout, Link, Outbox, Outcome, Taken},
+    outbox::{Answer, BurstTaken, Congestion, Fanout, Link, Outbox, Outcome, Taken},
     page::Page,
     parcels::Parcel,
-    ticket::{Ticket, Tickets},
+    ticket::{Ticket, Tickets, Watcher},
     will::Will,
 };
 use crate::topic::TopicFilter;
@@ -36,6 +37,9 @@ pub(super) struct SessionKey {
     pub(super) client_id: Arc<str>,
 }
 
+/// How far numbers jump at most after a restart, where something is in flight: few enough that packet ids stay free.
+const MODEST_JUMP: u16 = 1_024;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -46,6 +50,8 @@ pub(super) struct Session {
     outbox: Mutex<Outbox>,
     /// What it subscribed to. The router holds the same, by filter.
     pub(super) subscriptions: Mutex<HashMap<TopicFilter, SubscriptionOptions>>,
+    /// The QoS 2 messages of its client that are not completed. Locked before any outbox.
+    pub(super) exchanges: Mutex<Exchanges>,
     /// There may be room again for a publisher that waits.
     pub(super) room: Notify,
     /// Its own reader waits for another session's room, so none may wait for it: two that publish to each other
@@ -58,32 +64,39 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: u64, key: SessionKey, identity: Arc<Identity>, limits: &Limits) -> Self {
-        Self {
+    pub(super) fn new(id: u64, key: SessionKey, identity: Arc<Identity>, limits: &Limits) -> Arc<Self> {
+        Arc::new_cyclic(|own: &Weak<Self>| Self {
             id,
             key,
             identity: RwLock::new(identity),
-            outbox: Mutex::new(Outbox::new(limits)),
+            outbox: Mutex::new(Outbox::new(limits, own.clone())),
+            exchanges: Mutex::default(),
             subscriptions: Mutex::default(),
             room: Notify::new(),
             paused: AtomicBool::new(false),
             away_until: Mutex::new(None),
             pending_will: Mutex::new(None),
-        }
+        })
     }
 
     /// One that was kept, `id` being its number: away, until somebody comes back for it or its time is over.
-    pub(super) fn restored(kept: KeptSession, journal: &Arc<Journal>, limits: &Limits) -> Self {
+    pub(super) fn restored(kept: KeptSession, journal: &Arc<Journal>, limits: &Limits) -> Arc<Self> {
         let now = now_ms();
         let id = kept.session;
         let key = SessionKey { account: kept.account, client_id: kept.client_id };
         let (account, client_id) = (Arc::clone(&key.account), Arc::clone(&key.client_id));
         let identity = Identity { account, client_id, role: "".into(), credential: 0 };
-        let page = Page::new(Arc::clone(journal), id, kept.queue.last().map_or(0, |parcel| parcel.number));
-        let mut expired = Vec::new();
+        let page = Page::new(Arc::clone(journal), id);
+        let (mut expired, mut released) = (Vec::new(), kept.released);
+        let bare = kept.queue.is_empty() && released.is_empty();
         let parcels = kept.queue.into_iter().filter_map(|parcel| {
             let Some(message) = Message::restored(&parcel.message, now) else {
-                expired.push(parcel.number);
+                // The client may have received it, and wait for PUBREL.
+                if parcel.qos == 2 {
+                    released.push(parcel.number)
+                } else {
+                    expired.push(parcel.number)
+                }
                 return None;
             };
             Some(Parcel {
@@ -94,10 +107,16 @@ impl Session {
                 replay: parcel.replay,
                 number: parcel.number,
                 again: true,
+                after: None,
+                void: false,
             })
         });
-        let parcels = parcels.collect();
+        let parcels: Vec<_> = parcels.collect();
         page.delivered(expired);
+        released.sort_unstable();
+        if !released.is_empty() {
+            page.released(released.clone());
+        }
         let expiry_secs = kept.expiry_secs.min(limits.max_session_expiry_secs);
         let expiry_ms = u64::from(expiry_secs) * 1000;
         // Where the clock was set back, no session lives longer for it.
@@ -106,11 +125,14 @@ impl Session {
             page.record(|session| Change::Left { session, expiry_secs, at_ms: now });
         }
         let remaining = Duration::from_millis((left_ms + expiry_ms).saturating_sub(now));
-        let mut base = [0; 2];
-        // Without randomness they begin at 1, which is no harm but for a client that breaks the rules.
-        let _ = getrandom::fill(&mut base);
+        let mut random = [0; 2];
+        // Without randomness it goes on at the next, which is no harm but for a client that breaks the rules.
+        let _ = getrandom::fill(&mut random);
+        let reach = if bare { u16::MAX } else { MODEST_JUMP };
+        let jump = u64::from(u16::from_be_bytes(random) % reach) + 1;
         let session = Self::new(id, key, Arc::new(identity), limits);
-        *session.outbox.lock() = Outbox::restored(limits, page, parcels, u16::from_be_bytes(base));
+        session.outbox.lock().restore(page, parcels, released, jump);
+        *session.exchanges.lock() = Exchanges::restored(kept.accepted);
         *session.subscriptions.lock() = kept.subscriptions.into_iter().collect();
         *session.away_until.lock() = Some(Instant::now() + remaining);
         session
@@ -203,6 +225,11 @@ impl Session {
         self.with_outbox(|outbox| outbox.acknowledge(connection, packet_ids));
     }
 
+    /// What the client said to QoS 2 messages. Returns the packet ids in PUBREC that stand for nothing.
+    pub(super) fn answer(&self, connection: u64, answers: &[Answer]) -> Vec<u16> {
+        self.with_outbox(|outbox| outbox.answer(connection, answers))
+    }
+
     /// Bytes that are not messages.
     pub(super) fn reply(&self, connection: u64, bytes: &[u8]) {
         self.with_outbox(|outbox| outbox.reply(connection, bytes));
@@ -251,6 +278,11 @@ impl Session {
                 let (filter, options) = (filter.clone(), *options);
                 let subscribed = |session| Change::Subscribed { session, filter, options };
                 self.record(subscribed).into_iter().for_each(|ticket| tickets.note(ticket));
+            }
+            let exchanges = self.exchanges.lock();
+            for packet_id in exchanges.taken() {
+                let accepted = |session| Change::Accepted { session, packet_id };
+                self.record(accepted).into_iter().for_each(|ticket| tickets.note(ticket));
             }
         }
         previous
@@ -336,6 +368,12 @@ impl Session {
     /// Whether the connection's own socket has fallen behind.
     pub(super) fn is_behind(&self, connection: u64) -> bool {
         self.outbox.lock().is_behind(connection)
+    }
+}
+
+impl Watcher for Session {
+    fn settled(&self, kept: bool) {
+        self.with_outbox(|outbox| outbox.settled(kept));
     }
 }
 

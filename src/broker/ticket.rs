@@ -1,20 +1,34 @@
-//! What an answer waits for: the batches of the journal that carry what it promises.
+//! What an answer, or a message, waits for: the batches of the journal that carry what it promises.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+/// Somebody who has something to do when a batch is settled. Called with no lock held.
+pub(super) trait Watcher: Send + Sync {
+    fn settled(&self, kept: bool);
+}
 
 /// Changes that are kept or lost together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     kept: OnceLock<bool>,
     settled: Notify,
+    watchers: Mutex<Vec<Weak<dyn Watcher>>>,
 }
 
 impl Batch {
     pub(super) fn settle(&self, kept: bool) {
-        let _ = self.kept.set(kept);
+        let watchers = {
+            let mut watchers = self.watchers.lock();
+            let _ = self.kept.set(kept);
+            std::mem::take(&mut *watchers)
+        };
         self.settled.notify_waiters();
+        for watcher in watchers.iter().filter_map(Weak::upgrade) {
+            watcher.settled(kept);
+        }
     }
 }
 
@@ -27,11 +41,31 @@ impl Ticket {
     pub(super) async fn settled(&self) -> bool {
         loop {
             let settled = self.0.settled.notified();
-            if let Some(kept) = self.0.kept.get() {
-                return *kept;
+            if let Some(kept) = self.outcome() {
+                return kept;
             }
             settled.await;
         }
+    }
+
+    /// Whether its batch was kept; none while nobody knows.
+    pub(super) fn outcome(&self) -> Option<bool> {
+        self.0.kept.get().copied()
+    }
+
+    /// Has `watcher` called when its batch is settled; false where it is settled already.
+    pub(super) fn watch(&self, watcher: Weak<dyn Watcher>) -> bool {
+        let mut watchers = self.0.watchers.lock();
+        let open = self.outcome().is_none();
+        if open {
+            watchers.push(watcher);
+        }
+        open
+    }
+
+    /// Whether both stand for one batch.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -41,7 +75,7 @@ pub(super) struct Tickets(Vec<Ticket>);
 
 impl Tickets {
     pub(super) fn note(&mut self, ticket: Ticket) {
-        if !self.0.last().is_some_and(|last| Arc::ptr_eq(&last.0, &ticket.0)) {
+        if !self.0.last().is_some_and(|last| last.is_same(&ticket)) {
             self.0.push(ticket);
         }
     }
@@ -52,6 +86,11 @@ impl Tickets {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Ticket> {
         self.0.iter()
+    }
+
+    /// The batch noted last.
+    pub(super) fn last(&self) -> Option<&Ticket> {
+        self.0.last()
     }
 
     pub(super) fn is_empty(&self) -> bool {

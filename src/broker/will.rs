@@ -15,7 +15,7 @@ use crate::topic::TopicName;
 pub(super) struct Will {
     pub(super) topic: TopicName,
     pub(super) payload: Bytes,
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub(super) qos: u8,
     pub(super) retain: bool,
     /// As [`Message::properties`].

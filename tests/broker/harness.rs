@@ -1,6 +1,12 @@
 //! A broker on a port of its own, an authority that the test tells what to say, and a client that shows every packet.
 
-use std::{collections::HashMap, net::SocketAddr, num::NonZeroU16, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    num::NonZeroU16,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -190,7 +196,9 @@ pub enum Got {
     ConnAck { code: u8, present: bool },
     Publish(Box<Publish>),
     PubAck { id: u16, code: u8, reason: Option<String> },
-    PubComp { id: u16 },
+    PubRec { id: u16, code: u8, reason: Option<String> },
+    PubRel { id: u16, code: u8 },
+    PubComp { id: u16, code: u8 },
     SubAck { codes: Vec<u8>, reason: Option<String> },
     UnsubAck { codes: Vec<u8> },
     Pong,
@@ -205,6 +213,8 @@ pub struct Client {
     new: v5::Codec,
     buffer: BytesMut,
     pub connack: Option<Box<v5::ConnectAck>>,
+    /// What came before something that was waited for.
+    ahead: VecDeque<Got>,
 }
 
 pub fn id(id: u16) -> NonZeroU16 {
@@ -216,7 +226,7 @@ impl House {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (old, new) = (v3::Codec::new(0), v5::Codec::new(0, 0));
-        Client { stream, v, old, new, buffer: BytesMut::new(), connack: None }
+        Client { stream, v, old, new, buffer: BytesMut::new(), connack: None, ahead: VecDeque::new() }
     }
 
     /// Sends CONNECT and shows the answer.
@@ -316,6 +326,9 @@ impl Client {
 
     /// The next packet, whatever it is.
     pub async fn next(&mut self) -> Got {
+        if let Some(got) = self.ahead.pop_front() {
+            return got;
+        }
         timeout(PATIENCE, self.read()).await.expect("the broker says nothing")
     }
 
@@ -350,7 +363,17 @@ impl Client {
                 code: ack.reason_code.into(),
                 reason: text(ack.reason_string),
             },
-            Packet::PublishComplete(ack) => Got::PubComp { id: ack.packet_id.get() },
+            Packet::PublishReceived(ack) => Got::PubRec {
+                id: ack.packet_id.get(),
+                code: ack.reason_code.into(),
+                reason: text(ack.reason_string),
+            },
+            Packet::PublishRelease(ack) => {
+                Got::PubRel { id: ack.packet_id.get(), code: ack.reason_code.into() }
+            }
+            Packet::PublishComplete(ack) => {
+                Got::PubComp { id: ack.packet_id.get(), code: ack.reason_code.into() }
+            }
             Packet::SubscribeAck(ack) => Got::SubAck {
                 codes: ack.status.iter().map(|code| (*code).into()).collect(),
                 reason: text(ack.reason_string),
@@ -417,7 +440,7 @@ impl Client {
         }
     }
 
-    /// Publishes; at QoS 1 waits for the acknowledgement and returns its code.
+    /// Publishes; waits for the acknowledgement and returns its code; at QoS 2 goes on to PUBCOMP.
     pub async fn publish(&mut self, topic: &str, payload: &str, qos: u8) -> u8 {
         self.send_publish(message(topic, payload, qos)).await;
         self.acknowledged(qos).await
@@ -435,9 +458,32 @@ impl Client {
             return 0;
         }
         match self.next().await {
-            Got::PubAck { id: 9, code, .. } => code,
-            other => panic!("no PUBACK but {other:?}"),
+            Got::PubAck { id: 9, code, .. } if qos == 1 => code,
+            Got::PubRec { id: 9, code, .. } if qos == 2 && code >= 0x80 => code,
+            Got::PubRec { id: 9, code, .. } if qos == 2 => {
+                self.pubrel(9).await;
+                assert_eq!(self.next().await, Got::PubComp { id: 9, code: 0 });
+                code
+            }
+            other => panic!("no acknowledgement but {other:?}"),
         }
+    }
+
+    async fn short(&mut self, kind: u8, packet_id: u16) {
+        let [high, low] = packet_id.to_be_bytes();
+        self.bytes(&[kind, 2, high, low]).await;
+    }
+
+    pub async fn pubrec(&mut self, packet_id: u16) {
+        self.short(0x50, packet_id).await;
+    }
+
+    pub async fn pubrel(&mut self, packet_id: u16) {
+        self.short(0x62, packet_id).await;
+    }
+
+    pub async fn pubcomp(&mut self, packet_id: u16) {
+        self.short(0x70, packet_id).await;
     }
 
     /// The next packet must be a message.
@@ -452,15 +498,31 @@ impl Client {
     pub async fn expect(&mut self, payload: &str) -> Publish {
         let publish = self.message().await;
         assert_eq!(std::str::from_utf8(&publish.payload).unwrap(), payload);
-        if let Some(packet_id) = publish.packet_id {
-            self.ack(packet_id.get()).await;
+        match (publish.packet_id, publish.qos) {
+            (Some(packet_id), QoS::ExactlyOnce) => self.settle(packet_id.get()).await,
+            (Some(packet_id), _) => self.ack(packet_id.get()).await,
+            (None, _) => {}
         }
         publish
     }
 
+    /// PUBREC, PUBREL, PUBCOMP; what comes between is for later.
+    pub async fn settle(&mut self, packet_id: u16) {
+        self.pubrec(packet_id).await;
+        let mut between = Vec::new();
+        loop {
+            match self.next().await {
+                Got::PubRel { id, code: 0 } if id == packet_id => break,
+                Got::Closed => panic!("closed before PUBREL"),
+                other => between.push(other),
+            }
+        }
+        between.into_iter().rev().for_each(|got| self.ahead.push_front(got));
+        self.pubcomp(packet_id).await;
+    }
+
     pub async fn ack(&mut self, packet_id: u16) {
-        let [high, low] = packet_id.to_be_bytes();
-        self.bytes(&[0x40, 2, high, low]).await;
+        self.short(0x40, packet_id).await;
     }
 
     /// Nothing may stand between here and the answer to a ping: what was handed to this client before has come.
@@ -492,7 +554,9 @@ fn shown3(packet: v3::Packet) -> Got {
         }
         Packet::Publish(publish) => Got::Publish(publish),
         Packet::PublishAck { packet_id } => Got::PubAck { id: packet_id.get(), code: 0, reason: None },
-        Packet::PublishComplete { packet_id } => Got::PubComp { id: packet_id.get() },
+        Packet::PublishReceived { packet_id } => Got::PubRec { id: packet_id.get(), code: 0, reason: None },
+        Packet::PublishRelease { packet_id } => Got::PubRel { id: packet_id.get(), code: 0 },
+        Packet::PublishComplete { packet_id } => Got::PubComp { id: packet_id.get(), code: 0 },
         Packet::SubscribeAck { status, .. } => {
             let codes = status.iter().map(|status| match status {
                 v3::SubscribeReturnCode::Success(qos) => qos.value(),

@@ -31,7 +31,6 @@ const BROKEN: &[(&str, &[u8], u8)] = &[
     ("UNSUBSCRIBE without a filter", &[0xA2, 3, 0, 1, 0], 0x82),
     ("a second CONNECT", b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\0", 0x82),
     ("a packet that servers send", &[0x90, 4, 0, 1, 0, 0], 0x82),
-    ("PUBREC for nothing", &[0x50, 2, 0, 1], 0x82),
     ("AUTH without a method", &[0xF0, 0], 0x82),
     ("packet type 0", &[0, 0], 0x81),
     ("a length of five bytes", &[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], 0x81),

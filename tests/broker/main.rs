@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod delivery;
+mod exactly_once;
 mod harness;
 mod hostile;
 mod keeping;

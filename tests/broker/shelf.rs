@@ -1,6 +1,9 @@
 //! A keeper that a test holds in its hands: it keeps in memory what a disk would, waits and fails when told to.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::SeqCst},
+};
 
 use parking_lot::Mutex;
 use sealwire::broker::{BoxFuture, Change, KeepError, Keeper, Kept, KeptSession};
@@ -12,6 +15,8 @@ pub struct Shelf {
     /// Every batch that was asked for, kept or not.
     pub batches: Mutex<Vec<Vec<Change>>>,
     mood: watch::Sender<Mood>,
+    /// Commits that began before the last kill come to nothing.
+    kills: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +31,17 @@ pub enum Mood {
 impl Shelf {
     pub fn new() -> Arc<Self> {
         let (kept, batches) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { kept, batches, mood: watch::Sender::new(Mood::Keeps) })
+        Arc::new(Self { kept, batches, mood: watch::Sender::new(Mood::Keeps), kills: AtomicU64::new(0) })
     }
 
     pub fn set(&self, mood: Mood) {
         self.mood.send_replace(mood);
+    }
+
+    /// The process ends while it waits: what it was asked to keep is lost, and for the next it keeps again.
+    pub fn kill(&self) {
+        self.kills.fetch_add(1, SeqCst);
+        self.set(Mood::Keeps);
     }
 
     /// What a broker that starts now would find.
@@ -131,11 +142,12 @@ impl Keeper for Shelf {
 
     fn commit<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Result<(), KeepError>> {
         self.batches.lock().push(changes.to_vec());
+        let kills = self.kills.load(SeqCst);
         Box::pin(async move {
             let mut moods = self.mood.subscribe();
             let mood = *moods.wait_for(|mood| *mood != Mood::Waits).await.unwrap();
             assert_ne!(mood, Mood::Panics);
-            if mood == Mood::Fails {
+            if mood == Mood::Fails || kills != self.kills.load(SeqCst) {
                 return Err(KeepError("no space left".into()));
             }
             changes.iter().for_each(|change| self.apply(change));

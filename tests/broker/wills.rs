@@ -107,10 +107,12 @@ async fn a_will_must_be_permitted_at_connect_and_when_it_fires() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_will_with_qos_2_is_refused() {
+async fn a_will_can_have_qos_2() {
     let house = house().await;
-    for (version, code) in [(4, 3), (5, 0x9B)] {
-        let (_, got) = house.try_connect(with_will(version, 2, false, 0)).await;
-        assert_eq!(got, Got::ConnAck { code, present: false });
+    for version in [4, 5] {
+        let mut reader = house.connect(v(version, "reader").account("reader")).await;
+        reader.subscribe("will/#", 2).await;
+        drop(house.connect(with_will(version, 2, false, 0)).await);
+        assert_eq!(reader.expect("gone").await.qos.value(), 2);
     }
 }

@@ -24,7 +24,7 @@ use super::{
         message::{Form, Message},
         stats::Counters,
     },
-    Inbound, Known, Promise, Step, not_kept,
+    Inbound, Known, Promise, Receipt, Step, not_kept,
 };
 use crate::topic::TopicName;
 
@@ -156,7 +156,7 @@ impl Inbound {
         let Known { topic, verdict, targets } = self.known(name)?;
         if let Verdict::Deny(reason) = verdict {
             for (packet_id, _) in pieces {
-                self.refuse(&topic, *packet_id, PublishAckReason::NotAuthorized, &reason);
+                self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::NotAuthorized, &reason);
             }
             self.packets += (pieces.len() as u64).saturating_sub(1);
             return Ok((pieces.last().map_or(0, |(_, payload)| payload.end), None));
@@ -188,7 +188,8 @@ impl Inbound {
                     let Some(packet_id) = *packet_id else { continue };
                     if must_be_kept {
                         let (at, bytes) = (self.replies.len(), payload.len() as u64);
-                        self.promises.push(Promise { at, packet_id, tally, bytes });
+                        let (receipt, counted) = (Receipt::PubAck, Some((tally, bytes)));
+                        self.promises.push(Promise { at, packet_id, receipt, counted });
                     }
                     puback(packet_id, &mut self.replies);
                 }
@@ -209,7 +210,7 @@ impl Inbound {
                         });
                         return Ok((end, Some(Step::Ended(not_kept()))));
                     }
-                    self.refuse(&topic, *packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
+                    self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
                 }
                 Ok((end, None))
             }

@@ -21,7 +21,7 @@ impl Inbound {
         let mut refusal: Option<Arc<str>> = None;
         for (filter, wanted) in filters {
             let granted = SubscriptionOptions {
-                qos: wanted.qos.value().min(1),
+                qos: wanted.qos.value(),
                 no_local: wanted.no_local,
                 retain_as_published: wanted.retain_as_published,
                 id,
@@ -38,7 +38,8 @@ impl Inbound {
                     }
                     codes.push(match granted.qos {
                         0 => SubscribeAckReason::GrantedQos0,
-                        _ => SubscribeAckReason::GrantedQos1,
+                        1 => SubscribeAckReason::GrantedQos1,
+                        _ => SubscribeAckReason::GrantedQos2,
                     });
                 }
                 Err((code, reason)) => {
@@ -128,8 +129,8 @@ impl Inbound {
         let parcels = permitted.iter().filter_map(|topic| {
             let message = Arc::clone(retained.get(topic, now)?);
             let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));
-            let (retain, replay, number, again) = (true, true, 0, false);
-            Some(Parcel { message, qos, retain, subscription_ids, replay, number, again })
+            let (retain, replay, number, again, after, void) = (true, true, 0, false, None, false);
+            Some(Parcel { message, qos, retain, subscription_ids, replay, number, again, after, void })
         });
         self.session.replay(parcels.collect(), &mut self.tickets);
     }

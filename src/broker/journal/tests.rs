@@ -94,6 +94,28 @@ fn what_was_queued_before_a_session_ended_is_not_kept_and_what_comes_after_it_be
     assert_eq!(changes, again);
 }
 
+#[test]
+fn of_wills_and_exchanges_what_came_last_counts() {
+    let released = |numbers: &[u64]| Change::Released { session: 1, numbers: numbers.to_vec() };
+    let gone = Change::WillGone { session: 1 };
+    let message = match queued(1, 9, 0) {
+        Change::Queued { parcel, .. } => parcel.message,
+        _ => unreachable!(),
+    };
+    let (account, client_id) = (Arc::from("a"), Arc::from("c"));
+    let will =
+        Arc::new(crate::broker::KeptWill { account, client_id, message, expiry_secs: None, delay_secs: 0 });
+    let left = Change::WillLeft { session: 1, will };
+    let mut changes = vec![left.clone(), gone.clone(), left.clone(), released(&[1, 2]), delivered(1, &[2])];
+    prune(&mut changes);
+    assert_eq!(changes, [left, released(&[1]), delivered(1, &[2])]);
+    let accepted = Change::Accepted { session: 1, packet_id: 1 };
+    let mut changes =
+        vec![accepted.clone(), released(&[1]), Change::Ended { session: 1 }, opened(1), accepted.clone()];
+    prune(&mut changes);
+    assert_eq!(changes, [Change::Ended { session: 1 }, opened(1), accepted]);
+}
+
 proptest! {
     #[test]
     fn pruning_changes_nothing_of_what_waits_in_the_end(steps in prop::collection::vec((1u64..3, 0u8..8), 0..60)) {

@@ -1,6 +1,9 @@
 //! The outbox under every order of events: pushes, acknowledgements, writers and connections that come and go.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -38,7 +41,14 @@ fn push(outbox: &mut Outbox, number: u32, qos: u8) -> Outcome {
     outbox.push(&message(number), qos, false, &Arc::from([]), &mut Fanout::default())
 }
 
-fn written(outbox: &mut Outbox, connection: u64) -> Vec<Publish> {
+/// What comes to the client.
+#[derive(Debug)]
+enum Got {
+    Publish(Publish),
+    PubRel(u16),
+}
+
+fn read(outbox: &mut Outbox, connection: u64) -> Vec<Got> {
     let mut all = BytesMut::new();
     loop {
         let mut chunk = BytesMut::new();
@@ -50,10 +60,22 @@ fn written(outbox: &mut Outbox, connection: u64) -> Vec<Publish> {
     }
     let mut codec = v3::Codec::new(0);
     let mut found = Vec::new();
-    while let Some((v3::Packet::Publish(publish), _)) = codec.decode(&mut all).unwrap() {
-        found.push(*publish);
+    while let Some((packet, _)) = codec.decode(&mut all).unwrap() {
+        found.push(match packet {
+            v3::Packet::Publish(publish) => Got::Publish(*publish),
+            v3::Packet::PublishRelease { packet_id } => Got::PubRel(packet_id.get()),
+            other => panic!("{other:?}"),
+        });
     }
     found
+}
+
+fn written(outbox: &mut Outbox, connection: u64) -> Vec<Publish> {
+    let publish = |got| match got {
+        Got::Publish(publish) => publish,
+        Got::PubRel(_) => panic!("no PUBREL is due"),
+    };
+    read(outbox, connection).into_iter().map(publish).collect()
 }
 
 fn number(publish: &Publish) -> u32 {
@@ -64,94 +86,146 @@ fn packet_id_of(publish: &Publish) -> u16 {
     publish.packet_id.unwrap().get()
 }
 
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn settled(&self, _: bool) {}
+}
+
+fn nobody() -> Weak<dyn Watcher> {
+    Weak::<Nobody>::new()
+}
+
 fn small() -> Outbox {
-    Outbox::new(&Limits { queue_messages: 4, send_buffer_bytes: 64, ..Limits::default() })
+    Outbox::new(&Limits { queue_messages: 4, send_buffer_bytes: 64, ..Limits::default() }, nobody())
 }
 
 #[derive(Debug, Clone)]
 enum Act {
     Push(u8),
-    /// The writer takes, and the client acknowledges those of what it holds whose place in order is in the mask.
-    Acknowledge(u8),
+    /// The writer takes, and the client answers those of what it owes an answer for whose place in order is in the mask.
+    Answer(u8),
     Drop,
     Connect(usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        6 => (0u8..2).prop_map(Act::Push),
-        4 => any::<u8>().prop_map(Act::Acknowledge),
+        6 => (0u8..3).prop_map(Act::Push),
+        5 => any::<u8>().prop_map(Act::Answer),
         1 => Just(Act::Drop),
         2 => (1usize..6).prop_map(Act::Connect),
     ]
 }
 
+/// A client, as far as the standard makes it: what it owes is forgotten with its connection, what it has of QoS 2 is
+/// not.
+#[derive(Default)]
+struct Client {
+    connection: u64,
+    window: usize,
+    /// Packet id and QoS of what is to be answered; QoS 3 stands for PUBREL.
+    owes: Vec<(u16, u8)>,
+    /// Sent by the broker over this connection and not settled.
+    open: BTreeSet<u16>,
+    /// Received with QoS 2, and not released.
+    has: BTreeMap<u16, u32>,
+    arrived: Vec<(u32, u8)>,
+}
+
+impl Client {
+    fn receive(&mut self, outbox: &mut Outbox) {
+        for got in read(outbox, self.connection) {
+            match got {
+                Got::Publish(publish) if publish.packet_id.is_none() => {}
+                Got::Publish(publish) => {
+                    let (id, qos, number) = (packet_id_of(&publish), publish.qos.value(), number(&publish));
+                    assert!(self.open.insert(id), "packet ids in use are unique");
+                    self.owes.push((id, qos));
+                    let known = qos == 2
+                        && self
+                            .has
+                            .insert(id, number)
+                            .is_some_and(|old| old == number || panic!("{old} is lost"));
+                    if !(known || qos == 1 && publish.dup) {
+                        self.arrived.push((number, qos));
+                    }
+                }
+                Got::PubRel(id) => {
+                    self.has.remove(&id);
+                    self.open.insert(id);
+                    self.owes.push((id, 3));
+                }
+            }
+        }
+        assert!(self.open.len() <= self.window, "{} in a window of {}", self.open.len(), self.window);
+    }
+
+    fn answer(&mut self, outbox: &mut Outbox, mask: u8) {
+        self.receive(outbox);
+        for (place, (id, qos)) in std::mem::take(&mut self.owes).into_iter().enumerate() {
+            if mask >> (place % 8) & 1 == 0 {
+                self.owes.push((id, qos));
+                continue;
+            }
+            match qos {
+                1 => outbox.acknowledge(self.connection, &[id]),
+                2 => assert!(outbox.answer(self.connection, &[Answer::Received(id)]).is_empty()),
+                _ => assert!(outbox.answer(self.connection, &[Answer::Completed(id)]).is_empty()),
+            }
+            if qos != 2 {
+                self.open.remove(&id);
+            }
+        }
+    }
+
+    fn connect(&mut self, outbox: &mut Outbox, window: usize) {
+        self.connection += 1;
+        self.window = window;
+        self.forget();
+        outbox.attach(link(self.connection, window));
+        outbox.release(self.connection);
+    }
+
+    fn forget(&mut self) {
+        self.owes.clear();
+        self.open.clear();
+    }
+}
+
 proptest! {
     #[test]
     fn what_was_taken_arrives_in_order_within_the_window(acts in prop::collection::vec(act(), 1..200)) {
-        let mut outbox = Outbox::new(&Limits { send_buffer_bytes: 64, queue_messages: 1_000, ..Limits::default() });
-        outbox.base = 65_500; // so that packet ids wrap
-        outbox.cursor = outbox.base;
-        let (mut connection, mut window) = (0, 0);
-        let mut promised = Vec::new();
-        let (mut arrived, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut held: Vec<Publish> = Vec::new(); // by the client, in the order received, not acknowledged
-        let mut receive = |outbox: &mut Outbox, connection, window, held: &mut Vec<Publish>| {
-            for publish in written(outbox, connection) {
-                if publish.packet_id.is_none() {
-                    continue;
-                }
-                seen.insert(number(&publish));
-                if !publish.dup {
-                    arrived.push(number(&publish));
-                }
-                held.push(publish);
-            }
-            let ids: BTreeSet<_> = held.iter().map(packet_id_of).collect();
-            assert_eq!(ids.len(), held.len(), "packet ids in use are unique");
-            assert!(held.len() <= window, "{} in a window of {window}", held.len());
-        };
-        let mut count = 0;
-        for act in acts.into_iter().chain([Act::Connect(5)]).chain((0..60).map(|_| Act::Acknowledge(255))) {
+        let limits = Limits { send_buffer_bytes: 64, queue_messages: 1_000, ..Limits::default() };
+        let mut outbox = Outbox::new(&limits, nobody());
+        outbox.next = 65_500; // so that packet ids wrap
+        let (mut client, mut promised, mut count) = (Client::default(), Vec::new(), 0);
+        for act in acts.into_iter().chain([Act::Connect(5)]).chain((0..240).map(|_| Act::Answer(255))) {
             match act {
                 Act::Push(qos) => {
                     count += 1;
                     let outcome = push(&mut outbox, count, qos);
-                    if qos == 1 {
+                    if qos > 0 {
                         prop_assert!(matches!(outcome, Outcome::Taken | Outcome::Congested));
-                        promised.push(count);
+                        promised.push((count, qos));
                     }
                 }
-                Act::Acknowledge(mask) => {
-                    receive(&mut outbox, connection, window, &mut held);
-                    let chosen = |place: usize| mask >> (place % 8) & 1 == 1;
-                    let ids: Vec<_> =
-                        held.iter().enumerate().filter(|(i, _)| chosen(*i)).map(|(_, p)| packet_id_of(p)).collect();
-                    outbox.acknowledge(connection, &ids);
-                    held.retain(|publish| !ids.contains(&packet_id_of(publish)));
-                }
+                Act::Answer(mask) => client.answer(&mut outbox, mask),
                 Act::Drop => {
-                    outbox.detach(connection);
-                    held.clear();
+                    outbox.detach(client.connection);
+                    client.forget();
                 }
-                Act::Connect(size) => {
-                    connection += 1;
-                    window = size;
-                    held.clear();
-                    outbox.attach(link(connection, window));
-                    outbox.release(connection);
-                }
+                Act::Connect(window) => client.connect(&mut outbox, window),
             }
         }
-        // What was in a buffer that a dropped connection never wrote comes with DUP only: first arrivals are a
-        // subsequence in order, and nothing is left behind.
-        prop_assert!(arrived.is_sorted(), "{arrived:?}");
-        prop_assert!(arrived.iter().all(|number| promised.contains(number)));
-        if promised.len() <= 250 {
-            prop_assert!(promised.iter().all(|number| seen.contains(number)), "all arrived");
-            prop_assert!(outbox.inflight.is_empty() && outbox.waiting.is_empty(), "all was acknowledged");
-            prop_assert_eq!((outbox.outstanding, outbox.waiting.bytes()), (0, 0));
-        }
+        // What was in a buffer that a dropped connection never wrote comes with DUP only: first arrivals of QoS 1 are
+        // a subsequence in order; of QoS 2 each is there, and once.
+        let arrived = |qos| client.arrived.iter().filter(move |(_, with)| *with == qos).map(|(number, _)| *number);
+        prop_assert!(arrived(1).is_sorted());
+        let wanted: Vec<_> = promised.iter().filter(|(_, qos)| *qos == 2).map(|(number, _)| *number).collect();
+        prop_assert_eq!(arrived(2).collect::<Vec<_>>(), wanted);
+        prop_assert!(outbox.inflight.is_empty() && outbox.waiting.is_empty(), "all was settled");
+        prop_assert_eq!((outbox.inflight.outstanding(), outbox.waiting.bytes(), client.has.len()), (0, 0, 0));
     }
 }
 
@@ -165,7 +239,7 @@ fn a_publisher_is_told_to_wait_from_half_of_the_queue_and_may_go_on_after_an_ack
     assert_eq!(push(&mut outbox, 3, 1), Outcome::Congested);
     assert!(outbox.congestion(Instant::now()).is_some());
     assert!(!outbox.has_room_for_waiters());
-    outbox.acknowledge(1, &[1]);
+    outbox.acknowledge(1, &[2]);
     assert!(outbox.has_room_for_waiters());
     assert!(outbox.congestion(Instant::now()).is_none());
 }
@@ -231,9 +305,9 @@ fn an_acknowledgement_of_what_was_not_sent_again_yet_is_ignored() {
     push(&mut outbox, 2, 1);
     outbox.attach(link(2, 1));
     outbox.release(2);
-    outbox.acknowledge(2, &[2, 2, 99]);
+    outbox.acknowledge(2, &[3, 3, 99]);
     assert_eq!(written(&mut outbox, 2).len(), 1, "the window is one");
-    outbox.acknowledge(2, &[1]);
+    outbox.acknowledge(2, &[2]);
     let again = written(&mut outbox, 2);
     assert_eq!((again.len(), number(&again[0]), again[0].dup), (1, 2, true));
 }
@@ -251,6 +325,8 @@ fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connect
         replay: true,
         number: 0,
         again: false,
+        after: None,
+        void: false,
     };
     outbox.replay(vec![parcel(1), parcel(2)], &mut Tickets::default());
     assert_eq!(push(&mut outbox, 3, 0), Outcome::Taken);
