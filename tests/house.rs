@@ -20,7 +20,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("station", &["broker", "api", "acl", "audit", "topic", "files"]),
     ("client", &["keys", "seal", "api", "acl", "audit", "topic", "files"]),
     ("desktop", &["client", "topic", "acl", "station::host"]),
-    ("cli", &["client", "station", "station::host", "topic", "acl", "audit"]),
+    ("bench", &["keys", "seal", "topic"]),
+    ("cli", &["client", "station", "station::host", "topic", "acl", "audit", "bench"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -28,6 +28,9 @@ pub(super) enum Command {
     Demo,
     /// Run a station: MQTT broker, accounts, store and HTTPS API, in the foreground.
     Station(StationOptions),
+    /// Put load on an MQTT broker, this one or another, and measure: rate, latency, loss.
+    #[cfg(feature = "client")]
+    Bench(Box<super::bench::BenchOptions>),
     /// Look at audit logs.
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -5,6 +5,8 @@
 
 mod args;
 mod audit;
+#[cfg(feature = "client")]
+mod bench;
 #[cfg(all(feature = "client", feature = "station"))]
 mod demo;
 mod display;
@@ -73,6 +75,8 @@ impl Terminal {
             Command::Desktop => Ok(ExitCode::SUCCESS),
             Command::Demo => demo(),
             Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, options),
+            #[cfg(feature = "client")]
+            Command::Bench(options) => bench::run(*options),
             Command::Audit(command) => audit::run(&command),
         }
     }
