@@ -179,24 +179,25 @@ impl Core {
     /// What `identity` may do with `topic`, asked afresh.
     pub(super) fn route(&self, identity: &Identity, publisher: u64, topic: &TopicName) -> Route {
         let verdict = self.authority.publish(identity, topic);
-        let targets = if verdict.is_allowed() {
-            self.router.targets(publisher, topic, &*self.authority, &*self.observer)
-        } else {
-            Arc::from([])
-        };
-        Route { verdict, targets }
+        if !verdict.is_allowed() {
+            return Route::to_nobody(verdict);
+        }
+        let (authority, observer) = (&*self.authority, &*self.observer);
+        let targets = self.router.targets(publisher, topic, authority, observer);
+        let shared = self.router.shared(topic, authority, observer);
+        Route { verdict, targets, shared }
     }
 
     /// Retains the message if it asks for that, and gives it to every target.
-    pub(super) fn publish(&self, message: &Arc<Message>, targets: &[Target]) -> Published {
-        if self.refuses(|| must_be_kept(message, targets)) {
+    pub(super) fn publish(&self, message: &Arc<Message>, route: &Route) -> Published {
+        if self.refuses(|| must_be_kept(message, route)) {
             return Published::NotKept;
         }
         let mut fanout = Fanout::default();
         if let Err(full) = self.retain(message, &mut fanout) {
             return Published::NotRetained(full);
         }
-        self.give(message, targets, fanout)
+        self.give(message, route, fanout)
     }
 
     /// The same for a QoS 2 message, which `accepted` says of its publisher's session. All that is to be kept of it is
@@ -205,11 +206,11 @@ impl Core {
     pub(super) fn publish_once(
         &self,
         message: &Arc<Message>,
-        targets: &[Target],
+        route: &Route,
         publisher: &Session,
         accepted: impl FnOnce(u64) -> Change,
     ) -> Published {
-        if self.refuses(|| publisher.is_kept() || must_be_kept(message, targets)) {
+        if self.refuses(|| publisher.is_kept() || must_be_kept(message, route)) {
             return Published::NotKept;
         }
         let mut fanout = Fanout::default();
@@ -219,7 +220,7 @@ impl Core {
         }
         fanout.after = publisher.record(accepted);
         fanout.after.iter().for_each(|ticket| fanout.kept.note(ticket.clone()));
-        self.give(message, targets, fanout)
+        self.give(message, route, fanout)
     }
 
     /// Whether something is refused that would have to be kept, because nothing can be.
@@ -246,17 +247,15 @@ impl Core {
         Ok(())
     }
 
-    fn give(&self, message: &Arc<Message>, targets: &[Target], mut fanout: Fanout) -> Published {
+    fn give(&self, message: &Arc<Message>, route: &Route, mut fanout: Fanout) -> Published {
         let (mut congested, mut lost) = (false, 0);
-        for target in targets {
-            let retain = message.retain && target.retain_as_published;
-            let qos = message.qos.min(target.qos);
-            match target.session.push(message, qos, retain, &target.subscription_ids, &mut fanout) {
-                Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
-                Outcome::Congested => congested = true,
-                Outcome::Lost | Outcome::Overflow => lost += 1,
-            }
-        }
+        let mut note = |outcome| match outcome {
+            Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
+            Outcome::Congested => congested = true,
+            Outcome::Lost | Outcome::Overflow => lost += 1,
+        };
+        route.targets.iter().for_each(|target| note(target.give(message, &mut fanout)));
+        route.shared.iter().for_each(|group| note(group.give(message, &mut fanout)));
         Counters::add(&self.counters.dropped, lost);
         Published::Accepted { congested, kept: fanout.kept }
     }
@@ -270,7 +269,7 @@ impl Core {
             self.observer.observe(Event::PublishDenied { identity, topic, reason });
             return;
         }
-        match self.publish(&message, &route.targets) {
+        match self.publish(&message, &route) {
             Published::Accepted { .. } => {
                 let (bytes, retained) = (message.payload.len() as u64, message.retain);
                 self.observer.observe(Event::Published { identity, topic, messages: 1, bytes, retained });
@@ -548,7 +547,7 @@ impl Drop for Core {
 }
 
 /// Whether a message must be on disk before it is acknowledged.
-fn must_be_kept(message: &Message, targets: &[Target]) -> bool {
+fn must_be_kept(message: &Message, route: &Route) -> bool {
     let for_a_session = |target: &Target| target.qos > 0 && target.session.is_kept();
-    message.retain || message.qos > 0 && targets.iter().any(for_a_session)
+    message.retain || message.qos > 0 && route.sessions().any(for_a_session)
 }

@@ -21,13 +21,13 @@ use rmqtt_codec::{
 
 use super::{
     Event, SubscriptionOptions, Verdict,
-    codec::{Codec, Incoming, PINGRESP, RECEIPT_BYTES, Violation, puback, pubrec, topic_name},
+    codec::{Codec, Incoming, PINGRESP, Violation, no_subscribers, puback, pubrec, topic_name},
     control::{Control, End},
     core::{Core, Published},
     journal::{Journal, NOT_KEPT},
     message::{Message, forwarded},
     outbox::Answer,
-    router::{Route, Target},
+    router::Route,
     session::Session,
     stats::Counters,
     ticket::Tickets,
@@ -40,7 +40,7 @@ pub(super) enum Step {
     /// Read more.
     Starved,
     /// Wait for room at one of these, then consume what is left.
-    Congested(Arc<[Target]>),
+    Congested(Route),
     /// Consume what is left, once this much is settled.
     Settle,
     /// Wait until the journal has room, then consume what is left.
@@ -75,6 +75,8 @@ struct Promise {
     /// Where it stands.
     at: usize,
     packet_id: NonZeroU16,
+    /// How many bytes it has.
+    length: usize,
     receipt: Receipt,
     /// Where its message is counted, and its bytes; none for a repetition.
     counted: Option<(usize, u64)>,
@@ -259,7 +261,7 @@ impl Inbound {
                 self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
             }
             self.replies.extend_from_slice(&replies[from..promise.at]);
-            from = promise.at + RECEIPT_BYTES;
+            from = promise.at + promise.length;
             self.refuse(promise.receipt, promise.packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
         }
         self.replies.extend_from_slice(&replies[from..]);
@@ -293,7 +295,7 @@ impl Inbound {
             Incoming::PubRel(packet_id) => self.release(packet_id),
             Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
             Incoming::Subscribe { packet_id, id, filters } => {
-                self.subscribe(packet_id, id, &filters);
+                self.subscribe(packet_id, id, &filters)?;
                 // The retained messages come after the answer and before those to the packets that follow.
                 return Ok((!self.replays.is_empty()).then_some(Step::Settle));
             }
@@ -381,10 +383,8 @@ impl Inbound {
             kept: OnceLock::new(),
         });
         let published = match once {
-            Some(packet_id) => {
-                publish_once(&self.core, &self.session, packet_id, &message, &cached.route.targets)
-            }
-            None => self.core.publish(&message, &cached.route.targets),
+            Some(packet_id) => publish_once(&self.core, &self.session, packet_id, &message, &cached.route),
+            None => self.core.publish(&message, &cached.route),
         };
         match published {
             Published::NotRetained(full) => {
@@ -420,22 +420,28 @@ impl Inbound {
                 }
                 let must_be_kept = !kept.is_empty();
                 if let Some(packet_id) = publish.packet_id {
+                    let at = self.replies.len();
+                    let nobody = cached.route.is_empty() && !publish.retain && self.control.protocol.is_v5();
+                    match receipt {
+                        _ if nobody => {
+                            no_subscribers(receipt == Receipt::PubRec, packet_id, &mut self.replies)
+                        }
+                        Receipt::PubAck => puback(packet_id, &mut self.replies),
+                        Receipt::PubRec => pubrec(packet_id, &mut self.replies),
+                    }
                     if must_be_kept {
                         self.tickets.extend(kept);
                         self.promises.push(Promise {
-                            at: self.replies.len(),
+                            at,
                             packet_id,
+                            length: self.replies.len() - at,
                             receipt,
                             counted: Some((slot.1, bytes)),
                         });
                     }
-                    match receipt {
-                        Receipt::PubAck => puback(packet_id, &mut self.replies),
-                        Receipt::PubRec => pubrec(packet_id, &mut self.replies),
-                    }
                 }
                 if congested {
-                    return Ok(Some(Step::Congested(Arc::clone(&cached.route.targets))));
+                    return Ok(Some(Step::Congested(cached.route.clone())));
                 }
                 let full = |journal: &Arc<Journal>| journal.is_full();
                 let full = must_be_kept && self.core.journal.as_ref().is_some_and(full);

@@ -93,6 +93,19 @@ pub(super) enum Outcome {
     Overflow,
 }
 
+/// How well a session could do with another message; the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Readiness {
+    /// It would be sent at once.
+    Ready,
+    /// It would have to wait for room.
+    Busy,
+    /// No connection holds the session.
+    Away,
+    /// The session is over.
+    Gone,
+}
+
 /// What giving one message to many sessions shares.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
@@ -515,6 +528,18 @@ impl Outbox {
         if let Some(link) = self.link.as_mut().filter(|link| link.control.id == connection) {
             link.held = false;
             self.pump();
+        }
+    }
+
+    /// See [`Readiness`].
+    pub(super) fn readiness(&self) -> Readiness {
+        match &self.link {
+            _ if self.ended => Readiness::Gone,
+            None => Readiness::Away,
+            Some(link) => {
+                let room = self.inflight.outstanding() < link.window && link.buffer.len() < self.high_water;
+                if room && self.waiting.is_empty() { Readiness::Ready } else { Readiness::Busy }
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
     journal::Journal,
     keeper::{Change, KeptSession, now_ms},
     message::Message,
-    outbox::{Answer, Congestion, Fanout, Link, Outbox, Outcome, Taken},
+    outbox::{Answer, Congestion, Fanout, Link, Outbox, Outcome, Readiness, Taken},
     page::Page,
     parcels::Parcel,
     ticket::{Ticket, Tickets, Watcher},
@@ -330,6 +330,11 @@ impl Session {
     /// Forgets what is yet to be sent and no longer permitted.
     pub(super) fn withhold(&self, permitted: impl Fn(&Message) -> bool) {
         self.with_outbox(|outbox| outbox.withhold(permitted));
+    }
+
+    /// How well it could do with another message.
+    pub(super) fn readiness(&self) -> Readiness {
+        self.outbox.lock().readiness()
     }
 
     /// Whether a publisher should wait for this session before it goes on.
