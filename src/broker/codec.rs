@@ -362,8 +362,12 @@ pub(super) fn reason_string<S: From<String>>(text: &str) -> Option<S> {
     (!text.is_empty()).then(|| S::from(text))
 }
 
-/// The length of the packets of [`puback`], [`pubrec`] and [`pubcomp`].
-pub(super) const RECEIPT_BYTES: usize = 4;
+/// PUBACK or PUBREC of MQTT 5 that says: taken, and nobody has subscribed to it.
+pub(super) fn no_subscribers(pubrec: bool, packet_id: NonZeroU16, out: &mut BytesMut) {
+    out.put_slice(&[if pubrec { 0x50 } else { 0x40 }, 3]);
+    out.put_u16(packet_id.get());
+    out.put_u8(PublishAckReason::NoMatchingSubscribers.into());
+}
 
 /// A positive PUBACK: the same four bytes in every version.
 pub(super) fn puback(packet_id: NonZeroU16, out: &mut BytesMut) {

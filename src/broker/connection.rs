@@ -26,7 +26,7 @@ use super::{
     handshake::{self, Admitted},
     inbound::{Inbound, Step},
     input::Input,
-    router::Target,
+    router::Route,
     session::Session,
     stats::Counters,
     writer::write_loop,
@@ -182,8 +182,8 @@ async fn read_loop(
                     continue;
                 }
             }
-            Step::Congested(targets) => {
-                Box::pin(wait_for_targets(session, control, &targets)).await;
+            Step::Congested(route) => {
+                Box::pin(wait_for_targets(session, control, &route)).await;
                 last_packet = Instant::now();
                 if !control.has_ended() {
                     continue;
@@ -240,9 +240,15 @@ async fn wait_for_journal(core: &Core, control: &Control) {
 }
 
 /// Holds a publisher back while a subscriber that keeps up has no room. Bounded: see [`super::Limits`].
-async fn wait_for_targets(session: &Session, control: &Control, targets: &[Target]) {
+async fn wait_for_targets(session: &Session, control: &Control, route: &Route) {
     session.paused.store(true, SeqCst);
-    for target in targets {
+    // Of a group one connected member is enough.
+    let crowded = route.shared.iter().filter_map(|group| {
+        let mut connected = group.members.iter().filter(|member| member.session.is_connected());
+        let first = connected.clone().next();
+        first.filter(|_| connected.all(|member| member.session.congestion().is_some()))
+    });
+    for target in route.targets.iter().chain(crowded) {
         let target = &target.session;
         if target.id == session.id {
             continue;

@@ -26,7 +26,7 @@ use super::{
     journal::{Journal, NOT_KEPT},
     keeper::{Change, Kept, now_ms},
     message::Message,
-    outbox::{Fanout, Link, Outcome},
+    outbox::{Fanout, Given, Link},
     retained::{Retained, RetainedFull},
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
@@ -183,24 +183,25 @@ impl Core {
     /// What `identity` may do with `topic`, asked afresh.
     pub(super) fn route(&self, identity: &Identity, publisher: u64, topic: &TopicName) -> Route {
         let verdict = self.authority.publish(identity, topic);
-        let targets = if verdict.is_allowed() {
-            self.router.targets(publisher, topic, &*self.authority, &*self.observer)
-        } else {
-            Arc::from([])
-        };
-        Route { verdict, targets }
+        if !verdict.is_allowed() {
+            return Route::to_nobody(verdict);
+        }
+        let (authority, observer) = (&*self.authority, &*self.observer);
+        let targets = self.router.targets(publisher, topic, authority, observer);
+        let shared = self.router.shared(topic, authority, observer);
+        Route { verdict, targets, shared }
     }
 
     /// Retains the message if it asks for that, and gives it to every target.
-    pub(super) fn publish(&self, message: &Arc<Message>, targets: &[Target]) -> Published {
-        if self.refuses(|| must_be_kept(message, targets)) {
+    pub(super) fn publish(&self, message: &Arc<Message>, route: &Route) -> Published {
+        if self.refuses(|| must_be_kept(message, route)) {
             return Published::NotKept;
         }
         let mut fanout = Fanout::default();
         if let Err(full) = self.retain(message, &mut fanout) {
             return Published::NotRetained(full);
         }
-        self.give(message, targets, fanout)
+        self.give(message, route, fanout)
     }
 
     /// The same for a QoS 2 message, which `accepted` says of its publisher's session. All that is to be kept of it is
@@ -209,11 +210,11 @@ impl Core {
     pub(super) fn publish_once(
         &self,
         message: &Arc<Message>,
-        targets: &[Target],
+        route: &Route,
         publisher: &Session,
         accepted: impl FnOnce(u64) -> Change,
     ) -> Published {
-        if self.refuses(|| publisher.is_kept() || must_be_kept(message, targets)) {
+        if self.refuses(|| publisher.is_kept() || must_be_kept(message, route)) {
             return Published::NotKept;
         }
         let mut fanout = Fanout::default();
@@ -223,7 +224,7 @@ impl Core {
         }
         fanout.after = publisher.record(accepted);
         fanout.after.iter().for_each(|ticket| fanout.kept.note(ticket.clone()));
-        self.give(message, targets, fanout)
+        self.give(message, route, fanout)
     }
 
     /// Whether something is refused that would have to be kept, because nothing can be.
@@ -250,46 +251,36 @@ impl Core {
         Ok(())
     }
 
-    fn give(&self, message: &Arc<Message>, targets: &[Target], mut fanout: Fanout) -> Published {
-        let (mut congested, mut lost) = (false, 0);
-        for target in targets {
-            let retain = message.retain && target.retain_as_published;
-            let qos = message.qos.min(target.qos);
-            match target.session.push(message, qos, retain, &target.subscription_ids, &mut fanout) {
-                Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
-                Outcome::Congested => congested = true,
-                Outcome::Lost | Outcome::Overflow => lost += 1,
-            }
-        }
-        Counters::add(&self.counters.dropped, lost);
-        Published::Accepted { congested, kept: fanout.kept }
+    fn give(&self, message: &Arc<Message>, route: &Route, mut fanout: Fanout) -> Published {
+        let mut given = Given::default();
+        route.targets.iter().for_each(|target| given.note(target.give(message, &mut fanout)));
+        route.shared.iter().for_each(|group| given.note(group.give(message, &mut fanout)));
+        Counters::add(&self.counters.dropped, given.lost);
+        Published::Accepted { congested: given.congested, kept: fanout.kept }
     }
 
-    /// How many messages of QoS 1 every target can take before its publishers should wait; at least one.
-    pub(super) fn room_for_burst(&self, targets: &[Target]) -> usize {
+    /// How many messages of QoS 1 everybody can take before their publishers should wait; at least one.
+    pub(super) fn room_for_burst(&self, route: &Route) -> usize {
         let of_target = |target: &Target| target.session.room_for_burst();
-        targets.iter().filter(|target| target.qos > 0).map(of_target).min().unwrap_or(usize::MAX).max(1)
+        route.sessions().filter(|target| target.qos > 0).map(of_target).min().unwrap_or(usize::MAX).max(1)
     }
 
-    /// Gives a burst to every target. Nothing of it is retained.
-    pub(super) fn publish_burst(&self, burst: &Burst<'_>, targets: &[Target]) -> Published {
-        let mut fanout = Fanout::default();
-        if let Some(journal) = &self.journal
-            && journal.is_failing()
-            && burst.qos() > 0
-            && targets.iter().any(|target| target.qos > 0 && target.session.is_kept())
-            && journal.refuses()
-        {
+    /// Gives a burst to everybody who is meant. Nothing of it is retained.
+    pub(super) fn publish_burst(&self, burst: &Burst<'_>, route: &Route) -> Published {
+        let kept = || burst.qos() > 0 && route.sessions().any(Target::is_kept);
+        if self.refuses(kept) {
             return Published::NotKept;
         }
-        let (mut congested, mut lost) = (false, 0);
-        for target in targets {
-            let taken = target.session.push_burst(burst, target.qos, &target.subscription_ids, &mut fanout);
-            congested |= taken.congested;
-            lost += taken.lost;
+        let mut fanout = Fanout::default();
+        let mut given = Given::default();
+        for target in &*route.targets {
+            given.add(target.session.push_burst(burst, target.qos, &target.subscription_ids, &mut fanout));
         }
-        Counters::add(&self.counters.dropped, lost);
-        Published::Accepted { congested, kept: fanout.kept }
+        for group in &*route.shared {
+            burst.messages().iter().for_each(|message| given.note(group.give(message, &mut fanout)));
+        }
+        Counters::add(&self.counters.dropped, given.lost);
+        Published::Accepted { congested: given.congested, kept: fanout.kept }
     }
 
     /// Publishes a will, if that is still permitted.
@@ -301,7 +292,7 @@ impl Core {
             self.observer.observe(Event::PublishDenied { identity, topic, reason });
             return;
         }
-        match self.publish(&message, &route.targets) {
+        match self.publish(&message, &route) {
             Published::Accepted { .. } => {
                 let (bytes, retained) = (message.payload.len() as u64, message.retain);
                 self.observer.observe(Event::Published { identity, topic, messages: 1, bytes, retained });
@@ -579,7 +570,6 @@ impl Drop for Core {
 }
 
 /// Whether a message must be on disk before it is acknowledged.
-fn must_be_kept(message: &Message, targets: &[Target]) -> bool {
-    let for_a_session = |target: &Target| target.qos > 0 && target.session.is_kept();
-    message.retain || message.qos > 0 && targets.iter().any(for_a_session)
+fn must_be_kept(message: &Message, route: &Route) -> bool {
+    message.retain || message.qos > 0 && route.sessions().any(Target::is_kept)
 }

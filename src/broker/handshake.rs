@@ -370,7 +370,6 @@ pub(super) async fn admit(
         max_packet_size: Some(limits.max_packet_bytes.saturating_add(2)),
         assigned_client_id: assigned.map(|id| id.as_ref().into()),
         topic_alias_max: limits.max_topic_aliases,
-        shared_subscription_available: false,
         ..v5::ConnectAck::default()
     };
     ack.receive_max = limits.max_inflight.try_into().unwrap_or(ack.receive_max);

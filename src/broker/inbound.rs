@@ -22,14 +22,14 @@ use rmqtt_codec::{
 
 use super::{
     Event, SubscriptionOptions, Verdict,
-    codec::{Codec, Incoming, PINGRESP, RECEIPT_BYTES, Violation, puback, pubrec, topic_name},
+    codec::{Codec, Incoming, PINGRESP, Violation, no_subscribers, puback, pubrec, topic_name},
     control::{Control, End},
     core::{Core, Published},
     journal::NOT_KEPT,
     lean::{Lean, frame},
     message::{Message, forwarded},
     outbox::Answer,
-    router::{Route, Target},
+    router::Route,
     session::Session,
     stats::Counters,
     ticket::Tickets,
@@ -45,7 +45,7 @@ pub(super) enum Step {
     /// Read more.
     Starved,
     /// Wait for room at one of these, then consume what is left.
-    Congested(Arc<[Target]>),
+    Congested(Arc<Route>),
     /// Consume what is left, once this much is settled.
     Settle,
     /// Wait until the journal has room, then consume what is left.
@@ -56,21 +56,8 @@ pub(super) enum Step {
 
 /// A route, and where its messages are counted in the present batch, without and with the retain flag.
 struct CachedRoute {
-    route: Route,
+    route: Arc<Route>,
     tally: [(u64, usize); 2],
-}
-
-/// What is known of a topic that is published to.
-struct Known {
-    topic: TopicName,
-    verdict: Verdict,
-    targets: Arc<[Target]>,
-}
-
-impl Known {
-    fn of(topic: &TopicName, route: &Route) -> Self {
-        Self { topic: topic.clone(), verdict: route.verdict.clone(), targets: Arc::clone(&route.targets) }
-    }
 }
 
 /// Messages of one topic in the present batch.
@@ -93,6 +80,8 @@ struct Promise {
     /// Where it stands.
     at: usize,
     packet_id: NonZeroU16,
+    /// How many bytes it has.
+    length: usize,
     receipt: Receipt,
     /// Where its message is counted, and its bytes; none for a repetition.
     counted: Option<(usize, u64)>,
@@ -310,7 +299,7 @@ impl Inbound {
                 self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
             }
             self.replies.extend_from_slice(&replies[from..promise.at]);
-            from = promise.at + RECEIPT_BYTES;
+            from = promise.at + promise.length;
             self.refuse(promise.receipt, promise.packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
         }
         self.replies.extend_from_slice(&replies[from..]);
@@ -344,7 +333,7 @@ impl Inbound {
             Incoming::PubRel(packet_id) => self.release(packet_id),
             Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
             Incoming::Subscribe { packet_id, id, filters } => {
-                self.subscribe(packet_id, id, &filters);
+                self.subscribe(packet_id, id, &filters)?;
                 // The retained messages come after the answer and before those to the packets that follow.
                 return Ok((!self.replays.is_empty()).then_some(Step::Settle));
             }
@@ -389,9 +378,9 @@ impl Inbound {
         }
         let name = aliased.as_ref().map_or(&publish.topic[..], TopicName::as_str);
 
-        let Known { topic, verdict, targets } = self.known(name)?;
-        if let Verdict::Deny(reason) = verdict {
-            self.deny(&topic, receipt, publish.packet_id, PublishAckReason::NotAuthorized, &reason);
+        let (topic, route) = self.known(name)?;
+        if let Verdict::Deny(reason) = &route.verdict {
+            self.deny(&topic, receipt, publish.packet_id, PublishAckReason::NotAuthorized, reason);
             return Ok(None);
         }
 
@@ -414,8 +403,8 @@ impl Inbound {
             kept: OnceLock::new(),
         });
         let published = match once {
-            Some(packet_id) => publish_once(&self.core, &self.session, packet_id, &message, &targets),
-            None => self.core.publish(&message, &targets),
+            Some(packet_id) => publish_once(&self.core, &self.session, packet_id, &message, &route),
+            None => self.core.publish(&message, &route),
         };
         match published {
             Published::NotRetained(full) => {
@@ -438,22 +427,28 @@ impl Inbound {
                 let tally = self.tally(&message.topic, publish.retain, 1, bytes);
                 let must_be_kept = !kept.is_empty();
                 if let Some(packet_id) = publish.packet_id {
+                    let at = self.replies.len();
+                    let nobody = route.is_empty() && !publish.retain && self.control.protocol.is_v5();
+                    match receipt {
+                        _ if nobody => {
+                            no_subscribers(receipt == Receipt::PubRec, packet_id, &mut self.replies)
+                        }
+                        Receipt::PubAck => puback(packet_id, &mut self.replies),
+                        Receipt::PubRec => pubrec(packet_id, &mut self.replies),
+                    }
                     if must_be_kept {
                         self.tickets.extend(kept);
                         self.promises.push(Promise {
-                            at: self.replies.len(),
+                            at,
                             packet_id,
+                            length: self.replies.len() - at,
                             receipt,
                             counted: Some((tally, bytes)),
                         });
                     }
-                    match receipt {
-                        Receipt::PubAck => puback(packet_id, &mut self.replies),
-                        Receipt::PubRec => pubrec(packet_id, &mut self.replies),
-                    }
                 }
                 if congested {
-                    return Ok(Some(Step::Congested(targets)));
+                    return Ok(Some(Step::Congested(route)));
                 }
                 Ok(self.journal_is_full(must_be_kept).then_some(Step::Full))
             }
@@ -462,20 +457,19 @@ impl Inbound {
 
     /// The topic of this name, what the publisher may do with it and who is to be sent it, from the cache while no
     /// subscription and no permission has changed.
-    fn known(&mut self, name: &str) -> Result<Known, Violation> {
+    fn known(&mut self, name: &str) -> Result<(TopicName, Arc<Route>), Violation> {
         let generation = self.core.router.generation();
         if generation != self.generation || self.routes.len() >= self.core.limits.route_cache_topics {
             self.routes.clear();
             self.generation = generation;
         }
         if let Some((topic, cached)) = self.routes.get_key_value(name) {
-            return Ok(Known::of(topic, &cached.route));
+            return Ok((topic.clone(), Arc::clone(&cached.route)));
         }
         let topic = topic_name(name, &self.core.limits)?;
-        let route = self.core.route(&self.control.identity, self.session.id, &topic);
-        let known = Known::of(&topic, &route);
-        self.routes.insert(topic, CachedRoute { route, tally: [(0, 0); 2] });
-        Ok(known)
+        let route = Arc::new(self.core.route(&self.control.identity, self.session.id, &topic));
+        self.routes.insert(topic.clone(), CachedRoute { route: Arc::clone(&route), tally: [(0, 0); 2] });
+        Ok((topic, route))
     }
 
     /// Tells the observer of a message that is not taken, and its publisher if it can be told.

@@ -13,7 +13,7 @@
 //! | `session`, `outbox`, `parcels`, `inflight` | one client: what it subscribed to, what it is yet to be sent |
 //! | `exchanges` | the QoS 2 messages that it sent, and when they are new |
 //! | `journal`, `page`, `ticket` | changes on their way to the keeper, a session's own, and who waits for them |
-//! | `router`, `trie`, `retained`, `will` | who is sent what |
+//! | `router`, `trie`, `shared`, `retained`, `will` | who is sent what |
 //! | `core` | what all connections share |
 //!
 //! The way of a message: `connection` reads, `inbound` handles every complete packet of what was read, looks the
@@ -28,7 +28,7 @@
 //! all that it causes, and reaches nobody before; towards such a session each step of the exchange is on disk before
 //! the client hears of it, and what is sent again has the packet id that it had.
 //!
-//! Not offered yet, and refused as the standard says: shared subscriptions, enhanced authentication.
+//! Not offered, and refused as the standard says: enhanced authentication.
 //! A will whose connection ends with the process is not published.
 
 mod codec;
@@ -53,6 +53,7 @@ mod retained;
 mod router;
 mod seam;
 mod session;
+mod shared;
 mod stats;
 mod ticket;
 mod trie;

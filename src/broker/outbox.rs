@@ -94,15 +94,47 @@ pub(super) enum Outcome {
     Overflow,
 }
 
-/// What became of a burst of messages.
+/// What became of messages that were given to sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct BurstTaken {
+pub(super) struct Given {
     /// The publisher should wait for room before its next.
     pub(super) congested: bool,
     /// Messages lost to a full queue.
     pub(super) lost: u64,
     /// The queue of a connected client is full: its connection must end.
     pub(super) overflow: bool,
+}
+
+impl Given {
+    /// Adds what became of one message.
+    pub(super) fn note(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
+            Outcome::Congested => self.congested = true,
+            Outcome::Lost => self.lost += 1,
+            Outcome::Overflow => (self.lost, self.overflow) = (self.lost + 1, true),
+        }
+    }
+
+    /// Adds what became of it elsewhere.
+    pub(super) fn add(&mut self, other: Self) {
+        self.congested |= other.congested;
+        self.lost += other.lost;
+        self.overflow |= other.overflow;
+    }
+}
+
+/// How well a session could do with another message; the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Readiness {
+    /// It would be sent at once.
+    Ready,
+    /// It would have to wait for room.
+    Busy,
+    /// No connection holds the session.
+    Away,
+    /// The session is over.
+    Gone,
 }
 
 /// What giving one message to many sessions shares.
@@ -360,25 +392,21 @@ impl Outbox {
         qos: u8,
         ids: &Arc<[u32]>,
         fanout: &mut Fanout,
-    ) -> BurstTaken {
-        let mut taken = BurstTaken::default();
+    ) -> Given {
+        let mut taken = Given::default();
         let qos = qos.min(burst.qos());
         if qos == 0 && burst.qos() == 0 && ids.is_empty() && self.forward(burst, &mut taken) {
             return taken;
         }
         for message in burst.messages() {
-            match self.push(message, qos, false, ids, fanout) {
-                Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
-                Outcome::Congested => taken.congested = true,
-                Outcome::Lost => taken.lost += 1,
-                Outcome::Overflow => (taken.lost, taken.overflow) = (taken.lost + 1, true),
-            }
+            let outcome = self.push(message, qos, false, ids, fanout);
+            taken.note(outcome);
         }
         taken
     }
 
     /// Sends a burst of QoS 0 as it came. False where its messages must be looked at one by one.
-    fn forward(&mut self, burst: &Burst<'_>, taken: &mut BurstTaken) -> bool {
+    fn forward(&mut self, burst: &Burst<'_>, taken: &mut Given) -> bool {
         if self.ended {
             return true;
         }
@@ -582,6 +610,18 @@ impl Outbox {
         if let Some(link) = self.link.as_mut().filter(|link| link.control.id == connection) {
             link.held = false;
             self.pump();
+        }
+    }
+
+    /// See [`Readiness`].
+    pub(super) fn readiness(&self) -> Readiness {
+        match &self.link {
+            _ if self.ended => Readiness::Gone,
+            None => Readiness::Away,
+            Some(link) => {
+                let room = self.inflight.outstanding() < link.window && link.buffer.len() < self.high_water;
+                if room && self.waiting.is_empty() { Readiness::Ready } else { Readiness::Busy }
+            }
         }
     }
 

@@ -11,7 +11,14 @@ use std::sync::{
 use ahash::AHashMap;
 use parking_lot::RwLock;
 
-use super::{Authority, Event, Observer, SubscriptionOptions, Verdict, session::Session, trie::Trie};
+use super::{
+    Authority, Event, Observer, SubscriptionOptions, Verdict,
+    message::Message,
+    outbox::{Fanout, Outcome},
+    session::Session,
+    shared::{Groups, SharedFilter, SharedTarget},
+    trie::Trie,
+};
 use crate::topic::{TopicFilter, TopicName};
 
 /// In the place of a generation of the permissions: the authority is to be asked before the first use.
@@ -20,7 +27,8 @@ pub(super) const NOT_ASKED: u64 = u64::MAX >> 1;
 /// One filter of one session.
 #[derive(Debug)]
 pub(super) struct Subscription {
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
+    /// Without what makes it a shared one.
     filter: TopicFilter,
     options: SubscriptionOptions,
     /// The authority's last word: generation of the permissions, times two, plus one if it was a yes.
@@ -49,17 +57,51 @@ pub(super) struct Target {
     pub(super) subscription_ids: Arc<[u32]>,
 }
 
+impl Target {
+    /// Whether a QoS 1 or 2 message for it must be on disk before it is acknowledged.
+    pub(super) fn is_kept(&self) -> bool {
+        self.qos > 0 && self.session.is_kept()
+    }
+
+    /// Gives its session a copy.
+    pub(super) fn give(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
+        let retain = message.retain && self.retain_as_published;
+        let qos = message.qos.min(self.qos);
+        self.session.push(message, qos, retain, &self.subscription_ids, fanout)
+    }
+}
+
 /// A publisher's verdict and addressees for one topic.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) verdict: Verdict,
     pub(super) targets: Arc<[Target]>,
+    /// Groups of which one member is sent each message.
+    pub(super) shared: Arc<[SharedTarget]>,
+}
+
+impl Route {
+    /// One that leads nowhere.
+    pub(super) fn to_nobody(verdict: Verdict) -> Self {
+        Self { verdict, targets: Arc::from([]), shared: Arc::from([]) }
+    }
+
+    /// Whether there is nobody to be sent anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.shared.is_empty()
+    }
+
+    /// Everybody who may be sent something.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().chain(self.shared.iter().flat_map(|group| &group.members))
+    }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Router {
     subscriptions: RwLock<Trie<Arc<Subscription>>>,
+    groups: Groups,
     generation: AtomicU64,
     permissions: AtomicU64,
 }
@@ -90,22 +132,29 @@ impl Router {
         options: SubscriptionOptions,
         permissions: u64,
     ) -> bool {
+        let shared = SharedFilter::parse(filter).unwrap_or(None);
         let subscription = Arc::new(Subscription {
             session: Arc::clone(session),
-            filter: filter.clone(),
+            filter: shared.as_ref().map_or(filter, |shared| &shared.filter).clone(),
             options,
             permitted: AtomicU64::new(permissions << 1 | 1),
         });
-        let replaced = self.subscriptions.write().insert(filter, session.id, subscription);
+        let new = match shared {
+            Some(shared) => self.groups.join(&shared, subscription),
+            None => self.subscriptions.write().insert(filter, session.id, subscription).is_none(),
+        };
         self.generation.fetch_add(1, SeqCst);
-        replaced.is_none()
+        new
     }
 
     /// Takes a subscription back; false if there was none.
     pub(super) fn unsubscribe(&self, session: &Session, filter: &TopicFilter) -> bool {
-        let removed = self.subscriptions.write().remove(filter, session.id);
+        let removed = match SharedFilter::parse(filter) {
+            Ok(Some(shared)) => self.groups.leave(&shared, session.id),
+            _ => self.subscriptions.write().remove(filter, session.id).is_some(),
+        };
         self.generation.fetch_add(1, SeqCst);
-        removed.is_some()
+        removed
     }
 
     /// Takes all subscriptions of a session that is over.
@@ -114,16 +163,43 @@ impl Router {
         if filters.is_empty() {
             return;
         }
-        let mut subscriptions = self.subscriptions.write();
         for filter in filters.keys() {
-            subscriptions.remove(filter, session.id);
+            match SharedFilter::parse(filter) {
+                Ok(Some(shared)) => drop(self.groups.leave(&shared, session.id)),
+                _ => drop(self.subscriptions.write().remove(filter, session.id)),
+            }
         }
-        drop(subscriptions);
         self.generation.fetch_add(1, SeqCst);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.subscriptions.read().len()
+        self.subscriptions.read().len() + self.groups.len()
+    }
+
+    /// The groups that share the messages of `topic`, with those of their members who may be sent them.
+    pub(super) fn shared(
+        &self,
+        topic: &TopicName,
+        authority: &dyn Authority,
+        observer: &dyn Observer,
+    ) -> Arc<[SharedTarget]> {
+        let permissions = self.permissions();
+        let groups = self.groups.matching(topic).into_iter().filter_map(|(members, turn)| {
+            let members = members.into_iter().filter(|member| member.is_permitted(authority, permissions));
+            let members = members.filter_map(|member| {
+                let options = member.options;
+                let target = Target {
+                    session: Arc::clone(&member.session),
+                    qos: options.qos,
+                    retain_as_published: options.retain_as_published,
+                    subscription_ids: options.id.into_iter().collect(),
+                };
+                may_be_given(&target, topic, authority, observer).then_some(target)
+            });
+            let members: Box<[Target]> = members.collect();
+            (!members.is_empty()).then_some(SharedTarget { members, turn })
+        });
+        groups.collect()
     }
 
     /// Who is to be sent the messages of `topic` that come from the session `publisher`.
@@ -162,13 +238,24 @@ impl Router {
             ids.extend(options.id);
         }
         let permitted = merged.into_iter().filter_map(|(target, ids)| {
-            let identity = target.session.identity();
-            if authority.deliver(&identity, topic) {
-                return Some(Target { subscription_ids: ids.into(), ..target });
-            }
-            observer.observe(Event::DeliveryDenied { identity: &identity, topic });
-            None
+            let permitted = may_be_given(&target, topic, authority, observer);
+            permitted.then(|| Target { subscription_ids: ids.into(), ..target })
         });
         permitted.collect()
     }
+}
+
+/// Asks whether a session may be given messages of a topic, whatever its subscription was.
+fn may_be_given(
+    target: &Target,
+    topic: &TopicName,
+    authority: &dyn Authority,
+    observer: &dyn Observer,
+) -> bool {
+    let identity = target.session.identity();
+    let yes = authority.deliver(&identity, topic);
+    if !yes {
+        observer.observe(Event::DeliveryDenied { identity: &identity, topic });
+    }
+    yes
 }

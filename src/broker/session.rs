@@ -22,7 +22,7 @@ use super::{
     journal::Journal,
     keeper::{Change, KeptSession, now_ms},
     message::Message,
-    outbox::{Answer, BurstTaken, Congestion, Fanout, Link, Outbox, Outcome, Taken},
+    outbox::{Answer, Congestion, Fanout, Given, Link, Outbox, Outcome, Readiness, Taken},
     page::Page,
     parcels::Parcel,
     ticket::{Ticket, Tickets, Watcher},
@@ -204,7 +204,7 @@ impl Session {
         qos: u8,
         subscription_ids: &Arc<[u32]>,
         fanout: &mut Fanout,
-    ) -> BurstTaken {
+    ) -> Given {
         let (taken, control) = self.with_outbox(|outbox| {
             let taken = outbox.push_burst(burst, qos, subscription_ids, fanout);
             (taken, outbox.link().filter(|_| taken.overflow).map(|link| Arc::clone(&link.control)))
@@ -353,6 +353,11 @@ impl Session {
     /// Forgets what is yet to be sent and no longer permitted.
     pub(super) fn withhold(&self, permitted: impl Fn(&Message) -> bool) {
         self.with_outbox(|outbox| outbox.withhold(permitted));
+    }
+
+    /// How well it could do with another message.
+    pub(super) fn readiness(&self) -> Readiness {
+        self.outbox.lock().readiness()
     }
 
     /// Whether a publisher should wait for this session before it goes on.

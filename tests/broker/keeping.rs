@@ -208,7 +208,7 @@ async fn what_cannot_be_kept_is_refused_and_works_again_when_it_can() {
     reader.fence().await;
     assert_eq!(house.broker.stats().not_kept, 4);
     // What need not be kept goes on.
-    assert_eq!(new.publish("other", "x", 1).await, 0);
+    assert_eq!(new.publish("other", "x", 1).await, 0x10);
     new.publish("t", "zero", 0).await;
     assert_eq!(payload(&reader.next().await).0, "zero");
     // Nobody is let in with a session that would not stay, and no subscription is granted that would not.
@@ -238,7 +238,7 @@ async fn a_keeper_that_breaks_down_leaves_nobody_waiting() {
     assert_eq!(writer.publish("t", "x", 1).await, 0x97);
     let (_, got) = house.try_connect(v(5, "third").staying()).await;
     assert_eq!(got, Got::ConnAck { code: 0x88, present: false });
-    assert_eq!(writer.publish("elsewhere", "x", 1).await, 0);
+    assert_eq!(writer.publish("elsewhere", "x", 1).await, 0x10);
     house.broker.shutdown().await;
 }
 

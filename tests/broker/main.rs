@@ -12,5 +12,6 @@ mod others;
 mod permissions;
 mod pressure;
 mod sessions;
+mod shared;
 mod shelf;
 mod wills;

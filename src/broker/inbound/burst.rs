@@ -17,14 +17,14 @@ use rmqtt_codec::v5::PublishAckReason;
 use super::{
     super::{
         Event, Verdict,
-        codec::{Violation, puback},
+        codec::{Violation, no_subscribers, puback},
         core::Published,
         journal::NOT_KEPT,
         lean::{Frame, Lean, LeanPublish, frame},
         message::{Form, Message},
         stats::Counters,
     },
-    Inbound, Known, Promise, Receipt, Step, not_kept,
+    Inbound, Promise, Receipt, Step, not_kept,
 };
 use crate::topic::TopicName;
 
@@ -153,16 +153,16 @@ impl Inbound {
     ) -> Result<(usize, Option<Step>), Violation> {
         let name = std::str::from_utf8(head.topic)
             .map_err(|_| Violation::malformed("a topic name that is not UTF-8"))?;
-        let Known { topic, verdict, targets } = self.known(name)?;
-        if let Verdict::Deny(reason) = verdict {
+        let (topic, route) = self.known(name)?;
+        if let Verdict::Deny(reason) = &route.verdict {
             for (packet_id, _) in pieces {
-                self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::NotAuthorized, &reason);
+                self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::NotAuthorized, reason);
             }
             self.packets += (pieces.len() as u64).saturating_sub(1);
             return Ok((pieces.last().map_or(0, |(_, payload)| payload.end), None));
         }
         // No more at once than the subscribers' queues have room for, so that waiting comes before losing.
-        let room = if head.qos() == 0 { usize::MAX } else { self.core.room_for_burst(&targets) };
+        let room = if head.qos() == 0 { usize::MAX } else { self.core.room_for_burst(&route) };
         let pieces = pieces.get(..room).unwrap_or(pieces);
         let end = pieces.last().map_or(0, |(_, payload)| payload.end);
         let (packets, bytes) = (&buffer[..end], pieces.iter().map(|(_, payload)| payload.len() as u64).sum());
@@ -179,22 +179,28 @@ impl Inbound {
             translated: OnceCell::new(),
             messages: OnceCell::new(),
         };
-        match self.core.publish_burst(&burst, &targets) {
+        match self.core.publish_burst(&burst, &route) {
             Published::Accepted { congested, kept } => {
                 let tally = self.tally(&topic, false, pieces.len() as u64, bytes);
                 let must_be_kept = !kept.is_empty();
                 self.tickets.extend(kept);
+                let nobody = route.is_empty() && burst.v5;
                 for (packet_id, payload) in pieces {
                     let Some(packet_id) = *packet_id else { continue };
-                    if must_be_kept {
-                        let (at, bytes) = (self.replies.len(), payload.len() as u64);
-                        let (receipt, counted) = (Receipt::PubAck, Some((tally, bytes)));
-                        self.promises.push(Promise { at, packet_id, receipt, counted });
+                    let at = self.replies.len();
+                    if nobody {
+                        no_subscribers(false, packet_id, &mut self.replies);
+                    } else {
+                        puback(packet_id, &mut self.replies);
                     }
-                    puback(packet_id, &mut self.replies);
+                    if must_be_kept {
+                        let (receipt, length) = (Receipt::PubAck, self.replies.len() - at);
+                        let counted = Some((tally, payload.len() as u64));
+                        self.promises.push(Promise { at, packet_id, length, receipt, counted });
+                    }
                 }
                 if congested {
-                    return Ok((end, Some(Step::Congested(targets))));
+                    return Ok((end, Some(Step::Congested(route))));
                 }
                 Ok((end, self.journal_is_full(must_be_kept).then_some(Step::Full)))
             }

@@ -11,7 +11,7 @@ use super::{
         exchanges::{Completion, Known},
         keeper::Change,
         message::Message,
-        router::Target,
+        router::Route,
         session::Session,
     },
     Inbound, Promise, Receipt,
@@ -33,7 +33,7 @@ impl Inbound {
                 if let Some(ticket) = ticket {
                     self.tickets.note(ticket);
                     let (at, receipt) = (self.replies.len(), Receipt::PubRec);
-                    self.promises.push(Promise { at, packet_id, receipt, counted: None });
+                    self.promises.push(Promise { at, packet_id, length: 4, receipt, counted: None });
                 }
                 pubrec(packet_id, &mut self.replies);
                 Ok(true)
@@ -76,11 +76,11 @@ pub(super) fn publish_once(
     session: &Session,
     packet_id: NonZeroU16,
     message: &Arc<Message>,
-    targets: &[Target],
+    route: &Route,
 ) -> Published {
     let mut exchanges = session.exchanges.lock();
     let accepted = |session| Change::Accepted { session, packet_id: packet_id.get() };
-    let published = core.publish_once(message, targets, session, accepted);
+    let published = core.publish_once(message, route, session, accepted);
     if let Published::Accepted { kept, .. } = &published {
         exchanges.take(packet_id.get(), kept.last().cloned());
     }

@@ -5,7 +5,10 @@ use std::{num::NonZeroU16, sync::Arc, time::Instant};
 use rmqtt_codec::v5::{self, RetainHandling, SubscribeAckReason, UnsubscribeAckReason};
 
 use super::{
-    super::{Event, Protocol, SubscriptionOptions, Verdict, keeper::Change, parcels::Parcel},
+    super::{
+        Event, Protocol, SubscriptionOptions, Verdict, codec::Violation, keeper::Change, parcels::Parcel,
+        shared::SharedFilter,
+    },
     Inbound,
 };
 use crate::topic::TopicFilter;
@@ -16,7 +19,11 @@ impl Inbound {
         packet_id: NonZeroU16,
         id: Option<u32>,
         filters: &[(TopicFilter, v5::SubscriptionOptions)],
-    ) {
+    ) -> Result<(), Violation> {
+        // MQTT-3.8.3-4.
+        if filters.iter().any(|(filter, options)| options.no_local && is_shared(filter)) {
+            return Err(Violation::protocol("No Local in a shared subscription"));
+        }
         let mut codes = Vec::with_capacity(filters.len());
         let mut refusal: Option<Arc<str>> = None;
         for (filter, wanted) in filters {
@@ -33,7 +40,7 @@ impl Inbound {
                         RetainHandling::AtSubscribeNew => new,
                         RetainHandling::NoAtSubscribe => false,
                     };
-                    if replay {
+                    if replay && !is_shared(filter) {
                         self.replays.push((filter.clone(), granted));
                     }
                     codes.push(match granted.qos {
@@ -55,6 +62,7 @@ impl Inbound {
             }
         }
         self.codec.suback(packet_id, codes, refusal.as_deref(), &mut self.replies);
+        Ok(())
     }
 
     /// Makes a subscription, if it is permitted; true if there was none to this filter.
@@ -63,14 +71,13 @@ impl Inbound {
         filter: &TopicFilter,
         options: SubscriptionOptions,
     ) -> Result<bool, (SubscribeAckReason, Arc<str>)> {
-        if filter.levels().next() == Some("$share") {
-            let reason =
-                "shared subscriptions are not supported: subscribe to the topic filter itself".into();
-            return Err((SubscribeAckReason::SharedSubscriptionNotSupported, reason));
-        }
+        let shared = SharedFilter::parse(filter);
+        let shared =
+            shared.map_err(|bad| (SubscribeAckReason::TopicFilterInvalid, bad.to_string().into()))?;
+        let asked = shared.as_ref().map_or(filter, |shared| &shared.filter);
         let identity = &Arc::clone(&self.control.identity);
         let permissions = self.core.router.permissions();
-        if let Verdict::Deny(reason) = self.core.authority.subscribe(identity, filter) {
+        if let Verdict::Deny(reason) = self.core.authority.subscribe(identity, asked) {
             return Err((SubscribeAckReason::NotAuthorized, reason));
         }
         {
@@ -152,4 +159,8 @@ impl Inbound {
         }
         self.codec.unsuback(packet_id, codes, &mut self.replies);
     }
+}
+
+fn is_shared(filter: &TopicFilter) -> bool {
+    matches!(SharedFilter::parse(filter), Ok(Some(_)))
 }
