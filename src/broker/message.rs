@@ -12,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rmqtt_codec::v5::PublishProperties;
 
 use super::{
+    aliases::Alias,
     journal::Journal,
     keeper::{KeptMessage, now_ms},
 };
@@ -23,6 +24,7 @@ const CONTENT_TYPE: u8 = 0x03;
 const RESPONSE_TOPIC: u8 = 0x08;
 const CORRELATION_DATA: u8 = 0x09;
 const SUBSCRIPTION_ID: u8 = 0x0B;
+const TOPIC_ALIAS: u8 = 0x23;
 const USER_PROPERTY: u8 = 0x26;
 
 /// What was published.
@@ -111,6 +113,8 @@ pub(super) struct Form<'a> {
     pub(super) subscription_ids: &'a [u32],
     /// The client's Maximum Packet Size.
     pub(super) max_packet: usize,
+    /// How the topic is said; never but by its name before MQTT 5.
+    pub(super) alias: Alias,
 }
 
 /// Everything of a PUBLISH packet before its payload.
@@ -181,13 +185,20 @@ impl Message {
     }
 
     fn head(&self, form: Form<'_>) -> Head {
-        let topic = self.topic.as_str().as_bytes();
+        let topic = match form.alias {
+            Alias::Known(_) => &[],
+            _ => self.topic.as_str().as_bytes(),
+        };
         let mut own = BytesMut::new();
         if form.v5 {
             if let Some(seconds) = self.expiry {
                 let passed = u32::try_from(self.received.elapsed().as_secs()).unwrap_or(u32::MAX);
                 own.put_u8(MESSAGE_EXPIRY);
                 own.put_u32(seconds.saturating_sub(passed));
+            }
+            if let Alias::New(alias) | Alias::Known(alias) = form.alias {
+                own.put_u8(TOPIC_ALIAS);
+                own.put_u16(alias);
             }
             for id in form.subscription_ids {
                 own.put_u8(SUBSCRIPTION_ID);
@@ -297,7 +308,7 @@ mod tests {
                 topic: TopicName::new(&topic).unwrap(), payload: payload.clone().into(), qos, retain,
                 properties: forwarded(&properties), received: Instant::now(), expiry, kept: OnceLock::new(),
             };
-            let form = Form { v5, qos, retain, dup: dup && qos > 0, packet_id, subscription_ids: &ids, max_packet: usize::MAX };
+            let form = Form { v5, qos, retain, dup: dup && qos > 0, packet_id, subscription_ids: &ids, max_packet: usize::MAX, alias: Alias::None };
             let mut out = BytesMut::new();
             prop_assert!(message.append_shared(form, &mut Heads::default(), &mut out));
             let publish = decode(out, v5);
@@ -338,6 +349,7 @@ mod tests {
             packet_id: 0,
             subscription_ids: &[],
             max_packet: 100,
+            alias: Alias::None,
         };
         let mut out = BytesMut::new();
         assert!(!message.append(form, &mut out));

@@ -17,6 +17,7 @@ use bytes::BytesMut;
 
 use super::{
     Limits,
+    aliases::{Alias, Aliases},
     control::Control,
     inflight::{Inflight, Slot, State, packet_id},
     journal::Journal,
@@ -37,6 +38,8 @@ pub(super) struct Link {
     pub(super) window: usize,
     /// Largest packet the client takes.
     pub(super) max_packet: usize,
+    /// None where the client takes none.
+    pub(super) aliases: Option<Aliases>,
     /// Encoded, not yet taken by the writer.
     pub(super) buffer: BytesMut,
     /// Publishers do not wait for it until then.
@@ -65,6 +68,7 @@ impl Link {
             v5,
             window: window.max(1),
             max_packet,
+            aliases: None,
             buffer,
             slow_until: None,
             stuck: false,
@@ -308,7 +312,7 @@ impl Outbox {
                 return self.queue(message, qos, retain, subscription_ids, fanout);
             }
             let form = form(link, qos, retain, false, packet_id(number), subscription_ids);
-            if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
+            if put(link, message, form, Some(&mut fanout.heads)) {
                 link.sent += 1;
                 self.next += 1;
                 let parcel = Parcel {
@@ -340,7 +344,7 @@ impl Outbox {
             return Outcome::Dropped;
         }
         let form = form(link, 0, retain, false, 0, subscription_ids);
-        if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
+        if put(link, message, form, Some(&mut fanout.heads)) {
             link.sent += 1;
         }
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
@@ -599,7 +603,33 @@ impl Outbox {
 }
 
 fn form<'a>(link: &Link, qos: u8, retain: bool, dup: bool, packet_id: u16, ids: &'a Arc<[u32]>) -> Form<'a> {
-    Form { v5: link.v5, qos, retain, dup, packet_id, subscription_ids: ids, max_packet: link.max_packet }
+    Form {
+        v5: link.v5,
+        qos,
+        retain,
+        dup,
+        packet_id,
+        subscription_ids: ids,
+        max_packet: link.max_packet,
+        alias: Alias::None,
+    }
+}
+
+/// Appends one copy to the connection's buffer; false where it exceeds what the client takes.
+fn put(link: &mut Link, message: &Message, form: Form<'_>, heads: Option<&mut Heads>) -> bool {
+    if let Some(aliases) = &mut link.aliases {
+        let alias = aliases.of(&message.topic);
+        if message.append(Form { alias, ..form }, &mut link.buffer) {
+            aliases.set(&message.topic, alias);
+            return true;
+        }
+        // What makes an alias known takes a few bytes.
+        return matches!(alias, Alias::New(_)) && message.append(form, &mut link.buffer);
+    }
+    match heads {
+        Some(heads) => message.append_shared(form, heads, &mut link.buffer),
+        None => message.append(form, &mut link.buffer),
+    }
 }
 
 #[cfg(test)]

@@ -132,7 +132,12 @@ pub async fn house_with(limits: Limits) -> House {
 
 /// A house whose broker has this keeper.
 pub async fn house_of(limits: Limits, keeper: Arc<dyn Keeper>) -> House {
-    let (rules, log) = (Arc::<Rules>::default(), Arc::<Log>::default());
+    house_under(limits, keeper, Rules::default()).await
+}
+
+/// The same with an authority that has been told what to say.
+pub async fn house_under(limits: Limits, keeper: Arc<dyn Keeper>, rules: Rules) -> House {
+    let (rules, log) = (Arc::new(rules), Arc::<Log>::default());
     let broker = Broker::new(limits, rules.clone(), log.clone(), keeper).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -156,6 +161,7 @@ pub struct As {
     pub keep_alive: u16,
     pub receive_max: Option<u16>,
     pub max_packet: Option<u32>,
+    pub topic_aliases: u16,
     pub problem_info: bool,
     pub will: Option<(&'static str, &'static str, u8, bool, u32)>,
     pub password: Option<&'static str>,
@@ -172,6 +178,7 @@ pub fn v(v: u8, id: &'static str) -> As {
         keep_alive: 0,
         receive_max: None,
         max_packet: None,
+        topic_aliases: 0,
         problem_info: true,
         will: None,
         password: None,
@@ -262,6 +269,7 @@ impl Client {
                 username: Some(how.account.into()),
                 password: how.password.map(|password| password.as_bytes().into()),
                 request_problem_info: how.problem_info,
+                topic_alias_max: how.topic_aliases,
                 receive_max: how.receive_max.and_then(NonZeroU16::new),
                 max_packet_size: how.max_packet.and_then(|max| max.try_into().ok()),
                 auth_method: how.auth_method.map(Into::into),
