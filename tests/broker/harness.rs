@@ -429,6 +429,11 @@ impl Client {
     }
 
     pub async fn unsubscribe(&mut self, topic: &str) -> Got {
+        self.ask_unsubscribe(topic).await;
+        self.next().await
+    }
+
+    pub async fn ask_unsubscribe(&mut self, topic: &str) {
         if self.v == 5 {
             let (packet_id, topic_filters) = (id(8), vec![topic.into()]);
             let packet = v5::Unsubscribe { packet_id, user_properties: Vec::new(), topic_filters };
@@ -437,7 +442,20 @@ impl Client {
             let (packet_id, topic_filters) = (id(8), vec![topic.into()]);
             self.send3(v3::Packet::Unsubscribe { packet_id, topic_filters }).await;
         }
-        self.next().await
+    }
+
+    /// The next packet of this kind; what comes before it is for later.
+    pub async fn skip_to(&mut self, wanted: impl Fn(&Got) -> bool) -> Got {
+        let mut between = Vec::new();
+        let found = loop {
+            match self.next().await {
+                Got::Closed => panic!("closed while something was waited for"),
+                got if wanted(&got) => break got,
+                other => between.push(other),
+            }
+        };
+        between.into_iter().rev().for_each(|got| self.ahead.push_front(got));
+        found
     }
 
     pub async fn send_publish(&mut self, publish: Publish) {
@@ -517,15 +535,7 @@ impl Client {
     /// PUBREC, PUBREL, PUBCOMP; what comes between is for later.
     pub async fn settle(&mut self, packet_id: u16) {
         self.pubrec(packet_id).await;
-        let mut between = Vec::new();
-        loop {
-            match self.next().await {
-                Got::PubRel { id, code: 0 } if id == packet_id => break,
-                Got::Closed => panic!("closed before PUBREL"),
-                other => between.push(other),
-            }
-        }
-        between.into_iter().rev().for_each(|got| self.ahead.push_front(got));
+        self.skip_to(|got| *got == Got::PubRel { id: packet_id, code: 0 }).await;
         self.pubcomp(packet_id).await;
     }
 
@@ -543,6 +553,12 @@ impl Client {
     pub async fn goodbye(mut self) {
         self.bytes(&[0xE0, 0]).await;
         assert_eq!(self.next().await, Got::Closed);
+    }
+
+    /// The same, whatever is still on its way.
+    pub async fn leave(mut self) {
+        self.bytes(&[0xE0, 0]).await;
+        while self.next().await != Got::Closed {}
     }
 
     pub async fn ended_with(&mut self, code: u8) {
