@@ -17,7 +17,10 @@ use rmqtt_codec::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{Limits, Protocol};
+use super::{
+    Limits, Protocol,
+    framing::{self, Breach},
+};
 use crate::topic::{TopicError, TopicFilter, TopicName};
 
 /// A peer broke the protocol, or asked for what is not offered: the connection ends with this.
@@ -56,6 +59,15 @@ impl From<DecodeError> for Violation {
             _ => Code::MalformedPacket,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<Breach> for Violation {
+    fn from(breach: Breach) -> Self {
+        match breach {
+            Breach::Malformed(text) => Self::malformed(text),
+            Breach::Protocol(text) => Self::protocol(text),
+        }
     }
 }
 
@@ -155,6 +167,9 @@ impl Codec {
         buffer: &mut BytesMut,
         limits: &Limits,
     ) -> Result<Option<Incoming>, Violation> {
+        if buffer.first().is_some_and(|first| first >> 4 != 3) {
+            framing::check(buffer, matches!(self.wire, Wire::V5(_)))?;
+        }
         match &mut self.wire {
             Wire::V3(codec) => match codec.decode(buffer)? {
                 Some((packet, _)) => from_v3(packet, limits).map(Some),
@@ -433,6 +448,11 @@ fn from_v5(packet: v5::Packet, limits: &Limits) -> Result<Incoming, Violation> {
             if let Some(properties) = &publish.properties {
                 if !properties.subscription_ids.is_empty() {
                     return Err(Violation::protocol("a client sent a subscription identifier in PUBLISH"));
+                }
+                let content_type = properties.content_type.iter();
+                let users = properties.user_properties.iter().flat_map(|(key, value)| [key, value]);
+                if content_type.chain(users).any(|text| text.contains('\0')) {
+                    return Err(Violation::malformed("U+0000 in a property"));
                 }
                 if let Some(topic) = &properties.response_topic {
                     TopicName::new(&topic[..]).map_err(|error| Violation::protocol(error.to_string()))?;

@@ -19,7 +19,8 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Authority, Event, Identity, Limits, Observer, Verdict,
+    Authority, Event, Identity, Limits, Observer,
+    aliases::Aliases,
     control::{Control, End},
     inbound::Burst,
     input::Buffers,
@@ -55,6 +56,8 @@ pub(super) struct Core {
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Wills of clients that the last process had, whose sessions ended with it; with the sessions' numbers.
+    pub(super) orphans: Mutex<HashMap<SessionKey, (u64, Will)>>,
     next_id: AtomicU64,
     /// How often connections were ended from outside.
     evictions: AtomicU64,
@@ -93,6 +96,9 @@ pub(super) struct Arrival {
     pub(super) session_expiry_secs: u32,
     pub(super) window: usize,
     pub(super) max_packet: usize,
+    /// Topic aliases that the client takes.
+    pub(super) topic_aliases: u16,
+    pub(super) will: Option<Will>,
     /// [`Core::evictions`] before the authority was asked.
     pub(super) evictions: u64,
 }
@@ -126,6 +132,7 @@ impl Core {
             handshakes: Arc::new(Semaphore::new(limits.max_pending_handshakes)),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            orphans: Mutex::default(),
             next_id: AtomicU64::new(1),
             evictions: AtomicU64::new(0),
             sweeping: AtomicBool::new(false),
@@ -136,10 +143,10 @@ impl Core {
     }
 
     /// Takes up what was kept. Called before anything connects.
-    pub(super) fn restore(&self, journal: &Arc<Journal>, kept: Kept) {
+    pub(super) fn restore(self: &Arc<Self>, journal: &Arc<Journal>, kept: Kept) {
         let mut sessions = self.sessions.lock();
         for kept in kept.sessions {
-            self.next_id.fetch_max(kept.session + 1, SeqCst);
+            self.no_longer_free(kept.session);
             let session = Session::restored(kept, journal, &self.limits);
             for (filter, options) in session.subscriptions.lock().iter() {
                 self.router.subscribe(&session, filter, *options, NOT_ASKED);
@@ -168,6 +175,13 @@ impl Core {
             };
             journal.record(Change::Cleared { topic: cleared });
         }
+        drop(retained);
+        self.restore_wills(kept.wills);
+    }
+
+    /// A session of another process has this number.
+    pub(super) fn no_longer_free(&self, number: u64) {
+        self.next_id.fetch_max(number + 1, SeqCst);
     }
 
     /// A number that no other session or connection of this process has.
@@ -283,30 +297,6 @@ impl Core {
         Published::Accepted { congested: given.congested, kept: fanout.kept }
     }
 
-    /// Publishes a will, if that is still permitted.
-    pub(super) fn publish_will(&self, identity: &Identity, publisher: u64, will: Will) {
-        let message = Arc::new(will.into_message());
-        let topic = &message.topic;
-        let route = self.route(identity, publisher, topic);
-        if let Verdict::Deny(reason) = &route.verdict {
-            self.observer.observe(Event::PublishDenied { identity, topic, reason });
-            return;
-        }
-        match self.publish(&message, &route) {
-            Published::Accepted { .. } => {
-                let (bytes, retained) = (message.payload.len() as u64, message.retain);
-                self.observer.observe(Event::Published { identity, topic, messages: 1, bytes, retained });
-            }
-            Published::NotRetained(full) => {
-                self.observer.observe(Event::PublishDenied { identity, topic, reason: &full.to_string() });
-            }
-            Published::NotKept => {
-                Counters::add(&self.counters.not_kept, 1);
-                self.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
-            }
-        }
-    }
-
     /// Gives an arriving connection its session: the one it had, or a new one. `connack` writes the first bytes,
     /// told whether the session was there before.
     pub(super) fn attach(
@@ -353,12 +343,12 @@ impl Core {
             }
         };
         let v5 = control.protocol.is_v5();
-        let link = Link::new(Arc::clone(&control), v5, arrival.window, arrival.max_packet, connack(present));
+        let mut link =
+            Link::new(Arc::clone(&control), v5, arrival.window, arrival.max_packet, connack(present));
+        link.aliases = Aliases::up_to(arrival.topic_aliases.min(self.limits.max_topic_aliases));
         let (mut kept, journal) = (Tickets::default(), self.journal.as_ref());
         let mut previous = session.attach(link, journal, arrival.session_expiry_secs, &mut kept);
-        if present {
-            session.pending_will.lock().take();
-        }
+        self.take_will(&session, control.id, arrival.will.as_ref());
         let changed = session.set_identity(&identity);
         drop(sessions);
 
@@ -424,8 +414,12 @@ impl Core {
         let control = session.end(tickets);
         self.router.forget(session);
         let will = session.pending_will.lock().take();
-        if let Some((_, will)) = will.filter(|_| publish_will) {
-            self.publish_will(&session.identity(), session.id, will);
+        match will {
+            Some((from, will)) if publish_will => {
+                self.publish_will_of(&session.identity(), session, from, will);
+            }
+            Some((from, _)) => self.forget_will(session, from),
+            None => {}
         }
         control
     }
@@ -442,42 +436,23 @@ impl Core {
         let keep_for = Duration::from_secs(session_expiry_secs.into());
         let left = session.detach(control.id, keep_for);
         let held = left.is_some() && !keep_for.is_zero();
-        if let Some(will) = will {
-            let delay = will.delay.min(keep_for);
-            if held && !delay.is_zero() {
+        let stopping =
+            control.why().is_some_and(|end| end.code == Some(DisconnectReasonCode::ServerShuttingDown));
+        match will {
+            Some(will) if held && !will.delay.min(keep_for).is_zero() => {
+                let delay = will.delay.min(keep_for);
                 self.publish_will_later(session, control.id, will, delay);
-            } else if left.is_some() || will.delay.is_zero() || session.is_over(Instant::now()) {
-                self.publish_will(&control.identity, session.id, will);
             }
+            Some(will) if left.is_some() || will.delay.is_zero() || session.is_over(Instant::now()) => {
+                self.publish_will_of(&control.identity, session, control.id, will);
+            }
+            None if stopping => {}
+            _ => self.forget_will(session, control.id),
         }
         if left.is_some() && !held {
             self.remove_if_over(session);
         }
         left.unwrap_or_default()
-    }
-
-    fn publish_will_later(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        connection: u64,
-        will: Will,
-        delay: Duration,
-    ) {
-        *session.pending_will.lock() = Some((connection, will));
-        let (core, session) = (Arc::downgrade(self), Arc::downgrade(session));
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = stopping.cancelled() => return,
-            }
-            let (Some(core), Some(session)) = (core.upgrade(), session.upgrade()) else { return };
-            // The client may have come back and gone again with another will, which has its own delay.
-            let will = session.pending_will.lock().take_if(|(from, _)| *from == connection);
-            if let Some((_, will)) = will {
-                core.publish_will(&session.identity(), session.id, will);
-            }
-        });
     }
 
     fn remove_if_over(&self, session: &Arc<Session>) {

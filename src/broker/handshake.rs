@@ -25,9 +25,11 @@ use super::{
     codec::{Codec, Connect, ConnectCode, reason_string, topic_name},
     control::Control,
     core::{Arrival, Attached, Core, NoPlace},
+    framing,
     message::forwarded,
     will::Will,
 };
+use crate::topic::TopicName;
 
 /// A CONNECT that is understood, in terms that all versions share.
 pub(super) struct Opening {
@@ -42,6 +44,7 @@ pub(super) struct Opening {
     session_expiry_secs: u32,
     window: usize,
     max_packet: usize,
+    topic_aliases: u16,
     will: Option<Will>,
     /// What came after CONNECT already.
     rest: BytesMut,
@@ -113,6 +116,9 @@ pub(super) async fn read_connect(
     let v5 = protocol == ProtocolVersion::MQTT5;
     let mut codec = if v5 { Codec::v5(max) } else { Codec::v3(max) };
     let connect = loop {
+        if let Err(breach) = framing::check_connect(&buffer) {
+            return Err(broken_connect(&mut codec, v5, breach));
+        }
         match codec.decode_connect(&mut buffer) {
             Ok(Some(connect)) => break connect,
             Ok(None) => fill(socket, &mut buffer).await?,
@@ -154,6 +160,19 @@ fn unknown_protocol(buffer: &[u8], error: &DecodeError) -> Refusal {
         refusal.answer.extend_from_slice(&[0x20, 2, 0, 1]);
     }
     refusal
+}
+
+/// What the codec does not see.
+fn broken_connect(codec: &mut Codec, v5: bool, breach: framing::Breach) -> Refusal {
+    let text = format!("CONNECT cannot be read: {breach}");
+    if !v5 {
+        return silent(text);
+    }
+    let code = match breach {
+        framing::Breach::Malformed(_) => ConnectAckReason::MalformedPacket,
+        framing::Breach::Protocol(_) => ConnectAckReason::ProtocolError,
+    };
+    refuse(codec, Protocol::V5, self::code(code, v3::ConnectAckReason::Reserved), &text)
 }
 
 fn bad_connect(codec: &mut Codec, v5: bool, error: &DecodeError) -> Refusal {
@@ -236,6 +255,7 @@ fn open_v3(
         session_expiry_secs: if clean_start { 0 } else { limits.max_session_expiry_secs },
         window: limits.max_inflight.into(),
         max_packet: usize::MAX,
+        topic_aliases: 0,
         will,
         rest,
     })
@@ -270,6 +290,10 @@ fn open_v5(
                     _ => ConnectAckReason::MalformedPacket,
                 };
                 refused(&mut codec, code, &text)
+            })?;
+            let response = will.response_topic.as_ref().map(TopicName::new).transpose();
+            response.map_err(|error| {
+                refused(&mut codec, ConnectAckReason::ProtocolError, &format!("the will's response: {error}"))
             })?;
             let properties = v5::PublishProperties {
                 correlation_data: will.correlation_data,
@@ -307,6 +331,7 @@ fn open_v5(
         session_expiry_secs: connect.session_expiry_interval_secs,
         window: window.into(),
         max_packet,
+        topic_aliases: connect.topic_alias_max,
         will,
         rest,
     })
@@ -362,6 +387,7 @@ pub(super) async fn admit(
     };
 
     let session_expiry_secs = opening.session_expiry_secs.min(limits.max_session_expiry_secs);
+    let keep_alive_secs = keep_alive_secs(opening.keep_alive_secs, protocol, limits);
     codec.establish(limits.max_packet_bytes, opening.max_packet);
     let mut ack = v5::ConnectAck {
         session_expiry_interval_secs: (session_expiry_secs != opening.session_expiry_secs)
@@ -370,6 +396,7 @@ pub(super) async fn admit(
         max_packet_size: Some(limits.max_packet_bytes.saturating_add(2)),
         assigned_client_id: assigned.map(|id| id.as_ref().into()),
         topic_alias_max: limits.max_topic_aliases,
+        server_keepalive_sec: (keep_alive_secs != opening.keep_alive_secs).then_some(keep_alive_secs),
         ..v5::ConnectAck::default()
     };
     ack.receive_max = limits.max_inflight.try_into().unwrap_or(ack.receive_max);
@@ -379,6 +406,8 @@ pub(super) async fn admit(
         session_expiry_secs,
         window: opening.window,
         max_packet: opening.max_packet,
+        topic_aliases: opening.topic_aliases,
+        will: will.clone(),
         evictions,
     };
     let attached = core.attach(arrival, |session_present| {
@@ -400,7 +429,7 @@ pub(super) async fn admit(
         Ok(attached) => Ok(Admitted {
             attached,
             codec,
-            keep_alive: keep_alive(opening.keep_alive_secs),
+            keep_alive: keep_alive(keep_alive_secs),
             session_expiry_secs,
             will: will.map(Box::new),
             rest: opening.rest,
@@ -422,6 +451,12 @@ pub(super) async fn admit(
             Err(refuse(&mut codec, protocol, code, &text))
         }
     }
+}
+
+/// What holds for the connection: MQTT 5 clients can be told to speak more often than they meant to.
+fn keep_alive_secs(wanted: u16, protocol: Protocol, limits: &Limits) -> u16 {
+    let max = limits.max_keep_alive_secs;
+    if protocol.is_v5() && max < u16::MAX && (wanted == 0 || wanted > max) { max } else { wanted }
 }
 
 /// One and a half times what the client promised (MQTT-3.1.2-22); 0 turns it off.

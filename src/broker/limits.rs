@@ -34,10 +34,10 @@ pub struct Limits {
     pub max_subscriptions_per_session: usize,
     /// Levels of a topic name or filter; bounds the depth of the subscription tree. Default 64.
     pub max_topic_levels: usize,
-    /// QoS 1 messages sent to one client and not yet acknowledged, and what MQTT 5 clients may have unacknowledged
+    /// QoS 1 and 2 messages sent to one client and not yet settled, and what MQTT 5 clients may have unacknowledged
     /// towards us (Receive Maximum). A client can ask for less. Default 1,000.
     pub max_inflight: u16,
-    /// QoS 1 messages that wait for one session. Publishers are slowed down from half of it. A connected
+    /// Messages that wait for one session. Publishers are slowed down from half of it. A connected
     /// client whose queue is full all the same, because it acknowledges nothing or floods itself, is disconnected
     /// (MQTT 5: 0x97); while a client is away, what exceeds the queue is lost and counted. Default 10,000.
     pub queue_messages: usize,
@@ -57,11 +57,17 @@ pub struct Limits {
     /// The longest that a session outlives its connection, in seconds, whatever a client asks for; what MQTT 3.1.1
     /// clients get for clean session 0. Default 7 days.
     pub max_session_expiry_secs: u32,
+    /// The longest keep-alive, in seconds: an MQTT 5 client that promises a longer one, or none, is told to keep to
+    /// this. Default 65,535, which is no limit.
+    pub max_keep_alive_secs: u16,
+    /// How long wills whose connections ended with the process wait after the next start, for their clients to come
+    /// back and for others to be there who hear them. Default 5 s.
+    pub will_grace: Duration,
     /// Retained messages. Default 100,000.
     pub max_retained_messages: usize,
     /// Bytes of topic, payload and properties in retained messages. Default 256 MiB.
     pub max_retained_bytes: usize,
-    /// Topic aliases that an MQTT 5 client may set. Default 16.
+    /// Topic aliases that an MQTT 5 client may set, and that we set towards one that takes them. Default 16.
     pub max_topic_aliases: u16,
     /// Topics whose verdict and subscribers each connection remembers. Default 1,024.
     pub route_cache_topics: usize,
@@ -90,6 +96,8 @@ impl Default for Limits {
             slow_period: Duration::from_secs(5),
             ack_patience: Duration::from_secs(5),
             max_session_expiry_secs: 7 * 24 * 3600,
+            max_keep_alive_secs: u16::MAX,
+            will_grace: Duration::from_secs(5),
             max_retained_messages: 100_000,
             max_retained_bytes: 256 * MIB,
             max_topic_aliases: 16,

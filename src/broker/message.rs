@@ -12,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rmqtt_codec::v5::PublishProperties;
 
 use super::{
+    aliases::Alias,
     journal::Journal,
     keeper::{KeptMessage, now_ms},
 };
@@ -23,6 +24,7 @@ const CONTENT_TYPE: u8 = 0x03;
 const RESPONSE_TOPIC: u8 = 0x08;
 const CORRELATION_DATA: u8 = 0x09;
 const SUBSCRIPTION_ID: u8 = 0x0B;
+const TOPIC_ALIAS: u8 = 0x23;
 const USER_PROPERTY: u8 = 0x26;
 
 /// What was published.
@@ -111,6 +113,8 @@ pub(super) struct Form<'a> {
     pub(super) subscription_ids: &'a [u32],
     /// The client's Maximum Packet Size.
     pub(super) max_packet: usize,
+    /// How the topic is said; never but by its name before MQTT 5.
+    pub(super) alias: Alias,
 }
 
 impl Message {
@@ -171,7 +175,10 @@ impl Message {
     /// Appends one copy. False where it exceeds what the client takes: the copy counts as delivered
     /// (MQTT-3.1.2-25).
     pub(super) fn append(&self, form: Form<'_>, out: &mut BytesMut) -> bool {
-        let topic = self.topic.as_str().as_bytes();
+        let topic = match form.alias {
+            Alias::Known(_) => &[],
+            _ => self.topic.as_str().as_bytes(),
+        };
         let mut remaining = 2 + topic.len() + self.payload.len();
         if form.qos > 0 {
             remaining += 2;
@@ -180,6 +187,9 @@ impl Message {
         if form.v5 {
             if self.expiry.is_some() {
                 properties += 5;
+            }
+            if form.alias != Alias::None {
+                properties += 3;
             }
             properties += form.subscription_ids.iter().map(|id| 1 + varint_len(*id as usize)).sum::<usize>();
             remaining += varint_len(properties) + properties;
@@ -202,6 +212,10 @@ impl Message {
                 let passed = u32::try_from(self.received.elapsed().as_secs()).unwrap_or(u32::MAX);
                 out.put_u8(MESSAGE_EXPIRY);
                 out.put_u32(seconds.saturating_sub(passed));
+            }
+            if let Alias::New(alias) | Alias::Known(alias) = form.alias {
+                out.put_u8(TOPIC_ALIAS);
+                out.put_u16(alias);
             }
             for id in form.subscription_ids {
                 out.put_u8(SUBSCRIPTION_ID);
@@ -256,7 +270,7 @@ mod tests {
                 topic: TopicName::new(&topic).unwrap(), payload: payload.clone().into(), qos, retain,
                 properties: forwarded(&properties), received: Instant::now(), expiry, kept: OnceLock::new(),
             };
-            let form = Form { v5, qos, retain, dup: dup && qos > 0, packet_id, subscription_ids: &ids, max_packet: usize::MAX };
+            let form = Form { v5, qos, retain, dup: dup && qos > 0, packet_id, subscription_ids: &ids, max_packet: usize::MAX, alias: Alias::None };
             let mut out = BytesMut::new();
             prop_assert!(message.append(form, &mut out));
             let publish = decode(out, v5);
@@ -297,6 +311,7 @@ mod tests {
             packet_id: 0,
             subscription_ids: &[],
             max_packet: 100,
+            alias: Alias::None,
         };
         let mut out = BytesMut::new();
         assert!(!message.append(form, &mut out));

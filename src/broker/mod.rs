@@ -9,7 +9,8 @@
 //! | `listener`, `handshake` | from accept to the answer to CONNECT |
 //! | `connection`, `inbound` | the task that reads: waits, and what packets do |
 //! | `writer`, `control` | the task that writes; how others reach a connection |
-//! | `codec`, `message` | bytes to packets and back; a message, encoded once for all |
+//! | `codec`, `framing` | bytes to packets and back; what is checked before |
+//! | `message`, `aliases` | a message, encoded once for all; shorter names for topics |
 //! | `session`, `outbox`, `parcels`, `inflight` | one client: what it subscribed to, what it is yet to be sent |
 //! | `exchanges` | the QoS 2 messages that it sent, and when they are new |
 //! | `journal`, `page`, `ticket` | changes on their way to the keeper, a session's own, and who waits for them |
@@ -29,13 +30,16 @@
 //! the client hears of it, and what is sent again has the packet id that it had.
 //!
 //! Not offered, and refused as the standard says: enhanced authentication.
-//! A will whose connection ends with the process is not published.
+//! A will whose connection ends with the process stays kept, and is published after the next start, after
+//! [`Limits::will_grace`] and unless its client has come back.
 
+mod aliases;
 mod codec;
 mod connection;
 mod control;
 mod core;
 mod exchanges;
+mod framing;
 mod handshake;
 mod inbound;
 mod inflight;
@@ -168,7 +172,8 @@ impl Broker {
     }
 
     /// Stops accepting, ends all connections (MQTT 5: DISCONNECT 0x8B) and waits for them, within
-    /// [`Limits::shutdown_timeout`]. Wills are not published: nobody is left to hear them.
+    /// [`Limits::shutdown_timeout`]. Wills are not published, as nobody is left to hear them: they stay kept for the
+    /// next start (MQTT 5 §3.1.2.5 allows that they are deferred).
     pub async fn shutdown(&self) {
         self.core.stopping.cancel();
         let connections: Vec<_> = self.core.connections.lock().values().cloned().collect();

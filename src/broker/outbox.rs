@@ -17,6 +17,7 @@ use bytes::BytesMut;
 
 use super::{
     Limits,
+    aliases::{Alias, Aliases},
     control::Control,
     inbound::Burst,
     inflight::{Inflight, Slot, State, packet_id},
@@ -38,6 +39,8 @@ pub(super) struct Link {
     pub(super) window: usize,
     /// Largest packet the client takes.
     pub(super) max_packet: usize,
+    /// None where the client takes none.
+    pub(super) aliases: Option<Aliases>,
     /// Encoded, not yet taken by the writer.
     pub(super) buffer: BytesMut,
     /// Publishers do not wait for it until then.
@@ -66,6 +69,7 @@ impl Link {
             v5,
             window: window.max(1),
             max_packet,
+            aliases: None,
             buffer,
             slow_until: None,
             stuck: false,
@@ -338,7 +342,7 @@ impl Outbox {
                 return self.queue(message, qos, retain, subscription_ids, fanout);
             }
             let form = form(link, qos, retain, false, packet_id(number), subscription_ids);
-            if message.append(form, &mut link.buffer) {
+            if put(link, message, form) {
                 link.sent += 1;
                 self.next += 1;
                 let parcel = Parcel {
@@ -370,7 +374,7 @@ impl Outbox {
             return Outcome::Dropped;
         }
         let form = form(link, 0, retain, false, 0, subscription_ids);
-        if message.append(form, &mut link.buffer) {
+        if put(link, message, form) {
             link.sent += 1;
         }
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
@@ -412,7 +416,8 @@ impl Outbox {
         }
         let Some(link) = &mut self.link else { return true };
         // A property length more than the publisher wrote, if at all.
-        if link.held || self.waiting.hold_back_qos0() || burst.largest + 2 > link.max_packet {
+        let small = burst.largest + 2 > link.max_packet;
+        if small || link.aliases.is_some() || link.held || self.waiting.hold_back_qos0() {
             return false;
         }
         let count = burst.len() as u64;
@@ -681,7 +686,30 @@ impl Outbox {
 }
 
 fn form<'a>(link: &Link, qos: u8, retain: bool, dup: bool, packet_id: u16, ids: &'a Arc<[u32]>) -> Form<'a> {
-    Form { v5: link.v5, qos, retain, dup, packet_id, subscription_ids: ids, max_packet: link.max_packet }
+    Form {
+        v5: link.v5,
+        qos,
+        retain,
+        dup,
+        packet_id,
+        subscription_ids: ids,
+        max_packet: link.max_packet,
+        alias: Alias::None,
+    }
+}
+
+/// Appends one copy to the connection's buffer; false where it exceeds what the client takes.
+fn put(link: &mut Link, message: &Message, form: Form<'_>) -> bool {
+    if let Some(aliases) = &mut link.aliases {
+        let alias = aliases.of(&message.topic);
+        if message.append(Form { alias, ..form }, &mut link.buffer) {
+            aliases.set(&message.topic, alias);
+            return true;
+        }
+        // What makes an alias known takes a few bytes.
+        return matches!(alias, Alias::New(_)) && message.append(form, &mut link.buffer);
+    }
+    message.append(form, &mut link.buffer)
 }
 
 #[cfg(test)]

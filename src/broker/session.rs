@@ -61,6 +61,8 @@ pub(super) struct Session {
     away_until: Mutex<Option<Instant>>,
     /// A will that is delayed, and the connection that left it.
     pub(super) pending_will: Mutex<Option<(u64, Will)>>,
+    /// The connection that left the will which the keeper has.
+    pub(super) will_on_file: Mutex<Option<u64>>,
 }
 
 impl Session {
@@ -76,6 +78,7 @@ impl Session {
             paused: AtomicBool::new(false),
             away_until: Mutex::new(None),
             pending_will: Mutex::new(None),
+            will_on_file: Mutex::new(None),
         })
     }
 
@@ -333,6 +336,11 @@ impl Session {
     /// Whether it is over, or nobody came back in time.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.outbox.lock().has_ended() || self.away_until.lock().is_some_and(|until| now >= until)
+    }
+
+    /// How long it has while no connection holds it.
+    pub(super) fn time_left(&self, now: Instant) -> Duration {
+        self.away_until.lock().map_or(Duration::MAX, |until| until.saturating_duration_since(now))
     }
 
     /// Whether it has been ended, so that nothing may be added to it.

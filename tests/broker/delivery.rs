@@ -280,3 +280,55 @@ async fn one_subscribe_packet_can_hold_many_filters() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_are_sent_by_alias_to_a_client_that_takes_some_and_its_aliases_end_with_the_connection() {
+    let house = house().await;
+    let mut writer = house.connect(v(5, "writer")).await;
+    let how = As { topic_aliases: 2, ..v(5, "reader").staying() };
+    for _ in 0..2 {
+        let mut reader = house.connect(how.clone()).await;
+        reader.subscribe("#", 1).await;
+        for (topic, name, alias) in [
+            ("a", "a", Some(1)),
+            ("a", "", Some(1)),
+            ("b", "b", Some(2)),
+            ("c", "c", None),
+            ("a", "", Some(1)),
+            ("b", "", Some(2)),
+        ] {
+            for qos in [0, 1] {
+                writer.publish(topic, "x", qos).await;
+                let got = reader.expect("x").await;
+                let name = if qos == 0 {
+                    name
+                } else if alias.is_some() {
+                    ""
+                } else {
+                    topic
+                };
+                assert_eq!(&got.topic[..], name);
+                assert_eq!(got.properties.unwrap().topic_alias.map(NonZeroU16::get), alias);
+            }
+        }
+        reader.goodbye().await;
+    }
+    // Nothing of it for one that takes none.
+    let mut plain = house.connect(v(5, "plain")).await;
+    plain.subscribe("#", 0).await;
+    for _ in 0..2 {
+        writer.publish("a", "x", 0).await;
+        let got = plain.expect("x").await;
+        assert_eq!((&got.topic[..], got.properties.unwrap().topic_alias), ("a", None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keep_alive_over_the_limit_is_answered_with_what_holds() {
+    let limits = sealwire::broker::Limits { max_keep_alive_secs: 60, ..Default::default() };
+    let house = house_with(limits).await;
+    for (wanted, told) in [(0, Some(60)), (61, Some(60)), (60, None), (1, None)] {
+        let client = house.connect(As { keep_alive: wanted, ..v(5, "x") }).await;
+        assert_eq!(client.connack.unwrap().server_keepalive_sec, told, "{wanted}");
+    }
+}

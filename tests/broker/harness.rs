@@ -132,7 +132,12 @@ pub async fn house_with(limits: Limits) -> House {
 
 /// A house whose broker has this keeper.
 pub async fn house_of(limits: Limits, keeper: Arc<dyn Keeper>) -> House {
-    let (rules, log) = (Arc::<Rules>::default(), Arc::<Log>::default());
+    house_under(limits, keeper, Rules::default()).await
+}
+
+/// The same with an authority that has been told what to say.
+pub async fn house_under(limits: Limits, keeper: Arc<dyn Keeper>, rules: Rules) -> House {
+    let (rules, log) = (Arc::new(rules), Arc::<Log>::default());
     let broker = Broker::new(limits, rules.clone(), log.clone(), keeper).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -156,6 +161,7 @@ pub struct As {
     pub keep_alive: u16,
     pub receive_max: Option<u16>,
     pub max_packet: Option<u32>,
+    pub topic_aliases: u16,
     pub problem_info: bool,
     pub will: Option<(&'static str, &'static str, u8, bool, u32)>,
     pub password: Option<&'static str>,
@@ -172,6 +178,7 @@ pub fn v(v: u8, id: &'static str) -> As {
         keep_alive: 0,
         receive_max: None,
         max_packet: None,
+        topic_aliases: 0,
         problem_info: true,
         will: None,
         password: None,
@@ -262,6 +269,7 @@ impl Client {
                 username: Some(how.account.into()),
                 password: how.password.map(|password| password.as_bytes().into()),
                 request_problem_info: how.problem_info,
+                topic_alias_max: how.topic_aliases,
                 receive_max: how.receive_max.and_then(NonZeroU16::new),
                 max_packet_size: how.max_packet.and_then(|max| max.try_into().ok()),
                 auth_method: how.auth_method.map(Into::into),
@@ -421,6 +429,11 @@ impl Client {
     }
 
     pub async fn unsubscribe(&mut self, topic: &str) -> Got {
+        self.ask_unsubscribe(topic).await;
+        self.next().await
+    }
+
+    pub async fn ask_unsubscribe(&mut self, topic: &str) {
         if self.v == 5 {
             let (packet_id, topic_filters) = (id(8), vec![topic.into()]);
             let packet = v5::Unsubscribe { packet_id, user_properties: Vec::new(), topic_filters };
@@ -429,7 +442,20 @@ impl Client {
             let (packet_id, topic_filters) = (id(8), vec![topic.into()]);
             self.send3(v3::Packet::Unsubscribe { packet_id, topic_filters }).await;
         }
-        self.next().await
+    }
+
+    /// The next packet of this kind; what comes before it is for later.
+    pub async fn skip_to(&mut self, wanted: impl Fn(&Got) -> bool) -> Got {
+        let mut between = Vec::new();
+        let found = loop {
+            match self.next().await {
+                Got::Closed => panic!("closed while something was waited for"),
+                got if wanted(&got) => break got,
+                other => between.push(other),
+            }
+        };
+        between.into_iter().rev().for_each(|got| self.ahead.push_front(got));
+        found
     }
 
     pub async fn send_publish(&mut self, publish: Publish) {
@@ -509,15 +535,7 @@ impl Client {
     /// PUBREC, PUBREL, PUBCOMP; what comes between is for later.
     pub async fn settle(&mut self, packet_id: u16) {
         self.pubrec(packet_id).await;
-        let mut between = Vec::new();
-        loop {
-            match self.next().await {
-                Got::PubRel { id, code: 0 } if id == packet_id => break,
-                Got::Closed => panic!("closed before PUBREL"),
-                other => between.push(other),
-            }
-        }
-        between.into_iter().rev().for_each(|got| self.ahead.push_front(got));
+        self.skip_to(|got| *got == Got::PubRel { id: packet_id, code: 0 }).await;
         self.pubcomp(packet_id).await;
     }
 
@@ -535,6 +553,12 @@ impl Client {
     pub async fn goodbye(mut self) {
         self.bytes(&[0xE0, 0]).await;
         assert_eq!(self.next().await, Got::Closed);
+    }
+
+    /// The same, whatever is still on its way.
+    pub async fn leave(mut self) {
+        self.bytes(&[0xE0, 0]).await;
+        while self.next().await != Got::Closed {}
     }
 
     pub async fn ended_with(&mut self, code: u8) {

@@ -31,6 +31,18 @@ const BROKEN: &[(&str, &[u8], u8)] = &[
     ("UNSUBSCRIBE without a filter", &[0xA2, 3, 0, 1, 0], 0x82),
     ("a second CONNECT", b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\0", 0x82),
     ("a packet that servers send", &[0x90, 4, 0, 1, 0, 0], 0x82),
+    ("a PINGREQ with something in it", &[0xC0, 1, 0], 0x81),
+    ("PUBREL with wrong flags", &[0x60, 2, 0, 1], 0x81),
+    ("a PUBREC for packet id 0", &[0x50, 2, 0, 0], 0x81),
+    ("a PUBACK that is too short", &[0x40, 1, 0], 0x81),
+    ("SUBSCRIBE with packet id 0", &[0x82, 7, 0, 0, 0, 0, 1, b'a', 0], 0x81),
+    ("an empty filter", &[0x82, 6, 0, 1, 0, 0, 0, 0], 0x8F),
+    ("a subscription identifier of 0", &[0x82, 9, 0, 1, 2, 0x0B, 0, 0, 1, b'a', 0], 0x81),
+    ("QoS 3 in a subscription", &[0x82, 7, 0, 1, 0, 0, 1, b'a', 3], 0x81),
+    ("retain handling 3", &[0x82, 7, 0, 1, 0, 0, 1, b'a', 0x30], 0x81),
+    ("UNSUBSCRIBE with packet id 0", &[0xA2, 6, 0, 0, 0, 0, 1, b'a'], 0x81),
+    ("U+0000 in a user property", &[0x30, 12, 0, 1, b'a', 8, 0x26, 0, 1, 0, 0, 2, b'b', b'c'], 0x81),
+    ("DISCONNECT with wrong flags", &[0xE1, 0], 0x81),
     ("AUTH without a method", &[0xF0, 0], 0x82),
     ("packet type 0", &[0, 0], 0x81),
     ("a length of five bytes", &[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], 0x81),
@@ -61,7 +73,12 @@ async fn a_broken_packet_ends_its_own_connection_with_its_reason() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_mqtt_5_a_broken_packet_just_closes() {
     let house = house().await;
-    let broken: [&[u8]; 7] = [
+    let broken: [&[u8]; 12] = [
+        &[0xC0, 1, 0],
+        &[0xE0, 1, 0],
+        &[0x82, 6, 0, 1, 0, 1, b'a', 4],
+        &[0x82, 6, 0, 1, 0, 1, b'a', 3],
+        &[0x82, 2, 0, 1],
         &[0x30, 5, 0, 3, b'a', b'/', b'+'],
         &[0x30, 4, 0, 2, 0xC3, 0x28],
         &[0x30, 2, 0, 9],
@@ -192,4 +209,48 @@ async fn a_packet_that_never_ends_is_no_sign_of_life() {
         assert!(started.elapsed() < Duration::from_secs(4), "bytes alone keep it alive");
     };
     assert!(matches!(end, Got::Disconnect { code: 0x8D, .. }), "{end:?}");
+}
+
+/// What is wrong, an MQTT 5 CONNECT after its length, and what is answered.
+const BROKEN_CONNECTS: &[(&str, &[u8], u8)] = &[
+    ("something after its end", b"\0\x04MQTT\x05\x02\0\0\0\0\x01xy", 0x81),
+    ("will QoS without a will", b"\0\x04MQTT\x05\x0A\0\0\0\0\x01x", 0x81),
+    ("a will of QoS 3", b"\0\x04MQTT\x05\x1E\0\0\0\0\x01x\0\0\x01t\0\x01m", 0x81),
+    ("a will to a wildcard", b"\0\x04MQTT\x05\x06\0\0\0\0\x01x\0\0\x01#\0\x01m", 0x90),
+    (
+        "wildcards in a will's response topic",
+        b"\0\x04MQTT\x05\x06\0\0\0\0\x01x\x04\x08\0\x01#\0\x01t\0\x01m",
+        0x82,
+    ),
+    ("a Receive Maximum of 0", b"\0\x04MQTT\x05\x02\0\0\x03\x21\0\0\0\x01x", 0x82),
+    ("a Maximum Packet Size of 0", b"\0\x04MQTT\x05\x02\0\0\x05\x27\0\0\0\0\0\x01x", 0x82),
+    ("a property that comes twice", b"\0\x04MQTT\x05\x02\0\0\x06\x22\0\x01\x22\0\x01\0\x01x", 0x82),
+    ("Request Problem Information of 2", b"\0\x04MQTT\x05\x02\0\0\x02\x17\x02\0\x01x", 0x82),
+    ("an unknown property", b"\0\x04MQTT\x05\x02\0\0\x02\x7F\x02\0\x01x", 0x81),
+    ("authentication data without a method", b"\0\x04MQTT\x05\x02\0\0\x03\x16\0\0\0\x01x", 0x82),
+    ("U+0000 in the username", b"\0\x04MQTT\x05\x82\0\0\0\0\x01x\0\x01\0", 0x81),
+    ("U+0000 in the client id", b"\0\x04MQTT\x05\x02\0\0\0\0\x01\0", 0x85),
+    ("invalid UTF-8 in the client id", b"\0\x04MQTT\x05\x02\0\0\0\0\x01\xFF", 0x81),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_connect_is_refused_with_its_reason() {
+    let house = house().await;
+    for (what, body, code) in BROKEN_CONNECTS {
+        let mut client = house.raw(5).await;
+        client.bytes(&[&[0x10, u8::try_from(body.len()).unwrap()], *body].concat()).await;
+        match client.next().await {
+            Got::ConnAck { code: got, .. } => {
+                assert_eq!(got, *code, "{what}: 0x{got:02X} is not 0x{code:02X}")
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(client.next().await, Got::Closed, "{what}");
+    }
+    for body in [&b"\0\x04MQTT\x04\x02\0\0\0\x01xy"[..], b"\0\x04MQTT\x04\x22\0\0\0\x01x"] {
+        let mut client = house.raw(4).await;
+        client.bytes(&[&[0x10, u8::try_from(body.len()).unwrap()], body].concat()).await;
+        assert_eq!(client.next().await, Got::Closed);
+    }
+    assert_eq!(house.broker.stats().sessions, 0);
 }

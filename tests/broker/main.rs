@@ -8,6 +8,7 @@ mod exactly_once;
 mod harness;
 mod hostile;
 mod keeping;
+mod model;
 mod others;
 mod permissions;
 mod pressure;

@@ -44,6 +44,13 @@ impl Shelf {
         self.set(Mood::Keeps);
     }
 
+    /// What is kept at this moment, out of reach of whoever keeps here: a kill.
+    pub fn copied(&self) -> Arc<Self> {
+        let copy = Self::new();
+        *copy.kept.lock() = self.kept();
+        copy
+    }
+
     /// What a broker that starts now would find.
     pub fn kept(&self) -> Kept {
         self.kept.lock().clone()

@@ -17,6 +17,7 @@ use rmqtt_codec::v5::PublishAckReason;
 use super::{
     super::{
         Event, Verdict,
+        aliases::Alias,
         codec::{Violation, no_subscribers, puback},
         core::Published,
         journal::NOT_KEPT,
@@ -78,6 +79,7 @@ impl Burst<'_> {
                 packet_id: 0,
                 subscription_ids: &[],
                 max_packet: usize::MAX,
+                alias: Alias::None,
             };
             for message in self.messages() {
                 message.append(form, &mut out);

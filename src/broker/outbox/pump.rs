@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::BufMut;
 
-use super::{Outbox, Slot, State, Ticket, form, packet_id};
+use super::{Outbox, Slot, State, Ticket, form, packet_id, put};
 
 /// What stopped the pump.
 enum Stop {
@@ -89,7 +89,7 @@ impl Outbox {
                     State::Sent(parcel) => {
                         let id = packet_id(number);
                         let form = form(link, parcel.qos, parcel.retain, true, id, &parcel.subscription_ids);
-                        if parcel.message.append(form, &mut link.buffer) {
+                        if put(link, &parcel.message, form) {
                             link.sent += 1;
                         } else if parcel.qos == 2 {
                             return Stop::Lost(number);
@@ -129,7 +129,7 @@ impl Outbox {
             let sent = !parcel.void && !parcel.message.is_expired(*now.get_or_insert_with(Instant::now)) && {
                 let id = packet_id(number);
                 let form = form(link, qos, parcel.retain, parcel.again, id, &parcel.subscription_ids);
-                parcel.message.append(form, &mut link.buffer)
+                put(link, &parcel.message, form)
             };
             if sent {
                 link.sent += 1;
