@@ -19,7 +19,8 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Authority, Event, Identity, Limits, Observer, Verdict,
+    Authority, Event, Identity, Limit, Limits, Observer, Verdict,
+    admission::Admission,
     control::{Control, End},
     journal::{Journal, NOT_KEPT},
     keeper::{Change, Kept, now_ms},
@@ -50,6 +51,7 @@ pub(super) struct Core {
     pub(super) connections: Mutex<HashMap<u64, Arc<Control>>>,
     pub(super) counters: Counters,
     pub(super) handshakes: Arc<Semaphore>,
+    pub(super) admission: Arc<Admission>,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
     next_id: AtomicU64,
@@ -120,6 +122,7 @@ impl Core {
             connections: Mutex::default(),
             counters: Counters::default(),
             handshakes: Arc::new(Semaphore::new(limits.max_pending_handshakes)),
+            admission: Arc::new(Admission::new(&limits, Instant::now())),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             next_id: AtomicU64::new(1),
@@ -222,6 +225,7 @@ impl Core {
             }
         }
         Counters::add(&self.counters.dropped, lost);
+        self.counters.hit(Limit::Queue, lost);
         Published::Accepted { congested, kept: fanout.kept }
     }
 

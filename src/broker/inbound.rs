@@ -20,7 +20,7 @@ use rmqtt_codec::{
 };
 
 use super::{
-    Event, Protocol, SubscriptionOptions, Verdict,
+    Event, Limit, Protocol, SubscriptionOptions, Verdict,
     codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
     control::{Control, End},
     core::{Core, Published},
@@ -99,6 +99,8 @@ pub(super) struct Inbound {
     pub(super) session_expiry_secs: u32,
     /// Packets handled so far.
     pub(super) packets: u64,
+    /// Of these, messages.
+    pub(super) publishes: u64,
 }
 
 impl Inbound {
@@ -127,6 +129,7 @@ impl Inbound {
             batch: 1,
             session_expiry_secs,
             packets: 0,
+            publishes: 0,
         }
     }
 
@@ -158,6 +161,9 @@ impl Inbound {
     }
 
     fn violation(&self, violation: Violation) -> Step {
+        if let Some(limit) = violation.limit {
+            self.core.counters.hit(limit, 1);
+        }
         self.core.observer.observe(Event::ProtocolError {
             peer: self.control.peer,
             client_id: Some(&self.control.identity.client_id),
@@ -251,7 +257,10 @@ impl Inbound {
 
     fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
         match packet {
-            Incoming::Publish(publish) => return self.publish(*publish),
+            Incoming::Publish(publish) => {
+                self.publishes += 1;
+                return self.publish(*publish);
+            }
             Incoming::PubAck(packet_id) => self.acknowledged.push(packet_id.get()),
             Incoming::PubRel(packet_id) => self.codec.pubcomp_unknown(packet_id, &mut self.replies),
             Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
@@ -340,6 +349,7 @@ impl Inbound {
         });
         match self.core.publish(&message, &cached.route.targets) {
             Published::NotRetained(full) => {
+                self.core.counters.hit(Limit::MaxRetained, 1);
                 let (identity, reason) = (&self.control.identity, full.to_string());
                 let event = Event::PublishDenied { identity, topic: &message.topic, reason: &reason };
                 self.core.observer.observe(event);
@@ -479,6 +489,7 @@ impl Inbound {
             let mut subscriptions = self.session.subscriptions.lock();
             let maximum = self.core.limits.max_subscriptions_per_session;
             if !subscriptions.contains_key(filter) && subscriptions.len() >= maximum {
+                self.core.counters.hit(Limit::MaxSubscriptionsPerSession, 1);
                 let reason =
                     format!("a session may have at most {maximum} subscriptions: unsubscribe from some");
                 return Err((SubscribeAckReason::QuotaExceeded, reason.into()));

@@ -134,6 +134,7 @@ mod tests {
             password: None,
             peer,
             transport: Transport::Tls,
+            certificate: None,
             protocol: Protocol::V5,
         };
         for near in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {

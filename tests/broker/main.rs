@@ -12,4 +12,5 @@ mod permissions;
 mod pressure;
 mod sessions;
 mod shelf;
+mod websocket;
 mod wills;
