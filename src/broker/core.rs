@@ -26,6 +26,7 @@ use super::{
     keeper::{Change, Kept, now_ms},
     message::Message,
     outbox::{Fanout, Link, Outcome},
+    parcels::Total,
     retained::{Retained, RetainedFull},
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
@@ -52,6 +53,7 @@ pub(super) struct Core {
     pub(super) counters: Counters,
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) admission: Arc<Admission>,
+    pub(super) queued: Arc<Total>,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
     next_id: AtomicU64,
@@ -122,6 +124,7 @@ impl Core {
             connections: Mutex::default(),
             counters: Counters::default(),
             handshakes: Arc::new(Semaphore::new(limits.max_pending_handshakes)),
+            queued: Arc::new(Total::new(limits.queue_bytes_total)),
             admission: Arc::new(Admission::new(&limits, Instant::now())),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -140,6 +143,7 @@ impl Core {
         for kept in kept.sessions {
             self.next_id.fetch_max(kept.session + 1, SeqCst);
             let session = Arc::new(Session::restored(kept, journal, &self.limits));
+            session.share(&self.queued);
             for (filter, options) in session.subscriptions.lock().iter() {
                 self.router.subscribe(&session, filter, *options, NOT_ASKED);
             }
@@ -295,6 +299,7 @@ impl Core {
             None => {
                 let session = Session::new(self.next_id(), key.clone(), Arc::clone(&identity), &self.limits);
                 let session = Arc::new(session);
+                session.share(&self.queued);
                 sessions.insert(key, Arc::clone(&session));
                 session
             }

@@ -122,7 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
         let Some((header, length)) = parsed else { return Ok(false) };
         self.raw.advance(read);
         if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(self.refuse(PROTOCOL_ERROR, "a WebSocket frame of an extension that was not agreed on"));
+            return Err(
+                self.refuse(PROTOCOL_ERROR, "a WebSocket frame of an extension that was not agreed on")
+            );
         }
         let Some(mask) = header.mask else {
             return Err(self.refuse(PROTOCOL_ERROR, "a WebSocket frame that is not masked"));
@@ -135,7 +137,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
                 Frame::Control { kind, length: length as usize, mask }
             }
             OpCode::Data(Data::Text) => {
-                return Err(self.refuse(UNSUPPORTED, "MQTT over WebSocket is binary, and this is a text frame"));
+                return Err(
+                    self.refuse(UNSUPPORTED, "MQTT over WebSocket is binary, and this is a text frame")
+                );
             }
             OpCode::Data(kind) => {
                 if (kind == Data::Continue) != self.in_message || matches!(kind, Data::Reserved(_)) {
@@ -212,7 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
 
     /// The same, from the task that reads: answers to control frames, where nobody else is at it.
     fn drain_to_read(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let due = !self.outgoing.is_empty() || self.pong.is_some() || matches!(self.closing, Closing::With(_));
+        let due =
+            !self.outgoing.is_empty() || self.pong.is_some() || matches!(self.closing, Closing::With(_));
         if due && !self.writer_waits {
             let _ = self.poll_drain(cx)?;
         }
@@ -289,11 +294,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Framed<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.closing != Closing::No {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }

@@ -337,11 +337,7 @@ fn assigned_client_id() -> Option<Arc<str>> {
 }
 
 /// Asks the authority, and finds the connection its place.
-pub(super) async fn admit(
-    core: &Arc<Core>,
-    opening: Opening,
-    origin: Origin,
-) -> Result<Admitted, Refusal> {
+pub(super) async fn admit(core: &Arc<Core>, opening: Opening, origin: Origin) -> Result<Admitted, Refusal> {
     let Origin { peer, transport, certificate, .. } = origin;
     let Opening { mut codec, protocol, username, will, .. } = opening;
     let limits = &core.limits;

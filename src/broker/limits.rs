@@ -60,8 +60,8 @@ pub struct Limits {
     /// Encoded bytes that wait for one connection's socket before it counts as behind. Default 1 MiB; twice that is
     /// never exceeded by QoS 0.
     pub send_buffer_bytes: usize,
-    /// What all queues together may take, in the same bytes; a message in two queues counts twice. Beyond it a queue
-    /// counts as full. Default 1 GiB.
+    /// What all queues together may take, in the same bytes; a message in two queues counts twice. Beyond it every
+    /// queue counts as full, those of clients that are away from three quarters of it. Default 1 GiB.
     pub queue_bytes_total: usize,
     /// How long a publisher waits for a connection whose send buffer is full, before that one counts as slow and
     /// loses QoS 0 messages. Default 200 ms.

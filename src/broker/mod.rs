@@ -65,7 +65,12 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{net::TcpListener, time::timeout};
 
-use self::{control::End, core::Core, journal::Journal, listener::{Door, accept_loop}};
+use self::{
+    control::End,
+    core::Core,
+    journal::Journal,
+    listener::{Door, accept_loop},
+};
 pub use self::{
     keeper::{
         Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, KeptWill,
@@ -177,7 +182,7 @@ impl Broker {
             bytes_out: counters.bytes_out.load(Relaxed),
             dropped: counters.dropped.load(Relaxed),
             not_kept: counters.not_kept.load(Relaxed),
-            limits_hit: counters.limits_hit(),
+            limits_hit: counters.limits_hit().with(Limit::QueueBytesTotal, self.core.queued.refused()),
         }
     }
 

@@ -22,7 +22,7 @@ impl Bucket {
     fn fill(&mut self, now: Instant) {
         let seconds = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens = (self.tokens + seconds * self.per_second).min(self.per_second);
-        self.filled = now;
+        self.filled = self.filled.max(now);
     }
 
     /// Takes one token, if there is one.

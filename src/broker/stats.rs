@@ -148,6 +148,14 @@ impl LimitsHit {
         self.0.get(limit as usize).copied().unwrap_or_default()
     }
 
+    /// With a count that is kept elsewhere.
+    pub(super) fn with(mut self, limit: Limit, times: u64) -> Self {
+        if let Some(count) = self.0.get_mut(limit as usize) {
+            *count = times;
+        }
+        self
+    }
+
     /// Each limit with its count.
     pub fn each(&self) -> impl Iterator<Item = (Limit, u64)> {
         Limit::ALL.into_iter().zip(self.0)

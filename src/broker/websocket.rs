@@ -81,7 +81,8 @@ fn judge(
         return Err(refused(StatusCode::FORBIDDEN, text));
     }
     let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let offered: Vec<_> = offered.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')).collect();
+    let offered: Vec<_> =
+        offered.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')).collect();
     let chosen = PROTOCOLS.into_iter().find(|known| offered.iter().any(|name| name.trim() == *known));
     let Some(chosen) = chosen else {
         return Err(refused(StatusCode::BAD_REQUEST, "ask for the sub-protocol mqtt"));

@@ -31,7 +31,9 @@ async fn house(limits: Limits, origins: &[&str]) -> House {
     house.address = listener.local_addr().unwrap();
     let listed: Vec<_> = origins.iter().map(ToString::to_string).collect();
     let serving = house.broker.clone();
-    tokio::spawn(async move { serving.serve_websocket(listener, None, Origins::new(&listed)).await.unwrap() });
+    tokio::spawn(
+        async move { serving.serve_websocket(listener, None, Origins::new(&listed)).await.unwrap() },
+    );
     house
 }
 
@@ -89,7 +91,9 @@ async fn a_client_of_another_make_publishes_and_subscribes_with_pings_and_a_good
         assert!(collect(&mut client, publish.len()) == publish, "it comes back as it was sent");
 
         client.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).unwrap();
-        assert!(matches!(client.read().unwrap(), Message::Close(Some(frame)) if frame.code == CloseCode::Normal));
+        assert!(
+            matches!(client.read().unwrap(), Message::Close(Some(frame)) if frame.code == CloseCode::Normal)
+        );
     });
     house.log.until(&["Disconnected"]).await;
     assert!(house.log.has(&["Connected", &format!("{:?}", Transport::WebSocket)]));
