@@ -123,8 +123,8 @@ fn network_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn admission(limits: Limits) -> Arc<Admission> {
-        Arc::new(Admission::new(&limits, Instant::now()))
+    fn admission(limits: &Limits) -> Arc<Admission> {
+        Arc::new(Admission::new(limits, Instant::now()))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn one_address_has_its_share_of_connections_and_gets_it_back() {
         let limits = Limits { max_connections_per_address: 2, ..Limits::default() };
-        let (admission, now) = (admission(limits), Instant::now());
+        let (admission, now) = (admission(&limits), Instant::now());
         let admit = |address: &str| admission.admit(ip(address), now);
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn an_address_that_only_comes_and_goes_is_slowed_down_and_then_forgotten() {
         let limits = Limits { connects_per_second_per_address: 5, ..Limits::default() };
-        let (admission, now) = (admission(limits), Instant::now());
+        let (admission, now) = (admission(&limits), Instant::now());
         let came = |now| (0..20).filter(|_| admission.admit(ip("192.0.2.1"), now).is_ok()).count();
         assert_eq!(came(now), 5);
         assert_eq!(admission.admit(ip("192.0.2.1"), now).unwrap_err(), Limit::ConnectsPerSecondPerAddress);
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn all_together_come_no_faster_than_they_may() {
         let limits = Limits { connects_per_second: 100, ..Limits::default() };
-        let (admission, now) = (admission(limits), Instant::now());
+        let (admission, now) = (admission(&limits), Instant::now());
         assert!((0..100).all(|_| admission.knock(now).is_zero()));
         assert_eq!(admission.knock(now), Duration::from_millis(10));
     }

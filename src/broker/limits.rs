@@ -30,7 +30,7 @@ pub struct Limits {
     /// New connections per second and address. The next one is closed unheard. Default 200; 0 is no bound.
     pub connects_per_second_per_address: u32,
     /// New connections per second in all. Beyond it the listeners rest, and the next ones wait in the system's queue.
-    /// Default 5,000; 0 is no bound.
+    /// Default 10,000; 0 is no bound.
     pub connects_per_second: u32,
     /// Whether this computer's own address is free of the bounds per address: all its programs share it, and so do
     /// all clients behind a proxy on it. Default true.
@@ -96,7 +96,7 @@ impl Default for Limits {
             max_connections: 10_000,
             max_connections_per_address: 1_000,
             connects_per_second_per_address: 200,
-            connects_per_second: 5_000,
+            connects_per_second: 10_000,
             spare_loopback: true,
             publishes_per_second: 0,
             max_pending_handshakes: 1_000,

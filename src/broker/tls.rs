@@ -18,7 +18,9 @@ impl SharedTls {
         *self.0.write() = config;
     }
 
-    pub(super) fn now(&self) -> Arc<ServerConfig> {
+    /// The configuration of the moment.
+    #[must_use]
+    pub fn now(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.read())
     }
 }

@@ -67,6 +67,7 @@ fn cannot_be_rebound(host: &str) -> bool {
 }
 
 /// Judges an upgrade request.
+#[allow(clippy::result_large_err, reason = "the shape that the library asks for")]
 fn judge(
     request: &Request,
     mut response: Response,
@@ -104,6 +105,7 @@ pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     origins: &Origins,
     encrypted: bool,
 ) -> io::Result<Framed<S>> {
+    #[allow(clippy::result_large_err, reason = "the shape that the library asks for")]
     let answer = |request: &Request, response| judge(request, response, origins, encrypted);
     match accept_hdr_async(socket, answer).await {
         // The library read the request to its end and not a byte further.

@@ -27,7 +27,7 @@ pub(super) enum Command {
     /// Uses real parts on a temporary data folder and ends with 0 only if all that it claims was checked.
     Demo,
     /// Run a station: MQTT broker, accounts, store and HTTPS API, in the foreground.
-    Station(StationOptions),
+    Station(Box<StationOptions>),
     /// Look at audit logs.
     #[command(subcommand)]
     Audit(AuditCommand),

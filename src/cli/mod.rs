@@ -72,7 +72,7 @@ impl Terminal {
             // `plan` has made a window of it.
             Command::Desktop => Ok(ExitCode::SUCCESS),
             Command::Demo => demo(),
-            Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, options),
+            Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, *options),
             Command::Audit(command) => audit::run(&command),
         }
     }

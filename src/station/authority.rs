@@ -22,6 +22,7 @@ const MAX_TOKEN_BYTES: usize = 128;
 /// Set in the number of a credential that is a certificate. Rows of the database have smaller ones.
 const OF_CERTIFICATE: u64 = 1 << 63;
 
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn trouble(error: StoreError) -> ConnectRefusal {
     tracing::error!(%error, "a CONNECT could not be answered");
     ConnectRefusal::Unavailable("its database is in trouble, try again".to_owned())

@@ -16,7 +16,10 @@ use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
+    server::{
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, ResolvesServerCertUsingSni,
+        WebPkiClientVerifier,
+    },
     sign::CertifiedKey,
 };
 use webpki::EndEntityCert;
@@ -48,14 +51,18 @@ impl CertificateFiles {
     }
 
     /// Reads all that there is and makes of it how TLS is spoken.
-    fn server_config(&self, own: &tls::Authority, clock: &Clock) -> Result<Arc<ServerConfig>, StationError> {
+    fn server_config(
+        &self,
+        own: Arc<dyn ResolvesServerCert>,
+        clock: &Clock,
+    ) -> Result<Arc<ServerConfig>, StationError> {
         let given = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Some(read_given(certificate, key, clock)?),
             (None, None) => None,
             (Some(path), None) => return Err(alone(path, "its key is not named: give --key too")),
             (None, Some(path)) => return Err(alone(path, "its certificate is not named: give --cert too")),
         };
-        let resolver = ByName { own: own.resolver(), given };
+        let resolver = ByName { own, given };
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -80,6 +87,11 @@ impl CertificateFiles {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
+    }
+
+    /// Whether they can be used.
+    pub(super) fn check(&self, clock: &Clock) -> Result<(), StationError> {
+        self.server_config(Arc::new(ResolvesServerCertUsingSni::new()), clock).map(|_| ())
     }
 
     /// What shows that a file was exchanged.
@@ -109,7 +121,7 @@ impl Certificates {
         clock: &Clock,
     ) -> Result<Self, StationError> {
         let stamps = Mutex::new(files.stamps());
-        let shared = files.server_config(own, clock)?.into();
+        let shared = files.server_config(own.resolver(), clock)?.into();
         Ok(Self { files: files.clone(), own: own.clone(), clock: clock.clone(), shared, stamps })
     }
 
@@ -121,7 +133,7 @@ impl Certificates {
     /// Reads everything again: new connections have it, live ones go on. What cannot be used changes nothing.
     pub(crate) fn reload(&self) {
         *self.stamps.lock() = self.files.stamps();
-        match self.files.server_config(&self.own, &self.clock) {
+        match self.files.server_config(self.own.resolver(), &self.clock) {
             Ok(config) => {
                 self.shared.replace(config);
                 tracing::info!("the certificates were read again: new connections have them");
@@ -213,5 +225,51 @@ fn alone(path: &Path, reason: &str) -> StationError {
         path: path.to_owned(),
         reason: reason.to_owned(),
         next: "A certificate and its key are used together",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["plant.example".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_change_nothing_and_a_changed_file_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::default();
+        let own = tls::Authority::open(dir.path(), &clock).unwrap();
+        let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        let put = |pair: &(String, String)| {
+            std::fs::write(&certificate, &pair.0).unwrap();
+            std::fs::write(&key, &pair.1).unwrap();
+        };
+        let (first, second) = (signed(), signed());
+        put(&first);
+        let files = CertificateFiles {
+            certificate: Some(certificate.clone()),
+            key: Some(key.clone()),
+            ..CertificateFiles::default()
+        };
+        let certificates = Certificates::open(&files, &own, &clock).unwrap();
+        let shared = certificates.shared();
+        let before = shared.now();
+        certificates.reload_if_changed();
+        assert!(Arc::ptr_eq(&before, &shared.now()), "nothing changed");
+
+        for broken in [(second.0.clone(), first.1.clone()), ("cut off".to_owned(), first.1.clone())] {
+            put(&broken);
+            certificates.reload();
+            assert!(Arc::ptr_eq(&before, &shared.now()), "it cannot be used");
+        }
+        std::fs::remove_file(&key).unwrap();
+        certificates.reload_if_changed();
+        assert!(Arc::ptr_eq(&before, &shared.now()), "it is not there");
+        put(&second);
+        certificates.reload_if_changed();
+        assert!(!Arc::ptr_eq(&before, &shared.now()));
     }
 }

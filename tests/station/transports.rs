@@ -333,9 +333,9 @@ async fn what_cannot_be_used_keeps_a_station_from_starting_and_says_what_to_do()
         let mut config = config(&dir);
         let anywhere = Some("0.0.0.0:0".parse().unwrap());
         if plain {
-            config.plain = anywhere
+            config.plain = anywhere;
         } else {
-            config.websocket = anywhere
+            config.websocket = anywhere;
         }
         assert!(matches!(refused(config).await, StationError::PlainBeyondLoopback(_)));
     }

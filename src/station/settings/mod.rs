@@ -11,8 +11,11 @@ use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, StationError, certificates::Certificates, roles, tls};
-use crate::files::{DataFolders, FilesError, read_bounded};
+use super::{Config, StationError, roles};
+use crate::{
+    acl::RolePack,
+    files::{DataFolders, FilesError, read_bounded},
+};
 use table::{SETTINGS, Setting, full_name};
 
 /// The file's name in the data folder.
@@ -89,7 +92,7 @@ pub fn with(mut base: Config, argument: &str) -> Result<Config, StationError> {
     };
     let (section, key) = name.trim().rsplit_once('.').unwrap_or(("", name.trim()));
     let value = value.trim();
-    let parsed = DeValue::parse(value).map(|value| value.into_inner());
+    let parsed = DeValue::parse(value).map(toml::Spanned::into_inner);
     let value = parsed.unwrap_or_else(|_| DeValue::String(value.into()));
     set(&mut base, section, key, &value).map_err(fault)?;
     Ok(base)
@@ -163,11 +166,16 @@ fn print_one(setting: &Setting, config: &Config, default: &Config, out: &mut Str
 /// What would keep it from running.
 pub fn check(config: &Config) -> Result<(), StationError> {
     config.check()?;
-    crate::files::create_private_dir(config.data.root())?;
-    roles::RoleBook::new(roles::load_pack(&config.data.users()?)?, config.anonymous.as_deref())?;
-    let own = tls::Authority::open(&config.data.keys()?, &config.clock)?;
-    Certificates::open(&config.certificates, &own, &config.clock)?;
-    Ok(())
+    // Nothing is made here that is not there.
+    let pack = match config.data.root().is_dir() {
+        true => roles::load_pack(&config.data.users()?)?,
+        false => RolePack::parse(RolePack::DEFAULT).map_err(|error| StationError::RolePack {
+            path: config.data.root().to_owned(),
+            reason: error.to_string(),
+        })?,
+    };
+    roles::RoleBook::new(pack, config.anonymous.as_deref())?;
+    config.certificates.check(&config.clock)
 }
 
 #[cfg(test)]
