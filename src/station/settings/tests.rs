@@ -1,3 +1,5 @@
+//! The file and the arguments, right and wrong.
+
 use super::*;
 use crate::broker::Limits;
 
