@@ -18,7 +18,7 @@ use rmqtt_codec::{
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::{
-    Limits, Protocol,
+    Limit, Limits, Protocol,
     framing::{self, Breach},
 };
 use crate::topic::{TopicError, TopicFilter, TopicName};
@@ -31,11 +31,18 @@ pub(super) struct Violation {
     pub(super) code: DisconnectReasonCode,
     /// For the log, and the reason string.
     pub(super) text: Cow<'static, str>,
+    /// Which limit of ours it met, if it met one.
+    pub(super) limit: Option<Limit>,
 }
 
 impl Violation {
     pub(super) fn new(code: DisconnectReasonCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, text: text.into() }
+        Self { code, text: text.into(), limit: None }
+    }
+
+    /// It goes beyond a limit of ours.
+    fn beyond(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     pub(super) fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
@@ -51,7 +58,9 @@ impl From<DecodeError> for Violation {
     fn from(error: DecodeError) -> Self {
         use DisconnectReasonCode as Code;
         let code = match &error {
-            DecodeError::MaxSizeExceeded { .. } => Code::PacketTooLarge,
+            DecodeError::MaxSizeExceeded { .. } => {
+                return Self::new(Code::PacketTooLarge, error.to_string()).beyond(Limit::MaxPacketBytes);
+            }
             DecodeError::InvalidTopicFilter
             | DecodeError::PacketIdRequired
             | DecodeError::InvalidProtocol => Code::ProtocolError,
@@ -108,7 +117,8 @@ pub(super) fn topic_name(text: &str, limits: &Limits) -> Result<TopicName, Viola
         .map_err(|error| topic_violation(&error, DisconnectReasonCode::TopicNameInvalid))?;
     if name.levels().count() > limits.max_topic_levels {
         let text = format!("a topic may have at most {} levels", limits.max_topic_levels);
-        return Err(Violation::new(DisconnectReasonCode::TopicNameInvalid, text));
+        let violation = Violation::new(DisconnectReasonCode::TopicNameInvalid, text);
+        return Err(violation.beyond(Limit::MaxTopicLevels));
     }
     Ok(name)
 }
@@ -118,7 +128,8 @@ fn topic_filter(text: &str, limits: &Limits) -> Result<TopicFilter, Violation> {
         .map_err(|error| topic_violation(&error, DisconnectReasonCode::TopicFilterInvalid))?;
     if filter.levels().count() > limits.max_topic_levels {
         let text = format!("a topic filter may have at most {} levels", limits.max_topic_levels);
-        return Err(Violation::new(DisconnectReasonCode::TopicFilterInvalid, text));
+        let violation = Violation::new(DisconnectReasonCode::TopicFilterInvalid, text);
+        return Err(violation.beyond(Limit::MaxTopicLevels));
     }
     Ok(filter)
 }
@@ -440,6 +451,7 @@ fn from_v3(packet: v3::Packet, limits: &Limits) -> Result<Incoming, Violation> {
 const SERVERS_ONLY: Violation = Violation {
     code: DisconnectReasonCode::ProtocolError,
     text: Cow::Borrowed("a packet that only servers send"),
+    limit: None,
 };
 
 fn from_v5(packet: v5::Packet, limits: &Limits) -> Result<Incoming, Violation> {

@@ -20,12 +20,13 @@ use tokio::{
 };
 
 use super::{
-    Event, Transport,
+    ClientCertificate, Event, Limit, Transport,
     control::{Control, End},
     core::Core,
     handshake::{self, Admitted},
     inbound::{Inbound, Step},
     input::Input,
+    pace::Bucket,
     router::Route,
     session::Session,
     stats::Counters,
@@ -40,10 +41,11 @@ const READS_IN_A_ROW: u32 = 4;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Where a connection comes from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Origin {
     pub(super) peer: SocketAddr,
     pub(super) transport: Transport,
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     /// When CONNECT must be complete.
     pub(super) deadline: Instant,
 }
@@ -59,22 +61,26 @@ pub(super) async fn serve<R, W>(
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let Origin { peer, transport, deadline } = origin;
+    let Origin { peer, deadline, .. } = origin;
     let opening = tokio::select! {
         opening = timeout_at(deadline, handshake::read_connect(&mut reader, &core.limits)) => opening,
         () = core.stopping.cancelled() => return,
     };
     let admitted = match opening {
         Err(_) => {
+            core.counters.hit(Limit::HandshakeTimeout, 1);
             let error = "no complete CONNECT in time";
             core.observer.observe(Event::ProtocolError { peer, client_id: None, error });
             return;
         }
         Ok(Err(refusal)) => {
+            if let Some(limit) = refusal.limit {
+                core.counters.hit(limit, 1);
+            }
             core.observer.observe(Event::ProtocolError { peer, client_id: None, error: &refusal.text });
             Err(refusal)
         }
-        Ok(Ok(opening)) => handshake::admit(&core, opening, peer, transport).await,
+        Ok(Ok(opening)) => handshake::admit(&core, opening, origin).await,
     };
     drop(permit);
     match admitted {
@@ -124,6 +130,9 @@ where
                 let found = read_loop(&core, &session, &control, &mut input, keep_alive, &mut inbound).await;
                 control.end(found);
                 let end = control.why().unwrap_or_else(|| End::lost("the connection ended"));
+                if end.code == Some(DisconnectReasonCode::ReceiveMaximumExceeded) {
+                    core.counters.hit(Limit::MaxInflight, 1);
+                }
                 let will = will.filter(|_| end.will).map(|will| *will);
                 let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
                 inbound.farewell(&end, &mut last_words);
@@ -159,13 +168,19 @@ async fn read_loop(
     let mut ending = pin!(control.ending.cancelled());
     let mut alarm = pin!(sleep(keep_alive.unwrap_or(Duration::MAX)));
     let mut last_packet = Instant::now();
+    let mut pace = Bucket::new(core.limits.publishes_per_second, Instant::now().into_std());
     let mut buffer = input.begun();
     let mut in_a_row = 0;
     loop {
-        let packets = inbound.packets;
+        let (packets, publishes) = (inbound.packets, inbound.publishes);
         let step = inbound.consume(&mut buffer);
         if let Some(end) = inbound.settle().await {
             return end;
+        }
+        if let Some(pace) = &mut pace
+            && Box::pin(wait_for_pace(core, control, pace, inbound.publishes - publishes)).await
+        {
+            last_packet = Instant::now();
         }
         match step {
             Step::Ended(end) => return end,
@@ -228,6 +243,20 @@ async fn read_loop(
             Err(error) => return End::lost(format!("the connection was lost: {error}")),
         }
     }
+}
+
+/// Holds a publisher back that sends faster than it may; says whether it had to.
+async fn wait_for_pace(core: &Core, control: &Control, pace: &mut Bucket, publishes: u64) -> bool {
+    let wait = pace.spend(publishes, Instant::now().into_std());
+    if publishes == 0 || wait.is_zero() {
+        return false;
+    }
+    core.counters.hit(Limit::PublishesPerSecond, 1);
+    tokio::select! {
+        () = sleep(wait) => {}
+        () = control.ending.cancelled() => {}
+    }
+    true
 }
 
 /// Holds a publisher back while the keeper is behind.

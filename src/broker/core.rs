@@ -19,7 +19,8 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Authority, Event, Identity, Limits, Observer,
+    Authority, Event, Identity, Limit, Limits, Observer,
+    admission::Admission,
     aliases::Aliases,
     control::{Control, End},
     inbound::Burst,
@@ -28,6 +29,7 @@ use super::{
     keeper::{Change, Kept, now_ms},
     message::Message,
     outbox::{Fanout, Given, Link},
+    parcels::Total,
     retained::{Retained, RetainedFull},
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
@@ -54,6 +56,8 @@ pub(super) struct Core {
     pub(super) counters: Counters,
     pub(super) buffers: Buffers,
     pub(super) handshakes: Arc<Semaphore>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) queued: Arc<Total>,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// Wills of clients that the last process had, whose sessions ended with it; with the sessions' numbers.
@@ -130,6 +134,8 @@ impl Core {
             counters: Counters::default(),
             buffers: Buffers::default(),
             handshakes: Arc::new(Semaphore::new(limits.max_pending_handshakes)),
+            queued: Arc::new(Total::new(limits.queue_bytes_total)),
+            admission: Arc::new(Admission::new(&limits, Instant::now())),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             orphans: Mutex::default(),
@@ -148,6 +154,7 @@ impl Core {
         for kept in kept.sessions {
             self.no_longer_free(kept.session);
             let session = Session::restored(kept, journal, &self.limits);
+            session.share(&self.queued);
             for (filter, options) in session.subscriptions.lock().iter() {
                 self.router.subscribe(&session, filter, *options, NOT_ASKED);
             }
@@ -270,6 +277,7 @@ impl Core {
         route.targets.iter().for_each(|target| given.note(target.give(message, &mut fanout)));
         route.shared.iter().for_each(|group| given.note(group.give(message, &mut fanout)));
         Counters::add(&self.counters.dropped, given.lost);
+        self.counters.hit(Limit::Queue, given.lost);
         Published::Accepted { congested: given.congested, kept: fanout.kept }
     }
 
@@ -294,6 +302,7 @@ impl Core {
             burst.messages().iter().for_each(|message| given.note(group.give(message, &mut fanout)));
         }
         Counters::add(&self.counters.dropped, given.lost);
+        self.counters.hit(Limit::Queue, given.lost);
         Published::Accepted { congested: given.congested, kept: fanout.kept }
     }
 
@@ -338,6 +347,7 @@ impl Core {
             }
             None => {
                 let session = Session::new(self.next_id(), key.clone(), Arc::clone(&identity), &self.limits);
+                session.share(&self.queued);
                 sessions.insert(key, Arc::clone(&session));
                 session
             }

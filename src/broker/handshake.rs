@@ -3,7 +3,7 @@
 //!
 //! Start at [`read_connect`], then [`admit`].
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use rmqtt_codec::{
@@ -21,8 +21,9 @@ use tokio_util::codec::Decoder;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    ConnectRefusal, ConnectRequest, Event, Limits, Protocol, Transport, Verdict,
+    ConnectRefusal, ConnectRequest, Event, Limit, Limits, Protocol, Verdict,
     codec::{Codec, Connect, ConnectCode, reason_string, topic_name},
+    connection::Origin,
     control::Control,
     core::{Arrival, Attached, Core, NoPlace},
     framing,
@@ -56,6 +57,8 @@ pub(super) struct Refusal {
     pub(super) answer: BytesMut,
     /// For the log.
     pub(super) text: String,
+    /// Which limit it met, if it met one.
+    pub(super) limit: Option<Limit>,
 }
 
 /// A connection that is in.
@@ -70,7 +73,7 @@ pub(super) struct Admitted {
 }
 
 fn silent(text: impl Into<String>) -> Refusal {
-    Refusal { answer: BytesMut::new(), text: text.into() }
+    Refusal { answer: BytesMut::new(), text: text.into(), limit: None }
 }
 
 /// Writes a negative CONNACK.
@@ -83,7 +86,7 @@ fn refuse(codec: &mut Codec, protocol: Protocol, code: ConnectCode, text: &str) 
     } else {
         codec.connack_v3(code.v3, false, &mut answer);
     }
-    Refusal { answer, text: text.to_owned() }
+    Refusal { answer, text: text.to_owned(), limit: None }
 }
 
 const fn code(v5: ConnectAckReason, v3: v3::ConnectAckReason) -> ConnectCode {
@@ -177,10 +180,11 @@ fn broken_connect(codec: &mut Codec, v5: bool, breach: framing::Breach) -> Refus
 
 fn bad_connect(codec: &mut Codec, v5: bool, error: &DecodeError) -> Refusal {
     let text = format!("CONNECT cannot be read: {error}");
+    let limit = matches!(error, DecodeError::MaxSizeExceeded { .. }).then_some(Limit::MaxConnectBytes);
     let code = match error {
         DecodeError::InvalidClientId => BAD_CLIENT_ID,
         DecodeError::UnsupportedPacketType => return silent("the first packet is not CONNECT"),
-        _ if !v5 => return silent(text),
+        _ if !v5 => return Refusal { limit, ..silent(text) },
         DecodeError::MaxSizeExceeded { .. } => {
             code(ConnectAckReason::PacketTooLarge, v3::ConnectAckReason::Reserved)
         }
@@ -189,7 +193,8 @@ fn bad_connect(codec: &mut Codec, v5: bool, error: &DecodeError) -> Refusal {
         }
         _ => code(ConnectAckReason::MalformedPacket, v3::ConnectAckReason::Reserved),
     };
-    refuse(codec, if v5 { Protocol::V5 } else { Protocol::V311 }, code, &text)
+    let protocol = if v5 { Protocol::V5 } else { Protocol::V311 };
+    Refusal { limit, ..refuse(codec, protocol, code, &text) }
 }
 
 /// Copies a secret and wipes where it came from, as far as nobody else holds that buffer.
@@ -201,12 +206,13 @@ fn secret(bytes: Bytes) -> Zeroizing<Vec<u8>> {
     secret
 }
 
-fn client_id(text: &str, limits: &Limits) -> Result<Option<Arc<str>>, String> {
+fn client_id(text: &str, limits: &Limits) -> Result<Option<Arc<str>>, (String, Option<Limit>)> {
     if text.len() > limits.max_client_id_bytes {
-        return Err(format!("a client id may have at most {} bytes", limits.max_client_id_bytes));
+        let text = format!("a client id may have at most {} bytes", limits.max_client_id_bytes);
+        return Err((text, Some(Limit::MaxClientIdBytes)));
     }
     if text.chars().any(char::is_control) {
-        return Err("a client id cannot hold control characters".to_owned());
+        return Err(("a client id cannot hold control characters".to_owned(), None));
     }
     Ok((!text.is_empty()).then(|| text.into()))
 }
@@ -222,8 +228,8 @@ fn open_v3(
         return Err(silent("CONNECT has a password and no username"));
     }
     let refused = |codec: &mut Codec, code, text: &str| refuse(codec, protocol, code, text);
-    let client_id =
-        client_id(&connect.client_id, limits).map_err(|text| refused(&mut codec, BAD_CLIENT_ID, &text))?;
+    let client_id = client_id(&connect.client_id, limits)
+        .map_err(|(text, limit)| Refusal { limit, ..refused(&mut codec, BAD_CLIENT_ID, &text) })?;
     if client_id.is_none() && protocol == Protocol::V31 {
         return Err(refused(&mut codec, BAD_CLIENT_ID, "MQTT 3.1 needs a client id"));
     }
@@ -278,8 +284,10 @@ fn open_v5(
         let text = "authentication data without an authentication method";
         return Err(refused(&mut codec, ConnectAckReason::ProtocolError, text));
     }
-    let client_id = client_id(&connect.client_id, limits)
-        .map_err(|text| refused(&mut codec, ConnectAckReason::ClientIdentifierNotValid, &text))?;
+    let client_id = client_id(&connect.client_id, limits).map_err(|(text, limit)| Refusal {
+        limit,
+        ..refused(&mut codec, ConnectAckReason::ClientIdentifierNotValid, &text)
+    })?;
     let will = match connect.last_will {
         None => None,
         Some(will) => {
@@ -345,12 +353,8 @@ fn assigned_client_id() -> Option<Arc<str>> {
 }
 
 /// Asks the authority, and finds the connection its place.
-pub(super) async fn admit(
-    core: &Arc<Core>,
-    opening: Opening,
-    peer: SocketAddr,
-    transport: Transport,
-) -> Result<Admitted, Refusal> {
+pub(super) async fn admit(core: &Arc<Core>, opening: Opening, origin: Origin) -> Result<Admitted, Refusal> {
+    let Origin { peer, transport, certificate, .. } = origin;
     let Opening { mut codec, protocol, username, will, .. } = opening;
     let limits = &core.limits;
     let assigned = if opening.client_id.is_none() { assigned_client_id() } else { None };
@@ -364,6 +368,7 @@ pub(super) async fn admit(
         password: opening.password,
         peer,
         transport,
+        certificate,
         protocol,
     };
     let answer = timeout(limits.authority_timeout, core.authority.connect(request)).await;
@@ -435,6 +440,11 @@ pub(super) async fn admit(
             rest: opening.rest,
         }),
         Err(no_place) => {
+            match no_place {
+                NoPlace::Connections => core.counters.hit(Limit::MaxConnections, 1),
+                NoPlace::Sessions => core.counters.hit(Limit::MaxSessions, 1),
+                NoPlace::Changed | NoPlace::Stopping | NoPlace::NotKept => {}
+            }
             let code = match no_place {
                 NoPlace::Sessions => {
                     code(ConnectAckReason::QuotaExceeded, v3::ConnectAckReason::ServiceUnavailable)

@@ -21,7 +21,7 @@ use rmqtt_codec::{
 };
 
 use super::{
-    Event, SubscriptionOptions, Verdict,
+    Event, Limit, SubscriptionOptions, Verdict,
     codec::{Codec, Incoming, PINGRESP, Violation, no_subscribers, puback, pubrec, topic_name},
     control::{Control, End},
     core::{Core, Published},
@@ -120,6 +120,8 @@ pub(super) struct Inbound {
     pub(super) session_expiry_secs: u32,
     /// Packets handled so far.
     pub(super) packets: u64,
+    /// Of these, messages.
+    pub(super) publishes: u64,
 }
 
 impl Inbound {
@@ -152,6 +154,7 @@ impl Inbound {
             batch: 1,
             session_expiry_secs,
             packets: 0,
+            publishes: 0,
         }
     }
 
@@ -209,6 +212,9 @@ impl Inbound {
     }
 
     fn violation(&self, violation: Violation) -> Step {
+        if let Some(limit) = violation.limit {
+            self.core.counters.hit(limit, 1);
+        }
         self.core.observer.observe(Event::ProtocolError {
             peer: self.control.peer,
             client_id: Some(&self.control.identity.client_id),
@@ -321,7 +327,10 @@ impl Inbound {
 
     fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
         match packet {
-            Incoming::Publish(publish) => return self.publish(*publish),
+            Incoming::Publish(publish) => {
+                self.publishes += 1;
+                return self.publish(*publish);
+            }
             Incoming::PubAck(packet_id) => self.acknowledged.push(packet_id.get()),
             Incoming::PubRec { packet_id, refused: false } => {
                 self.answers.push(Answer::Received(packet_id.get()));
@@ -408,6 +417,7 @@ impl Inbound {
         };
         match published {
             Published::NotRetained(full) => {
+                self.core.counters.hit(Limit::MaxRetained, 1);
                 let (reason, code) = (full.to_string(), PublishAckReason::QuotaExceeded);
                 self.deny(&message.topic, receipt, publish.packet_id, code, &reason);
                 Ok(None)

@@ -24,6 +24,20 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
     /// Connections past CONNECT. The next one is told "server busy". Default 10,000.
     pub max_connections: usize,
+    /// Connections of one address (IPv6: of one network of 64 bits), whatever they have said. The next one is closed
+    /// unheard. Default 1,000.
+    pub max_connections_per_address: usize,
+    /// New connections per second and address. The next one is closed unheard. Default 200; 0 is no bound.
+    pub connects_per_second_per_address: u32,
+    /// New connections per second in all. Beyond it the listeners rest, and the next ones wait in the system's queue.
+    /// Default 10,000; 0 is no bound.
+    pub connects_per_second: u32,
+    /// Whether this computer's own address is free of the bounds per address: all its programs share it, and so do
+    /// all clients behind a proxy on it. Default true.
+    pub spare_loopback: bool,
+    /// PUBLISH packets per second and connection. Who sends more is read more slowly: nothing is dropped. Default 0,
+    /// no bound.
+    pub publishes_per_second: u32,
     /// Connections before the answer to their CONNECT. The next one is closed unheard. Default 1,000.
     pub max_pending_handshakes: usize,
     /// Sessions, connected or away. Default 100,000.
@@ -46,6 +60,9 @@ pub struct Limits {
     /// Encoded bytes that wait for one connection's socket before it counts as behind. Default 1 MiB; twice that is
     /// never exceeded by QoS 0.
     pub send_buffer_bytes: usize,
+    /// What all queues together may take, in the same bytes; a message in two queues counts twice. Beyond it every
+    /// queue counts as full, those of clients that are away from three quarters of it. Default 1 GiB.
+    pub queue_bytes_total: usize,
     /// How long a publisher waits for a connection whose send buffer is full, before that one counts as slow and
     /// loses QoS 0 messages. Default 200 ms.
     pub reader_patience: Duration,
@@ -83,6 +100,11 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
             max_connections: 10_000,
+            max_connections_per_address: 1_000,
+            connects_per_second_per_address: 200,
+            connects_per_second: 10_000,
+            spare_loopback: true,
+            publishes_per_second: 0,
             max_pending_handshakes: 1_000,
             max_sessions: 100_000,
             max_client_id_bytes: 512,
@@ -91,6 +113,7 @@ impl Default for Limits {
             max_inflight: 1_000,
             queue_messages: 10_000,
             queue_bytes: 16 * MIB,
+            queue_bytes_total: 1024 * MIB,
             send_buffer_bytes: MIB,
             reader_patience: Duration::from_millis(200),
             slow_period: Duration::from_secs(5),

@@ -1,4 +1,5 @@
-//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP and TLS, QoS 0 to 2, retained messages, sessions that
+//! The MQTT server core: versions 3.1, 3.1.1 and 5.0 over TCP, TLS and WebSocket, QoS 0 to 2, retained messages,
+//! shared subscriptions, sessions that
 //! outlive connections. Knows topics and connections, nothing of accounts or databases: it asks an [`Authority`],
 //! tells an [`Observer`], and has a [`Keeper`] keep what must outlive the process.
 //!
@@ -7,6 +8,8 @@
 //! | `seam`, `keeper` | what the broker asks and tells; what it has kept |
 //! | `limits`, `stats` | what it gives out at most; what it counts |
 //! | `listener`, `handshake` | from accept to the answer to CONNECT |
+//! | `tls`, `websocket`, `frames` | what may lie between TCP and MQTT |
+//! | `admission`, `pace` | who may knock, and how fast things may come |
 //! | `connection`, `inbound` | the task that reads: waits, and what packets do |
 //! | `writer`, `control` | the task that writes; how others reach a connection |
 //! | `codec`, `framing` | bytes to packets and back; what is checked before |
@@ -33,12 +36,14 @@
 //! A will whose connection ends with the process stays kept, and is published after the next start, after
 //! [`Limits::will_grace`] and unless its client has come back.
 
+mod admission;
 mod aliases;
 mod codec;
 mod connection;
 mod control;
 mod core;
 mod exchanges;
+mod frames;
 mod framing;
 mod handshake;
 mod inbound;
@@ -51,6 +56,7 @@ mod limits;
 mod listener;
 mod message;
 mod outbox;
+mod pace;
 mod page;
 mod parcels;
 mod retained;
@@ -60,7 +66,9 @@ mod session;
 mod shared;
 mod stats;
 mod ticket;
+mod tls;
 mod trie;
+mod websocket;
 mod will;
 mod writer;
 
@@ -72,7 +80,12 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{net::TcpListener, time::timeout};
 
-use self::{control::End, core::Core, journal::Journal, listener::accept_loop};
+use self::{
+    control::End,
+    core::Core,
+    journal::Journal,
+    listener::{Door, accept_loop},
+};
 pub use self::{
     keeper::{
         Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, KeptWill,
@@ -83,7 +96,9 @@ pub use self::{
         Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
         Verdict,
     },
-    stats::Stats,
+    stats::{Limit, LimitsHit, Stats},
+    tls::{ClientCertificate, SharedTls},
+    websocket::Origins,
 };
 
 /// An MQTT broker. A cheap handle: clones are the same broker.
@@ -125,15 +140,29 @@ impl Broker {
     /// # Errors
     /// When the listener itself is of no use.
     pub async fn serve_tcp(&self, listener: TcpListener) -> io::Result<()> {
-        accept_loop(&self.core, listener, None).await
+        accept_loop(&self.core, listener, Door::default()).await
     }
 
-    /// Serves MQTT over TLS until [`Broker::shutdown`].
+    /// Serves MQTT over TLS until [`Broker::shutdown`]. Where the configuration verifies client certificates, the
+    /// [`Authority`] is given what they say.
     ///
     /// # Errors
     /// As [`Broker::serve_tcp`].
-    pub async fn serve_tls(&self, listener: TcpListener, tls: Arc<rustls::ServerConfig>) -> io::Result<()> {
-        accept_loop(&self.core, listener, Some(tls.into())).await
+    pub async fn serve_tls(&self, listener: TcpListener, tls: impl Into<SharedTls>) -> io::Result<()> {
+        accept_loop(&self.core, listener, Door { tls: Some(tls.into()), websocket: None }).await
+    }
+
+    /// Serves MQTT over WebSocket, with TLS if `tls` is there, until [`Broker::shutdown`].
+    ///
+    /// # Errors
+    /// As [`Broker::serve_tcp`].
+    pub async fn serve_websocket(
+        &self,
+        listener: TcpListener,
+        tls: Option<SharedTls>,
+        origins: Origins,
+    ) -> io::Result<()> {
+        accept_loop(&self.core, listener, Door { tls, websocket: Some(origins) }).await
     }
 
     /// Every cached verdict is forgotten; subscriptions that are no longer permitted stop delivering, also what
@@ -168,6 +197,7 @@ impl Broker {
             bytes_out: counters.bytes_out.load(Relaxed),
             dropped: counters.dropped.load(Relaxed),
             not_kept: counters.not_kept.load(Relaxed),
+            limits_hit: counters.limits_hit().with(Limit::QueueBytesTotal, self.core.queued.refused()),
         }
     }
 

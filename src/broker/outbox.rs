@@ -25,7 +25,7 @@ use super::{
     keeper::Change,
     message::{Form, Message},
     page::Page,
-    parcels::{Parcel, Parcels},
+    parcels::{Parcel, Parcels, Total},
     ticket::{Ticket, Tickets, Watcher},
 };
 pub(super) use answers::Answer;
@@ -275,6 +275,11 @@ impl Outbox {
         }
     }
 
+    /// Its queue counts against what all queues may weigh.
+    pub(super) fn share(&mut self, total: &Arc<Total>) {
+        self.waiting.share(total);
+    }
+
     pub(super) fn link(&self) -> Option<&Link> {
         self.link.as_ref()
     }
@@ -441,8 +446,12 @@ impl Outbox {
         ids: &Arc<[u32]>,
         fanout: &mut Fanout,
     ) -> Outcome {
-        let bytes = self.waiting.bytes() + message.weight();
-        if self.waiting.bounded() >= self.max_messages || bytes > self.max_bytes {
+        let weight = message.weight();
+        let bytes = self.waiting.bytes() + weight;
+        if self.waiting.bounded() >= self.max_messages
+            || bytes > self.max_bytes
+            || !self.waiting.total_has_room(weight, self.link.is_some())
+        {
             if qos > 0 {
                 self.lost += 1;
                 return if self.link.is_some() { Outcome::Overflow } else { Outcome::Lost };

@@ -1,8 +1,44 @@
-//! Messages that wait for one client, weighed so that the queue can be bounded.
+//! Messages that wait for one client, weighed so that the queue can be bounded, and with it all queues together.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use super::{message::Message, ticket::Ticket};
+
+/// What all queues of a broker weigh together, and may weigh.
+#[derive(Debug)]
+pub(super) struct Total {
+    bytes: AtomicUsize,
+    max: usize,
+    refused: AtomicU64,
+}
+
+impl Total {
+    pub(super) fn new(max: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), max, refused: AtomicU64::new(0) }
+    }
+
+    /// Whether so much more fits. The last quarter is for clients that are connected: those that are away, and may
+    /// never come back, cannot take it from them. Counted where it does not fit.
+    fn has_room(&self, bytes: usize, connected: bool) -> bool {
+        let max = if connected { self.max } else { self.max - self.max / 4 };
+        let fits = self.bytes.load(Relaxed).saturating_add(bytes) <= max;
+        if !fits {
+            self.refused.fetch_add(1, Relaxed);
+        }
+        fits
+    }
+
+    /// How many messages did not fit.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+}
 
 /// One message for one client.
 #[derive(Debug, Clone)]
@@ -45,10 +81,34 @@ pub(super) struct Parcels {
     replays: usize,
     /// How many are replays or QoS 0.
     ahead_of_qos0: usize,
+    /// What `bytes` is part of.
+    total: Option<Arc<Total>>,
+}
+
+impl Drop for Parcels {
+    fn drop(&mut self) {
+        if let Some(total) = &self.total {
+            total.bytes.fetch_sub(self.bytes, Relaxed);
+        }
+    }
 }
 
 impl Parcels {
+    /// Counts against a total from now on.
+    pub(super) fn share(&mut self, total: &Arc<Total>) {
+        total.bytes.fetch_add(self.bytes, Relaxed);
+        self.total = Some(Arc::clone(total));
+    }
+
+    /// Whether so much more fits in the total.
+    pub(super) fn total_has_room(&self, bytes: usize, connected: bool) -> bool {
+        self.total.as_ref().is_none_or(|total| total.has_room(bytes, connected))
+    }
+
     pub(super) fn push(&mut self, parcel: Parcel) {
+        if let Some(total) = &self.total {
+            total.bytes.fetch_add(parcel.weight(), Relaxed);
+        }
         self.bytes += parcel.weight();
         self.replays += usize::from(parcel.replay);
         self.ahead_of_qos0 += usize::from(parcel.is_ahead_of_qos0());
@@ -57,6 +117,9 @@ impl Parcels {
 
     pub(super) fn pop(&mut self) -> Option<Parcel> {
         let parcel = self.queue.pop_front()?;
+        if let Some(total) = &self.total {
+            total.bytes.fetch_sub(parcel.weight(), Relaxed);
+        }
         self.bytes -= parcel.weight();
         self.replays -= usize::from(parcel.replay);
         self.ahead_of_qos0 -= usize::from(parcel.is_ahead_of_qos0());
@@ -78,7 +141,10 @@ impl Parcels {
 
     /// Keeps what passes the test, in its order.
     pub(super) fn retain(&mut self, test: impl FnMut(&Parcel) -> bool) {
-        for parcel in std::mem::take(self).queue.into_iter().filter(test) {
+        let mut all = std::mem::take(self);
+        // `all` takes its weight out of the total when it is dropped.
+        self.total = all.total.clone();
+        for parcel in std::mem::take(&mut all.queue).into_iter().filter(test) {
             self.push(parcel);
         }
     }

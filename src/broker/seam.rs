@@ -6,6 +6,7 @@ use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use zeroize::Zeroizing;
 
+use super::ClientCertificate;
 use crate::topic::{TopicFilter, TopicName};
 
 /// Which MQTT a connection speaks.
@@ -26,6 +27,20 @@ pub enum Transport {
     Tcp,
     /// TLS, server certificate only.
     Tls,
+    /// TLS, and the client showed a certificate too.
+    MutualTls,
+    /// WebSocket without TLS: as open as TCP.
+    WebSocket,
+    /// WebSocket over TLS, with a client's certificate or without.
+    WebSocketTls,
+}
+
+impl Transport {
+    /// Whether nobody on the way can read what is sent.
+    #[must_use]
+    pub const fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::MutualTls | Self::WebSocketTls)
+    }
 }
 
 /// What a CONNECT asks for.
@@ -40,6 +55,8 @@ pub struct ConnectRequest {
     pub peer: SocketAddr,
     /// TLS or not.
     pub transport: Transport,
+    /// What the client showed in the TLS handshake, and TLS verified.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// The protocol level.
     pub protocol: Protocol,
 }

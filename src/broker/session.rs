@@ -24,7 +24,7 @@ use super::{
     message::Message,
     outbox::{Answer, Congestion, Fanout, Given, Link, Outbox, Outcome, Readiness, Taken},
     page::Page,
-    parcels::Parcel,
+    parcels::{Parcel, Total},
     ticket::{Ticket, Tickets, Watcher},
     will::Will,
 };
@@ -139,6 +139,11 @@ impl Session {
         *session.subscriptions.lock() = kept.subscriptions.into_iter().collect();
         *session.away_until.lock() = Some(Instant::now() + remaining);
         session
+    }
+
+    /// Its queue counts against what all queues may weigh.
+    pub(super) fn share(&self, total: &Arc<Total>) {
+        self.outbox.lock().share(total);
     }
 
     /// Who it speaks for, as of its last CONNECT.

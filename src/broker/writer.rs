@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Event,
+    Event, Limit,
     control::{Control, End},
     core::Core,
     session::Session,
@@ -64,7 +64,10 @@ pub(super) async fn write_loop(
 
 async fn write(core: &Core, socket: &mut (impl AsyncWrite + Unpin), chunk: &mut BytesMut) -> io::Result<()> {
     let total = chunk.len();
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing");
+    let late = || {
+        core.counters.hit(Limit::WriteTimeout, 1);
+        io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")
+    };
     while chunk.has_remaining() {
         let written =
             timeout(core.limits.write_timeout, socket.write_buf(chunk)).await.map_err(|_| late())??;

@@ -27,7 +27,7 @@ pub(super) enum Command {
     /// Uses real parts on a temporary data folder and ends with 0 only if all that it claims was checked.
     Demo,
     /// Run a station: MQTT broker, accounts, store and HTTPS API, in the foreground.
-    Station(StationOptions),
+    Station(Box<StationOptions>),
     /// Put load on an MQTT broker, this one or another, and measure: rate, latency, loss.
     #[cfg(feature = "client")]
     Bench(Box<super::bench::BenchOptions>),
@@ -36,30 +36,63 @@ pub(super) enum Command {
     Audit(AuditCommand),
 }
 
-/// How a station runs.
+/// How a station runs. What is given here goes before station.toml in the data folder.
 #[derive(Debug, clap::Args)]
 pub(super) struct StationOptions {
-    /// Where MQTT over TLS listens.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8883")]
-    pub listen: SocketAddr,
-    /// Where the HTTPS API listens.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
-    pub api: SocketAddr,
+    /// Where MQTT over TLS listens; 127.0.0.1:8883 unless given.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where the HTTPS API listens; 127.0.0.1:8443 unless given.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub api: Option<SocketAddr>,
+    /// Also speak MQTT over WebSocket and TLS here, at /mqtt. Off by default.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub websocket_tls: Option<SocketAddr>,
     /// Also speak MQTT without TLS here; loopback only. Off by default.
     #[arg(long, value_name = "127.0.0.1:PORT")]
     pub plain: Option<SocketAddr>,
+    /// Also speak MQTT over WebSocket without TLS here; loopback only. Off by default.
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub websocket: Option<SocketAddr>,
+    /// Let what listens without TLS be reached from other computers.
+    #[arg(long)]
+    pub plain_anywhere: bool,
+    /// Show this certificate (PEM, with its chain) on the MQTT listeners to clients that ask by a name it has.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The private key of --cert (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Take client certificates that these authorities (PEM) signed: the name in one is the account.
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+    /// Refuse clients without such a certificate.
+    #[arg(long)]
+    pub require_client_certificate: bool,
     /// Let clients without a username in, with this role; loopback only. Off by default.
     #[arg(long, value_name = "ROLE")]
     pub anonymous: Option<String>,
-    /// Whether accounts need one-time codes.
-    #[arg(long, value_enum, default_value_t = Otp::Required)]
-    pub otp: Otp,
-    /// Who may make an account, after the first.
-    #[arg(long, value_enum, default_value_t = SignUp::Open)]
-    pub sign_up: SignUp,
-    /// The station's name, for people; the computer's unless given.
+    /// Let clients without a username come from other computers too.
+    #[arg(long)]
+    pub anonymous_anywhere: bool,
+    /// Whether accounts need one-time codes; required unless given.
+    #[arg(long, value_enum)]
+    pub otp: Option<Otp>,
+    /// Who may make an account, after the first; open unless given.
+    #[arg(long, value_enum)]
+    pub sign_up: Option<SignUp>,
+    /// The station's name, for people.
     #[arg(long)]
     pub name: Option<String>,
+    /// Change any setting, such as limits.max_connections=100. May be given several times.
+    #[arg(long, value_name = "SECTION.NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Print all settings as they are now, as a file to save and edit, and end.
+    #[arg(long)]
+    pub print_settings: bool,
+    /// Say whether a station could start with these settings, and end.
+    #[arg(long, conflicts_with = "print_settings")]
+    pub check: bool,
     /// Started by a window: any free ports, codes offered, ends half a minute after the last window.
     #[arg(long, hide = true)]
     pub for_app: bool,

@@ -74,7 +74,7 @@ impl Terminal {
             // `plan` has made a window of it.
             Command::Desktop => Ok(ExitCode::SUCCESS),
             Command::Demo => demo(),
-            Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, options),
+            Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, *options),
             #[cfg(feature = "client")]
             Command::Bench(options) => bench::run(*options),
             Command::Audit(command) => audit::run(&command),

@@ -1,11 +1,13 @@
 //! `sealwire station`: a station in the foreground, until it is told to stop.
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::station::{self, Config, OtpPolicy, Running, SignUpPolicy, host::DataFolders};
+use crate::station::{
+    self, CertificateFiles, Config, OtpPolicy, Running, SignUpPolicy, host::DataFolders, settings,
+};
 
 use super::{
     args::{Otp, SignUp, StationOptions},
@@ -17,14 +19,24 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(levels).with_ansi(false).init();
 
     let for_app = options.for_app;
-    let anonymous = options.anonymous.clone();
-    let config = configure(folders, options);
+    let (print_settings, check) = (options.print_settings, options.check);
+    let config = configure(folders, options)?;
+    if print_settings {
+        say(settings::print(&config).trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if check {
+        settings::check(&config)?;
+        say("A station can start with these settings.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let told = config.clone();
     let runtime =
         tokio::runtime::Runtime::new().context("this system gives no threads to run a station on")?;
     runtime.block_on(station::run(
         config,
         |running| {
-            if !for_app && let Err(error) = print(running, anonymous.as_deref()) {
+            if !for_app && let Err(error) = print(running, &told) {
                 tracing::warn!(%error, "the addresses could not be printed");
             }
         },
@@ -33,38 +45,63 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure(folders: DataFolders, options: StationOptions) -> Config {
-    if options.for_app {
-        return Config::for_app(folders);
+/// The defaults, then the file in the data folder, then the arguments.
+fn configure(folders: DataFolders, options: StationOptions) -> anyhow::Result<Config> {
+    let base = if options.for_app { Config::for_app(folders) } else { Config::by_hand(folders) };
+    let mut config = settings::from_file(base)?;
+    for one in &options.set {
+        config = settings::with(config, one)?;
     }
-    let by_hand = Config::by_hand(folders);
-    Config {
-        name: options.name.unwrap_or_else(|| by_hand.name.clone()),
-        mqtt: options.listen,
-        api: options.api,
-        plain: options.plain,
-        anonymous: options.anonymous,
-        otp: match options.otp {
+    let certificates = config.certificates;
+    Ok(Config {
+        name: options.name.unwrap_or(config.name),
+        mqtt: options.listen.unwrap_or(config.mqtt),
+        api: options.api.unwrap_or(config.api),
+        plain: options.plain.or(config.plain),
+        websocket: options.websocket.or(config.websocket),
+        websocket_tls: options.websocket_tls.or(config.websocket_tls),
+        plain_beyond_loopback: options.plain_anywhere || config.plain_beyond_loopback,
+        certificates: CertificateFiles {
+            certificate: options.cert.or(certificates.certificate),
+            key: options.key.or(certificates.key),
+            client_ca: options.client_ca.or(certificates.client_ca),
+            require_client_certificate: options.require_client_certificate
+                || certificates.require_client_certificate,
+        },
+        anonymous: options.anonymous.or(config.anonymous),
+        anonymous_beyond_loopback: options.anonymous_anywhere || config.anonymous_beyond_loopback,
+        otp: options.otp.map_or(config.otp, |otp| match otp {
             Otp::Required => OtpPolicy::Required,
             Otp::Offered => OtpPolicy::Offered,
-        },
-        sign_up: match options.sign_up {
+        }),
+        sign_up: options.sign_up.map_or(config.sign_up, |sign_up| match sign_up {
             SignUp::Open => SignUpPolicy::Open,
             SignUp::Closed => SignUpPolicy::Closed,
-        },
-        ..by_hand
-    }
+        }),
+        ..config
+    })
 }
 
 /// Where it listens, how to know it, and how the first account is made.
-fn print(running: &Running, anonymous: Option<&str>) -> anyhow::Result<()> {
+fn print(running: &Running, config: &Config) -> anyhow::Result<()> {
     say(&format!("  HTTPS API        https://{}", running.api))?;
     say(&format!("  MQTT over TLS    mqtts://{}", running.mqtt_tls))?;
-    if let Some(plain) = running.plain {
-        say(&format!("  MQTT, no TLS     mqtt://{plain}  (this computer only)"))?;
+    if let Some(address) = running.websocket_tls {
+        say(&format!("  MQTT, WebSocket  wss://{address}/mqtt"))?;
     }
-    if let Some(role) = anonymous {
-        say(&format!("  Anonymous        clients without a username have the role {role}"))?;
+    let reach = |address: SocketAddr| match address.ip().is_loopback() {
+        true => "this computer only",
+        false => "WARNING: other computers can reach it, and whoever is on the way can read it",
+    };
+    if let Some(plain) = running.plain {
+        say(&format!("  MQTT, no TLS     mqtt://{plain}  ({})", reach(plain)))?;
+    }
+    if let Some(address) = running.websocket {
+        say(&format!("  WebSocket        ws://{address}/mqtt  ({})", reach(address)))?;
+    }
+    if let Some(role) = &config.anonymous {
+        let from = if config.anonymous_beyond_loopback { "from anywhere" } else { "from this computer" };
+        say(&format!("  Anonymous        clients without a username, {from}, have the role {role}"))?;
     }
     say(&format!("  Fingerprint      {}", running.fingerprint))?;
     say(&format!("  Invite link      sealwire://{}/#{}", running.api, running.fingerprint))?;

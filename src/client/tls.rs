@@ -75,11 +75,14 @@ pub(super) fn client_config(pin: Option<Fingerprint>) -> Result<(Arc<ClientConfi
     let provider = Arc::new(ring::default_provider());
     let seen = Seen::default();
     let verifier = PinVerifier { pin, seen: Arc::clone(&seen), provider: Arc::clone(&provider) };
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
+    // A station that was given a certificate shows it to whoever asks by its name, and its own, which is pinned, to
+    // others.
+    config.enable_sni = false;
     Ok((Arc::new(config), seen))
 }
 

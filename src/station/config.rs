@@ -7,10 +7,11 @@ use std::{
 
 use crate::{
     api::{Confidential, OtpPolicy, SignUpPolicy},
+    broker::Limits,
     files::DataFolders,
 };
 
-use super::Clock;
+use super::{CertificateFiles, Clock, StationError};
 
 /// How a station is to run. [`Config::for_app`] and [`Config::by_hand`] are the two ways it is started.
 #[derive(Debug, Clone)]
@@ -23,10 +24,25 @@ pub struct Config {
     pub mqtt: SocketAddr,
     /// Where the HTTPS API listens; port 0 takes a free one.
     pub api: SocketAddr,
-    /// Where MQTT without TLS listens, if at all. Loopback only.
+    /// Where MQTT without TLS listens, if at all. Loopback only, see [`Config::plain_beyond_loopback`].
     pub plain: Option<SocketAddr>,
-    /// The role of clients that give no name, or `None` to refuse them.
+    /// Where MQTT over WebSocket without TLS listens, if at all. Loopback only, as `plain`.
+    pub websocket: Option<SocketAddr>,
+    /// Where MQTT over WebSocket and TLS listens, if at all.
+    pub websocket_tls: Option<SocketAddr>,
+    /// Whose pages may connect over WebSocket besides those from the same host: `https://example.org`, or `*`.
+    pub websocket_origins: Vec<String>,
+    /// Whether what listens without TLS may be reached from other computers.
+    pub plain_beyond_loopback: bool,
+    /// Certificates that the MQTT listeners use besides the station's own.
+    pub certificates: CertificateFiles,
+    /// The role of clients that give no name, or `None` to refuse them. From this computer only, see
+    /// [`Config::anonymous_beyond_loopback`].
     pub anonymous: Option<String>,
+    /// Whether clients without a name may come from other computers.
+    pub anonymous_beyond_loopback: bool,
+    /// The broker's bounds.
+    pub limits: Limits,
     /// Whether accounts need one-time codes.
     pub otp: OtpPolicy,
     /// Who may make an account.
@@ -54,11 +70,34 @@ impl Config {
             mqtt: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
             api: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
             plain: None,
+            websocket: None,
+            websocket_tls: None,
+            websocket_origins: Vec::new(),
+            plain_beyond_loopback: false,
+            certificates: CertificateFiles::default(),
             anonymous: None,
+            anonymous_beyond_loopback: false,
+            limits: Limits::default(),
             otp: OtpPolicy::Required,
             sign_up: SignUpPolicy::Open,
             lease: false,
             clock: Clock::default(),
+        }
+    }
+}
+
+impl Config {
+    /// What no station can be run with.
+    pub(super) fn check(&self) -> Result<(), StationError> {
+        let plain = [self.plain, self.websocket].into_iter().flatten().find(|at| !at.ip().is_loopback());
+        match plain {
+            Some(plain) if !self.plain_beyond_loopback => Err(StationError::PlainBeyondLoopback(plain)),
+            Some(plain) => {
+                tracing::warn!(%plain, "MQTT without TLS can be reached from other computers: whoever is on the way \
+                    reads credentials, topics and what is not sealed");
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 }
@@ -72,6 +111,10 @@ pub struct Running {
     pub mqtt_tls: SocketAddr,
     /// Where MQTT without TLS is, if anywhere.
     pub plain: Option<SocketAddr>,
+    /// Where MQTT over WebSocket without TLS is, if anywhere.
+    pub websocket: Option<SocketAddr>,
+    /// Where MQTT over WebSocket and TLS is, if anywhere.
+    pub websocket_tls: Option<SocketAddr>,
     /// SHA-256 of the CA's SubjectPublicKeyInfo, 64 hex digits: what a client pins.
     pub fingerprint: String,
     /// What the first account must present; `None` once there is one.

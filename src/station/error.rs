@@ -31,9 +31,18 @@ pub enum StationError {
     /// MQTT without TLS would leave this computer.
     #[error(
         "MQTT without TLS is for this computer only, and {0} can be reached from others: \
-         use an address such as 127.0.0.1:1883, or MQTT over TLS"
+         use an address such as 127.0.0.1:1883, or MQTT over TLS; if the network between is safe, \
+         --plain-anywhere permits it"
     )]
     PlainBeyondLoopback(SocketAddr),
+    /// A setting that cannot be used.
+    #[error("{place}: {reason}")]
+    Setting {
+        /// Where it stands: the file and its line, or the argument.
+        place: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// The file is no database any more.
     #[error(
         "the station's database {} is damaged ({reason}). It was left as it is. Put a copy from a backup in its \

@@ -7,7 +7,9 @@
 //! | [`host`] | finds the station of a data folder, or starts one; the only part that an app needs |
 //! | `config`, `error` | what a station is told, and why it could not run |
 //! | `run` | one life of a station, from the lock to the last good-bye: **start here** |
-//! | `tls` | its own certificate authority |
+//! | [`settings`] | the file and the arguments that change what a station is told |
+//! | `tls`, `certificates` | its own certificate authority; certificates that it is given |
+//! | `listen`, `hangup` | its ports; the signal that has it read its certificates again |
 //! | `key`, `token` | the key that seals columns; random tokens and what of them is kept |
 //! | `store/` | the database: one file per table |
 //! | `accounts/` | sign-up, login, one-time codes, ways back in |
@@ -22,21 +24,29 @@ mod accounts;
 #[cfg(feature = "station")]
 mod authority;
 #[cfg(feature = "station")]
+mod certificates;
+#[cfg(feature = "station")]
 mod clock;
 #[cfg(feature = "station")]
 mod config;
 #[cfg(feature = "station")]
 mod error;
 #[cfg(feature = "station")]
+mod hangup;
+#[cfg(feature = "station")]
 mod http;
 #[cfg(feature = "station")]
 mod key;
+#[cfg(feature = "station")]
+mod listen;
 #[cfg(feature = "station")]
 mod mqtt;
 #[cfg(feature = "station")]
 mod roles;
 #[cfg(feature = "station")]
 mod run;
+#[cfg(feature = "station")]
+pub mod settings;
 #[cfg(feature = "station")]
 mod store;
 #[cfg(feature = "station")]
@@ -50,6 +60,7 @@ mod trail;
 pub use crate::api::{OtpPolicy, SignUpPolicy};
 #[cfg(feature = "station")]
 pub use {
+    certificates::CertificateFiles,
     clock::Clock,
     config::{Config, Running},
     error::StationError,

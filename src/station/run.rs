@@ -2,19 +2,16 @@
 
 use std::{
     future::Future,
-    io,
-    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::MqttEndpoint,
-    broker::{Broker, Limits},
+    broker::Broker,
     files::{DataFolders, FileLock, FilesError, create_private_dir},
 };
 
@@ -22,8 +19,11 @@ use super::{
     Config, Running, StationError,
     accounts::{Accounts, Ground},
     authority::Gatekeeper,
+    certificates::Certificates,
+    hangup::Hangup,
     host::{self, Gate, StationFile},
     http::{self, Api},
+    listen::{Ports, Served, make_room},
     mqtt::Mqtt,
     roles::{RoleBook, load_pack},
     store::{SessionKeeper, Store},
@@ -52,9 +52,8 @@ pub async fn run(
     on_ready: impl FnOnce(&Running),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StationError> {
-    if let Some(plain) = config.plain.filter(|plain| !plain.ip().is_loopback()) {
-        return Err(StationError::PlainBeyondLoopback(plain));
-    }
+    config.check()?;
+    make_room(config.limits.max_connections);
     create_private_dir(config.data.root())?;
     let _lock = take_lock(&config.data).await?;
     StationFile::remove(&config.data); // One that a kill left behind.
@@ -90,12 +89,13 @@ struct Station {
     store: Store,
     keeper: Arc<SessionKeeper>,
     authority: tls::Authority,
+    certificates: Certificates,
     broker: Broker,
     watch: Arc<Watch>,
     trail: Trail,
     trail_end: Option<TrailEnd>,
     stop: CancellationToken,
-    listeners: Vec<(&'static str, JoinHandle<io::Result<()>>)>,
+    listeners: Vec<Served>,
 }
 
 impl Station {
@@ -104,13 +104,9 @@ impl Station {
         let (users, keys, logs) = (config.data.users()?, config.data.keys()?, config.data.logs()?);
         let roles = Arc::new(RoleBook::new(load_pack(&users)?, config.anonymous.as_deref())?);
         let authority = tls::Authority::open(&keys, &config.clock)?;
-        let (api_tls, mqtt_tls) = (authority.server_config(&[b"http/1.1"])?, authority.server_config(&[])?);
-        let api = listen("the HTTPS API", config.api).await?;
-        let mqtt = listen("MQTT over TLS", config.mqtt).await?;
-        let plain = match config.plain {
-            Some(address) => Some(listen("MQTT without TLS", address).await?),
-            None => None,
-        };
+        let api_tls = authority.server_config(&[b"http/1.1"])?;
+        let certificates = Certificates::open(&config.certificates, &authority, &config.clock)?;
+        let ports = Ports::open(config)?;
         let (store, key) = Store::open(&users.join("station.db"), &keys.join("station.key")).await?;
         let database = |error: &dyn std::fmt::Display| StationError::Database {
             path: users.join("station.db"),
@@ -131,19 +127,26 @@ impl Station {
 
         let (trail, trail_end) = Trail::open(&logs.join("station_audit.log"), &config.clock)?;
         let watch = Arc::new(Watch::new(trail.clone()));
-        let gatekeeper =
-            Gatekeeper { store: store.clone(), roles: Arc::clone(&roles), clock: config.clock.clone() };
+        let gatekeeper = Gatekeeper {
+            store: store.clone(),
+            roles: Arc::clone(&roles),
+            clock: config.clock.clone(),
+            anonymous_beyond_loopback: config.anonymous_beyond_loopback,
+        };
         let keeper = Arc::new(SessionKeeper::open(&users.join("sessions.db"), Arc::clone(&key)).await?);
         let (gatekeeper, observer) = (Arc::new(gatekeeper), Arc::clone(&watch) as _);
-        let broker = Broker::new(Limits::default(), gatekeeper, observer, Arc::clone(&keeper) as _).await;
-        let running = Running {
-            api: address(&api)?,
-            mqtt_tls: address(&mqtt)?,
-            plain: plain.as_ref().map(address).transpose()?,
+        let broker = Broker::new(config.limits.clone(), gatekeeper, observer, Arc::clone(&keeper) as _).await;
+        let mut running = Running {
+            api: config.api,
+            mqtt_tls: config.mqtt,
+            plain: None,
+            websocket: None,
+            websocket_tls: None,
             fingerprint: authority.fingerprint()?,
             setup_code: setup_code.as_ref().map(|(code, _)| code.clone()),
             ca_certificate: authority.ca_path(),
         };
+        ports.tell(&mut running)?;
         let ground = Ground {
             store: store.clone(),
             key,
@@ -157,14 +160,8 @@ impl Station {
 
         let stop = CancellationToken::new();
         let served = Api { router: http::router(accounts), tls: api_tls, stop: stop.clone() };
-        let mut listeners = vec![("HTTPS", tokio::spawn(http::serve(api, served)))];
-        let of_tls = broker.clone();
-        listeners
-            .push(("MQTT over TLS", tokio::spawn(async move { of_tls.serve_tls(mqtt, mqtt_tls).await })));
-        if let Some(plain) = plain {
-            let of_tcp = broker.clone();
-            listeners.push(("MQTT without TLS", tokio::spawn(async move { of_tcp.serve_tcp(plain).await })));
-        }
+        let (api, mut listeners) = ports.serve(&broker, &certificates, &config.websocket_origins);
+        listeners.push(("HTTPS", tokio::spawn(http::serve(api, served))));
         trail.note("", "", "station started", "ok", None);
         Ok(Self {
             running,
@@ -173,6 +170,7 @@ impl Station {
             store,
             keeper,
             authority,
+            certificates,
             broker,
             watch,
             trail,
@@ -208,9 +206,21 @@ impl Station {
                 std::future::pending::<()>().await;
             }
         };
-        let keep_house = keep_house(&self.store, &self.authority, &self.broker, &self.watch, config);
+        let mut hangup = Hangup::listen(!config.lease);
+        let certificates = &self.certificates;
+        let terminal_gone = async {
+            while hangup.next().await {
+                certificates.reload();
+            }
+        };
+        let keep_house =
+            keep_house(&self.store, &self.authority, certificates, &self.broker, &self.watch, config);
         tokio::select! {
             () = shutdown => Ok(()),
+            () = terminal_gone => {
+                tracing::info!("the terminal has gone: the station ends");
+                Ok(())
+            }
             () = leases => {
                 tracing::info!("the last window has gone: the station ends");
                 Ok(())
@@ -247,31 +257,8 @@ impl Station {
     }
 }
 
-/// Listens, or says why not and what to do.
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StationError> {
-    TcpListener::bind(address).await.map_err(|source| {
-        let hint = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                " — another program has this port: stop it, or choose another port (0 takes a free one)"
-            }
-            io::ErrorKind::PermissionDenied => {
-                " — choose a port above 1023, or give the program the right to it"
-            }
-            io::ErrorKind::AddrNotAvailable => " — this computer has no such address: use one of its own",
-            _ => "",
-        };
-        StationError::Listen { what, address, source, hint }
-    })
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, StationError> {
-    listener.local_addr().map_err(|e| StationError::Stopped { what: "a listener", reason: e.to_string() })
-}
-
 /// The first listener that ends by itself.
-async fn first_to_stop(
-    listeners: &mut [(&'static str, JoinHandle<io::Result<()>>)],
-) -> (&'static str, String) {
+async fn first_to_stop(listeners: &mut [Served]) -> (&'static str, String) {
     std::future::poll_fn(|context| {
         for (what, task) in listeners.iter_mut() {
             if let std::task::Poll::Ready(ended) = std::pin::Pin::new(task).poll(context) {
@@ -292,6 +279,7 @@ async fn first_to_stop(
 async fn keep_house(
     store: &Store,
     authority: &tls::Authority,
+    certificates: &Certificates,
     broker: &Broker,
     watch: &Watch,
     config: &Config,
@@ -312,6 +300,7 @@ async fn keep_house(
         if let Err(error) = swept.await {
             tracing::error!(%error, "what is over could not be cleared away");
         }
+        certificates.reload_if_changed();
         if number % RENEW_EVERY == 0
             && let Err(error) = authority.renew()
         {

@@ -96,13 +96,18 @@ impl Authority {
         Ok(hex)
     }
 
-    /// What a TLS listener needs. TLS 1.2 and 1.3.
+    /// Chooses the leaf of the moment.
+    pub(crate) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
+        Arc::clone(&self.leaf) as Arc<dyn ResolvesServerCert>
+    }
+
+    /// What the API's listener needs. TLS 1.2 and 1.3.
     pub(crate) fn server_config(&self, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, StationError> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|e| StationError::Tls(e.to_string()))?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&self.leaf) as Arc<dyn ResolvesServerCert>);
+            .with_cert_resolver(self.resolver());
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     }

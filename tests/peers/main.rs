@@ -28,7 +28,7 @@ struct Scene {
 impl Scene {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let station = Station::start(&folder.path().join("station"), &[]);
+        let station = Station::start(&folder.path().join("station"), &["--websocket-tls", "127.0.0.1:0"]);
         let admin = Person::sign_up(&station, &folder.path().join("ada"), "ada", None);
         let (user, token) = credential(&admin);
         Self { folder, station, admin, user, token }
@@ -51,18 +51,15 @@ impl Scene {
     }
 
     fn python(&self, verb: &str, more: &[&str]) -> Process {
+        self.python_on(self.port(), verb, more)
+    }
+
+    fn python_on(&self, port: &str, verb: &str, more: &[&str]) -> Process {
         let python = std::env::var("SEALWIRE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut process = Process::new(python);
         process
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/peer.py"))
-            .args([
-                verb,
-                "localhost",
-                self.port(),
-                self.station.ca.to_str().unwrap(),
-                &self.user,
-                &self.token,
-            ])
+            .args([verb, "localhost", port, self.station.ca.to_str().unwrap(), &self.user, &self.token])
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -186,6 +183,15 @@ fn a_wrong_password_and_a_role_without_the_right_are_refused_to_mosquitto_too() 
 fn paho_goes_round_in_both_versions() {
     let scene = Scene::open();
     let said = done(&scene.python("roundtrip", &[]).output().unwrap());
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["paho 3.1.1 ok", "paho 5.0 ok"]);
+}
+
+#[test]
+fn paho_goes_round_over_web_sockets_too() {
+    let scene = Scene::open();
+    let address = scene.station.websocket_tls.as_deref().unwrap();
+    let port = address.rsplit(':').next().unwrap();
+    let said = done(&scene.python_on(port, "roundtrip", &["websockets"]).output().unwrap());
     assert_eq!(said.lines().collect::<Vec<_>>(), ["paho 3.1.1 ok", "paho 5.0 ok"]);
 }
 

@@ -1,6 +1,7 @@
 """MQTT and crypto peers that are not ours: paho-mqtt, cryptography, cbor2.
 
-peer.py roundtrip HOST PORT CA USER PASSWORD      paho in 3.1.1 and 5.0: QoS 0 and 1, retained, wildcards
+peer.py roundtrip HOST PORT CA USER PASSWORD [websockets]
+                  paho in 3.1.1 and 5.0: QoS 0 and 1, retained, wildcards
 peer.py listen    HOST PORT CA USER PASSWORD TOPIC KEYFILE
                   waits for one message, opens it (Fernet key file, or a COSE epoch secret in hex), prints it
 peer.py fernet    HOST PORT CA USER PASSWORD TOPIC KEYFILE TEXT
@@ -24,10 +25,12 @@ PATIENCE = 30
 
 
 class Peer:
-    def __init__(self, version, host, port, ca, user, password):
+    def __init__(self, version, host, port, ca, user, password, transport="tcp"):
         self.messages = queue.Queue()
         self.acks = queue.Queue()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"peer-{version}", protocol=version)
+        self.client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, client_id=f"peer-{version}", protocol=version, transport=transport
+        )
         self.client.tls_set(ca_certs=ca)
         self.client.username_pw_set(user, password)
         connected = queue.Queue()

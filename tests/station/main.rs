@@ -9,4 +9,5 @@ mod authority;
 mod host;
 mod recovery;
 mod surface;
+mod transports;
 mod trouble;

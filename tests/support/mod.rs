@@ -24,6 +24,7 @@ pub struct Station {
     pub api: String,
     pub mqtt: String,
     pub plain: Option<String>,
+    pub websocket_tls: Option<String>,
     pub fingerprint: String,
     pub setup_code: Option<String>,
     pub ca: PathBuf,
@@ -51,7 +52,8 @@ impl Station {
     }
 
     fn read(mut process: Child, mut stdout: BufReader<std::process::ChildStdout>) -> Self {
-        let (mut api, mut mqtt, mut plain, mut fingerprint, mut setup_code, mut ca) = Default::default();
+        let (mut api, mut mqtt, mut plain, mut websocket_tls) = Default::default();
+        let (mut fingerprint, mut setup_code, mut ca) = Default::default();
         let mut line = String::new();
         loop {
             line.clear();
@@ -66,6 +68,8 @@ impl Station {
                 mqtt = value().replace("mqtts://", "");
             } else if text.starts_with("MQTT, no TLS") {
                 plain = Some(text.split("mqtt://").nth(1).unwrap().split(' ').next().unwrap().to_owned());
+            } else if text.starts_with("MQTT, WebSocket") {
+                websocket_tls = Some(value().replace("wss://", "").replace("/mqtt", ""));
             } else if text.starts_with("Fingerprint") {
                 fingerprint = value();
             } else if text.starts_with("Setup code") {
@@ -78,7 +82,7 @@ impl Station {
         }
         // Whatever it prints later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Self { process: Some(process), api, mqtt, plain, fingerprint, setup_code, ca }
+        Self { process: Some(process), api, mqtt, plain, websocket_tls, fingerprint, setup_code, ca }
     }
 
     /// One that another process runs: "API-ADDRESS FINGERPRINT".
@@ -89,6 +93,7 @@ impl Station {
             api: api.to_owned(),
             mqtt: String::new(),
             plain: None,
+            websocket_tls: None,
             fingerprint: fingerprint.to_owned(),
             setup_code: None,
             ca: PathBuf::new(),

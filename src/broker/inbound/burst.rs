@@ -146,6 +146,12 @@ impl Inbound {
         outcome
     }
 
+    /// The first of them was counted as a packet when it was found.
+    fn count_burst(&mut self, messages: usize) {
+        self.packets += (messages as u64).saturating_sub(1);
+        self.publishes += messages as u64;
+    }
+
     fn publish_burst(
         &mut self,
         buffer: &[u8],
@@ -160,7 +166,7 @@ impl Inbound {
             for (packet_id, _) in pieces {
                 self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::NotAuthorized, reason);
             }
-            self.packets += (pieces.len() as u64).saturating_sub(1);
+            self.count_burst(pieces.len());
             return Ok((pieces.last().map_or(0, |(_, payload)| payload.end), None));
         }
         // No more at once than the subscribers' queues have room for, so that waiting comes before losing.
@@ -168,7 +174,7 @@ impl Inbound {
         let pieces = pieces.get(..room).unwrap_or(pieces);
         let end = pieces.last().map_or(0, |(_, payload)| payload.end);
         let (packets, bytes) = (&buffer[..end], pieces.iter().map(|(_, payload)| payload.len() as u64).sum());
-        self.packets += (pieces.len() as u64).saturating_sub(1);
+        self.count_burst(pieces.len());
         let burst = Burst {
             packets,
             v5: self.control.protocol.is_v5(),

@@ -6,8 +6,8 @@ use rmqtt_codec::v5::{self, RetainHandling, SubscribeAckReason, UnsubscribeAckRe
 
 use super::{
     super::{
-        Event, Protocol, SubscriptionOptions, Verdict, codec::Violation, keeper::Change, parcels::Parcel,
-        shared::SharedFilter,
+        Event, Limit, Protocol, SubscriptionOptions, Verdict, codec::Violation, keeper::Change,
+        parcels::Parcel, shared::SharedFilter,
     },
     Inbound,
 };
@@ -84,6 +84,7 @@ impl Inbound {
             let mut subscriptions = self.session.subscriptions.lock();
             let maximum = self.core.limits.max_subscriptions_per_session;
             if !subscriptions.contains_key(filter) && subscriptions.len() >= maximum {
+                self.core.counters.hit(Limit::MaxSubscriptionsPerSession, 1);
                 let reason =
                     format!("a session may have at most {maximum} subscriptions: unsubscribe from some");
                 return Err((SubscribeAckReason::QuotaExceeded, reason.into()));
