@@ -10,6 +10,7 @@
 //! | `tls` | its own certificate authority |
 //! | `key`, `token` | the key that seals columns; random tokens and what of them is kept |
 //! | `store/` | the database: one file per table |
+//! | `log/` | what the broker keeps: sessions, queued and retained messages |
 //! | `accounts/` | sign-up, login, one-time codes, ways back in |
 //! | `http/` | the API over TLS: extractors, handlers, problems |
 //! | `authority`, `trail`, `mqtt` | what the broker asks, what it tells, and the broker itself |
@@ -31,6 +32,8 @@ mod error;
 mod http;
 #[cfg(feature = "station")]
 mod key;
+#[cfg(feature = "station")]
+mod log;
 #[cfg(feature = "station")]
 mod mqtt;
 #[cfg(feature = "station")]

@@ -24,9 +24,10 @@ use super::{
     authority::Gatekeeper,
     host::{self, Gate, StationFile},
     http::{self, Api},
+    log::SessionLog,
     mqtt::Mqtt,
     roles::{RoleBook, load_pack},
-    store::{SessionKeeper, Store},
+    store::Store,
     tls, token,
     trail::{Trail, TrailEnd, Watch},
 };
@@ -88,7 +89,7 @@ struct Station {
     data: DataFolders,
     setup_code: Option<PathBuf>,
     store: Store,
-    keeper: Arc<SessionKeeper>,
+    keeper: Arc<SessionLog>,
     authority: tls::Authority,
     broker: Broker,
     watch: Arc<Watch>,
@@ -133,7 +134,7 @@ impl Station {
         let watch = Arc::new(Watch::new(trail.clone()));
         let gatekeeper =
             Gatekeeper { store: store.clone(), roles: Arc::clone(&roles), clock: config.clock.clone() };
-        let keeper = Arc::new(SessionKeeper::open(&users.join("sessions.db"), Arc::clone(&key)).await?);
+        let keeper = Arc::new(SessionLog::open(&users.join("sessions"), Arc::clone(&key)).await?);
         let (gatekeeper, observer) = (Arc::new(gatekeeper), Arc::clone(&watch) as _);
         let broker = Broker::new(Limits::default(), gatekeeper, observer, Arc::clone(&keeper) as _).await;
         let running = Running {
