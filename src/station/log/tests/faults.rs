@@ -203,6 +203,10 @@ fn a_full_disk_keeps_nothing_of_a_batch_and_the_next_one_is_kept_when_there_is_r
         log.commit(batch).unwrap();
         log.close();
         assert_eq!(reopened(dir.path()).sessions[0].queue.len(), 50);
+        assert!(
+            !names(dir.path()).iter().any(|name| name.contains("damaged")),
+            "nothing was written after a torn record"
+        );
     }
 }
 
