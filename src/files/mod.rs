@@ -41,7 +41,8 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    fn io(action: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
+    /// With the next step that the kind of error asks for.
+    pub(crate) fn io(action: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind;
         let hint = match source.kind() {
             ErrorKind::PermissionDenied => {

@@ -40,6 +40,7 @@ pub(crate) struct StationKey {
     columns: XChaCha20Poly1305,
     salts: Zeroizing<[u8; 32]>,
     counters: Zeroizing<[u8; 32]>,
+    sessions: Zeroizing<[u8; 32]>,
 }
 
 impl StationKey {
@@ -79,6 +80,7 @@ impl StationKey {
             columns: XChaCha20Poly1305::new((&*columns).into()),
             salts: subkey(key, "sealwire/1 station salts"),
             counters: subkey(key, "sealwire/1 station counters"),
+            sessions: subkey(key, "sealwire/1 station sessions"),
         }
     }
 
@@ -90,6 +92,11 @@ impl StationKey {
     /// Under which name failures are counted, so that what was typed into the wrong field does not rest in clear.
     pub(crate) fn counter(&self, parts: &[&[u8]]) -> [u8; 16] {
         truncated(&self.counters, parts)
+    }
+
+    /// For the log of the broker's sessions: a key, or the proof that this key was there, for each purpose and segment.
+    pub(crate) fn sessions(&self, purpose: &str, of: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(mac(&self.sessions, &[purpose.as_bytes(), of]))
     }
 
     /// Seals a column: nonce ‖ ciphertext and tag; AAD is the place.

@@ -12,6 +12,7 @@
 //! | `listen`, `hangup` | its ports; the signal that has it read its certificates again |
 //! | `key`, `token` | the key that seals columns; random tokens and what of them is kept |
 //! | `store/` | the database: one file per table |
+//! | `log/` | what the broker keeps: sessions, queued and retained messages |
 //! | `accounts/` | sign-up, login, one-time codes, ways back in |
 //! | `http/` | the API over TLS: extractors, handlers, problems |
 //! | `authority`, `trail`, `mqtt` | what the broker asks, what it tells, and the broker itself |
@@ -39,6 +40,8 @@ mod http;
 mod key;
 #[cfg(feature = "station")]
 mod listen;
+#[cfg(feature = "station")]
+mod log;
 #[cfg(feature = "station")]
 mod mqtt;
 #[cfg(feature = "station")]

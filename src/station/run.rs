@@ -24,9 +24,10 @@ use super::{
     host::{self, Gate, StationFile},
     http::{self, Api},
     listen::{Ports, Served, make_room},
+    log::SessionLog,
     mqtt::Mqtt,
     roles::{RoleBook, load_pack},
-    store::{SessionKeeper, Store},
+    store::Store,
     tls, token,
     trail::{Trail, TrailEnd, Watch},
 };
@@ -87,7 +88,7 @@ struct Station {
     data: DataFolders,
     setup_code: Option<PathBuf>,
     store: Store,
-    keeper: Arc<SessionKeeper>,
+    keeper: Arc<SessionLog>,
     authority: tls::Authority,
     certificates: Certificates,
     broker: Broker,
@@ -133,7 +134,7 @@ impl Station {
             clock: config.clock.clone(),
             anonymous_beyond_loopback: config.anonymous_beyond_loopback,
         };
-        let keeper = Arc::new(SessionKeeper::open(&users.join("sessions.db"), Arc::clone(&key)).await?);
+        let keeper = Arc::new(SessionLog::open(&users.join("sessions"), Arc::clone(&key)).await?);
         let (gatekeeper, observer) = (Arc::new(gatekeeper), Arc::clone(&watch) as _);
         let broker = Broker::new(config.limits.clone(), gatekeeper, observer, Arc::clone(&keeper) as _).await;
         let mut running = Running {

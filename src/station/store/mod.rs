@@ -1,14 +1,13 @@
 //! The station's database: SQLite in `users/station.db`, sensitive columns sealed under the station's key.
 //!
 //! Knows rows, not rules: who may do what is decided in `accounts`. Each method is one transaction or one statement.
-//! What the broker keeps is a file of its own: see `keeper`. Start at [`Store::open`]; the layout with its comments is `0001_accounts.sql`.
+//! What the broker keeps rests elsewhere: see `log`. Start at [`Store::open`]; the layout with its comments is `0001_accounts.sql`.
 
 mod account;
 mod anchor;
 mod attempt;
 mod device;
 mod enrolment;
-mod keeper;
 mod recovery;
 mod session;
 mod vault;
@@ -33,7 +32,6 @@ use super::{
 
 pub(crate) use account::{AccountRow, Joining, NewAccount};
 pub(crate) use attempt::{Limit, Scope};
-pub(crate) use keeper::SessionKeeper;
 pub(crate) use session::NewSession;
 
 /// The layouts, oldest first; the file's `user_version` says how many it has. Append only.
