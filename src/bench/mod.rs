@@ -13,6 +13,7 @@ mod connection;
 mod error;
 pub mod html;
 mod packet;
+mod plot;
 mod process;
 mod publisher;
 pub mod relay;

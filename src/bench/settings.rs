@@ -154,8 +154,7 @@ pub struct Login {
 }
 
 /// How publishers are held back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
     /// By nothing but the socket, and at QoS 1 and 2 the window.
     Open,
@@ -166,8 +165,7 @@ pub enum Pace {
 }
 
 /// When a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     /// After a warm-up, so long.
     Time {
