@@ -107,14 +107,7 @@ pub fn run(
     let roster = roster(settings, workers)?;
     let began = Instant::now();
     for (at, connections) in roster.into_iter().enumerate() {
-        let worker = Worker::new(
-            at,
-            workers,
-            Arc::clone(&board),
-            Arc::clone(settings),
-            Arc::clone(target),
-            connections,
-        )?;
+        let worker = Worker::new(at, workers, Arc::clone(&board), settings, Arc::clone(target), connections)?;
         let handle = thread::Builder::new()
             .name(format!("bench-{at}"))
             .spawn(move || worker.run())
