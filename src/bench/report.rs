@@ -130,6 +130,14 @@ pub struct Run {
     pub trouble: Option<String>,
 }
 
+impl Run {
+    fn lost_acknowledged(&self) -> bool {
+        let whole = &self.whole;
+        let copies = whole.expected / whole.sent.max(1);
+        whole.lost > 0 && (self.trouble.is_none() || whole.acknowledged * copies > whole.received)
+    }
+}
+
 /// Connections being made.
 #[derive(Debug, Clone, Serialize)]
 pub struct Connecting {
@@ -318,10 +326,11 @@ fn median(mut figures: Vec<f64>) -> Option<f64> {
 }
 
 impl Report {
-    /// Whether messages of QoS 1 or 2 were lost, which a broker must not.
+    /// Whether messages of QoS 1 or 2 were lost, which a broker must not. What was not yet acknowledged when a connection
+    /// broke is no such loss.
     #[must_use]
     pub fn lost_acknowledged(&self) -> bool {
-        self.settings.qos != Qos::AtMostOnce && self.runs.iter().any(|run| run.whole.lost > 0)
+        self.settings.qos != Qos::AtMostOnce && self.runs.iter().any(Run::lost_acknowledged)
     }
 
     /// The first of what went wrong in any run.
@@ -449,6 +458,18 @@ pub(super) mod tests {
         );
         assert!(times.curve.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{:?}", times.curve);
         assert!(times.curve.len() > 20 && times.curve.iter().filter(|point| point.0 > 99.9).count() == 1);
+    }
+
+    #[test]
+    fn what_a_broken_connection_left_unacknowledged_is_no_broken_promise() {
+        let mut report = a_report();
+        for run in &mut report.runs {
+            run.trouble = Some("gone".to_owned());
+            run.whole.acknowledged = run.whole.received;
+        }
+        assert!(!report.lost_acknowledged());
+        report.runs[1].whole.acknowledged += 1;
+        assert!(report.lost_acknowledged());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use serde::Serialize;
 
 use super::{BenchError, packet::STAMP_LEN};
-use crate::{keys::Password, seal::Suite};
+pub use crate::{keys::Password, seal::Suite};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
