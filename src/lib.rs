@@ -15,7 +15,7 @@
 //! | [`station`] | accounts, OTP, store, API handlers, around a broker; [`station::host`] finds or starts one | broker, api, acl, audit, topic, files |
 //! | [`client`] | a person's side with no screen: session, link, outbox, history | keys, seal, api, acl, audit, topic, files |
 //! | [`desktop`] | egui: theme, widgets, screens, panels | client, topic, acl, `station::host` |
-//! | [`bench`] | load on any MQTT broker, and what becomes of it | keys, seal, topic |
+//! | [`mod@bench`] | load on any MQTT broker, and what becomes of it | keys, seal, topic |
 //! | [`cli`] | the terminal commands | client, station, topic, acl, audit, bench |
 //!
 //! Start reading at [`client::Session`] for a person's side, at [`station`] for the server's, and at [`seal`]

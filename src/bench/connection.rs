@@ -134,7 +134,7 @@ impl Connection {
                 .encode(&mut self.out);
             }
             Err(error) => {
-                self.lose(turn, &format!("could not connect to {} ({error})", turn.settings.broker))
+                self.lose(turn, &format!("could not connect to {} ({error})", turn.settings.broker));
             }
         }
     }
@@ -144,12 +144,11 @@ impl Connection {
         if self.stage == Stage::Connecting {
             match self.transport.as_ref().map(Transport::connected) {
                 Some(Ok(true)) => self.stage = Stage::Greeting,
-                Some(Ok(false)) => return false,
                 Some(Err(error)) => {
                     self.lose(turn, &format!("could not connect to {} ({error})", turn.settings.broker));
                     return false;
                 }
-                None => return false,
+                Some(Ok(false)) | None => return false,
             }
         }
         if writable {

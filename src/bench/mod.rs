@@ -1,9 +1,9 @@
 //! `sealwire bench`: puts load on any MQTT broker, and measures what becomes of it.
 //!
 //! It has a client of its own, because a general one would be the bottleneck: packets are encoded once and only have
-//! their stamp patched ([`packet`]), many leave with one write ([`publisher`]), and what comes is counted in place
-//! ([`stream`], [`subscriber`], [`tally`]). A [`worker`] is a thread with a poll and its connections; [`run`] conducts the
-//! workers; the [`board`] is what they share. Every payload carries its publisher, number and time, so that loss, gaps,
+//! their stamp patched (`packet`), many leave with one write (`publisher`), and what comes is counted in place
+//! (`stream`, `subscriber`, `tally`). A `worker` is a thread with a poll and its connections; `run` conducts the
+//! workers; the `board` is what they share. Every payload carries its publisher, number and time, so that loss, gaps,
 //! duplicates and latency are known and not guessed. Start at [`measure`].
 //!
 //! It knows nothing of stations, accounts or windows: any broker is a broker.
@@ -13,6 +13,7 @@ mod connection;
 mod error;
 pub mod html;
 mod packet;
+mod plot;
 mod process;
 mod publisher;
 pub mod relay;

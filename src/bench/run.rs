@@ -104,22 +104,17 @@ pub fn run(
         steps: 0,
     };
     let mut crew = Vec::new();
-    for (at, connections) in roster(settings, workers)?.into_iter().enumerate() {
-        let worker = Worker::new(
-            at,
-            workers,
-            Arc::clone(&board),
-            Arc::clone(settings),
-            Arc::clone(target),
-            connections,
-        )?;
+    let roster = roster(settings, workers)?;
+    let began = Instant::now();
+    for (at, connections) in roster.into_iter().enumerate() {
+        let worker = Worker::new(at, workers, Arc::clone(&board), settings, Arc::clone(target), connections)?;
         let handle = thread::Builder::new()
             .name(format!("bench-{at}"))
             .spawn(move || worker.run())
             .map_err(|source| BenchError::System { what: "a thread", source })?;
         crew.push(handle);
     }
-    let measured = conductor.conduct(before, &crew);
+    let measured = conductor.conduct(before, began, &crew);
     board.enter(Phase::Stop);
     let mut harvests = Vec::new();
     for handle in crew {
@@ -153,8 +148,13 @@ struct Measured {
 type Crew = [thread::JoinHandle<Result<Harvest, BenchError>>];
 
 impl Conductor<'_> {
-    fn conduct(&mut self, before: Option<Usage>, crew: &Crew) -> Result<Measured, BenchError> {
-        let connecting = self.connect(crew)?;
+    fn conduct(
+        &mut self,
+        before: Option<Usage>,
+        began: Instant,
+        crew: &Crew,
+    ) -> Result<Measured, BenchError> {
+        let connecting = self.connect(began, crew)?;
         let usage = || self.settings.pid.map(process::usage).transpose();
         let connected = usage()?;
         let began = Instant::now();
@@ -215,9 +215,8 @@ impl Conductor<'_> {
     }
 
     /// Waits until everybody is connected and subscribed.
-    fn connect(&mut self, crew: &Crew) -> Result<Duration, BenchError> {
+    fn connect(&mut self, began: Instant, crew: &Crew) -> Result<Duration, BenchError> {
         let wanted = self.settings.all_connections();
-        let began = Instant::now();
         let mut told = began;
         loop {
             let ready = self.board.ready();

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use serde::Serialize;
 
 use super::{BenchError, packet::STAMP_LEN};
-use crate::{keys::Password, seal::Suite};
+pub use crate::{keys::Password, seal::Suite};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -154,8 +154,7 @@ pub struct Login {
 }
 
 /// How publishers are held back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
     /// By nothing but the socket, and at QoS 1 and 2 the window.
     Open,
@@ -166,8 +165,7 @@ pub enum Pace {
 }
 
 /// When a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     /// After a warm-up, so long.
     Time {

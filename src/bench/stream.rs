@@ -265,7 +265,7 @@ mod tests {
     fn what_a_broker_of_version_5_allows_is_read_from_its_connack() {
         // session expiry, receive maximum 20, assigned id "x", user property a=b, maximum QoS 1, keep-alive 30
         let bytes =
-            b"\x20\x1e\0\0\x1b\x11\0\0\0\0\x21\0\x14\x12\0\x01x\x26\0\x01a\0\x01b\x24\x01\x13\0\x1e\x25\x01";
+            b"\x20\x1d\0\0\x1a\x11\0\0\0\0\x21\0\x14\x12\0\x01x\x26\0\x01a\0\x01b\x24\x01\x13\0\x1e\x25\x01";
         let (packet, length) = next_packet(bytes, Version::V5).unwrap().unwrap();
         assert_eq!(length, bytes.len());
         let limits =

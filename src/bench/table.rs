@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::report::{Percentiles, Report, Run};
+use super::{
+    report::{Percentiles, Report, Run},
+    settings::Version,
+};
 
 /// A count as people read it: `8.21 M`, `153 k`, `97`.
 #[must_use]
@@ -139,7 +142,6 @@ fn percentiles(times: &Percentiles) -> String {
 /// What was asked for, in a line.
 #[must_use]
 pub fn asked(report: &Report) -> String {
-    use super::settings::{Pace, Version};
     let asked = &report.settings;
     let scenario = serde_json::to_value(asked.scenario)
         .ok()
@@ -159,10 +161,10 @@ pub fn asked(report: &Report) -> String {
             asked.publishers,
             asked.subscribers
         );
-        let _ = match asked.pace {
-            Pace::Open => write!(text, ", as fast as it goes"),
-            Pace::InFlight(most) => write!(text, ", at most {most} in flight"),
-            Pace::Rate(rate) => write!(text, ", {rate} messages/s"),
+        let _ = match (asked.rate_per_second, asked.in_flight) {
+            (Some(rate), _) => write!(text, ", {rate} messages/s"),
+            (_, Some(most)) => write!(text, ", at most {most} of each publisher in flight"),
+            _ => write!(text, ", as fast as it goes"),
         };
     } else {
         let _ = write!(text, ", {} connections", asked.connections);

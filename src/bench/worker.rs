@@ -75,7 +75,7 @@ impl Worker {
         number: usize,
         workers: usize,
         board: Arc<Board>,
-        settings: Arc<Settings>,
+        settings: &Arc<Settings>,
         target: Arc<Target>,
         connections: Vec<Connection>,
     ) -> Result<Self, BenchError> {
@@ -101,7 +101,7 @@ impl Worker {
             acknowledged: 0,
             board,
             target,
-            settings: Arc::clone(&settings),
+            settings: Arc::clone(settings),
         };
         Ok(Self {
             poll,

@@ -12,14 +12,10 @@ use std::{
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::{
-    bench::{
-        self, BenchError, Doing, Progress, Settings, html, relay,
-        settings::{Address, Length, Pace, Qos, Scenario, Version},
-        table,
-    },
-    keys::Password,
-    seal::Suite,
+use crate::bench::{
+    self, BenchError, Doing, Progress, Settings, html, relay,
+    settings::{Address, Length, Pace, Password, Qos, Scenario, Suite, Version},
+    table,
 };
 
 use super::{DOES_NOT_HOLD, say};
@@ -29,7 +25,7 @@ const PASSWORD_VARIABLE: &str = "SEALWIRE_BENCH_PASSWORD";
 
 /// What `sealwire bench` may be asked.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTERWARDS)]
+#[command(after_long_help = AFTERWARDS, args_override_self = true)]
 pub(super) struct BenchOptions {
     /// What to measure.
     #[arg(value_enum, default_value_t = ScenarioName::OneToOne)]

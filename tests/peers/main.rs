@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bench;
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},

@@ -100,6 +100,11 @@ impl Station {
         }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs here").id()
+    }
+
     /// As a power cut does.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
