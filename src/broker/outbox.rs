@@ -5,6 +5,7 @@
 //! [`Outbox::push`]; `pump` sends what waits, `answers` is what the client says to it.
 
 mod answers;
+mod link;
 mod pump;
 
 use std::{
@@ -17,68 +18,18 @@ use bytes::BytesMut;
 
 use super::{
     Limits,
-    aliases::{Alias, Aliases},
     control::Control,
     inflight::{Inflight, Slot, State, packet_id},
     journal::Journal,
     keeper::Change,
-    message::{Form, Heads, Message},
+    message::{Heads, Message},
     page::Page,
     parcels::{Parcel, Parcels},
     ticket::{Ticket, Tickets, Watcher},
 };
 pub(super) use answers::Answer;
-
-/// The connection that a session has now.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) control: Arc<Control>,
-    pub(super) v5: bool,
-    /// QoS 1 and 2 messages that the client takes at once before it settles them.
-    pub(super) window: usize,
-    /// Largest packet the client takes.
-    pub(super) max_packet: usize,
-    /// None where the client takes none.
-    pub(super) aliases: Option<Aliases>,
-    /// Encoded, not yet taken by the writer.
-    pub(super) buffer: BytesMut,
-    /// Publishers do not wait for it until then.
-    slow_until: Option<Instant>,
-    /// It acknowledged nothing for so long that publishers wait no more.
-    stuck: bool,
-    last_ack: Instant,
-    /// QoS 0 messages lost since the writer last looked.
-    dropped: u64,
-    /// Messages put into the buffer since the writer last looked.
-    sent: u64,
-    /// Nothing leaves the queues while the authority is asked about them again.
-    held: bool,
-}
-
-impl Link {
-    pub(super) fn new(
-        control: Arc<Control>,
-        v5: bool,
-        window: usize,
-        max_packet: usize,
-        buffer: BytesMut,
-    ) -> Self {
-        Self {
-            control,
-            v5,
-            window: window.max(1),
-            max_packet,
-            aliases: None,
-            buffer,
-            slow_until: None,
-            stuck: false,
-            last_ack: Instant::now(),
-            dropped: 0,
-            sent: 0,
-            held: true,
-        }
-    }
-}
+pub(super) use link::Link;
+use link::{form, put};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -599,36 +550,6 @@ impl Outbox {
     /// Whether the writer has something to do.
     pub(super) fn has_output(&self) -> bool {
         self.link.as_ref().is_some_and(|link| !link.buffer.is_empty())
-    }
-}
-
-fn form<'a>(link: &Link, qos: u8, retain: bool, dup: bool, packet_id: u16, ids: &'a Arc<[u32]>) -> Form<'a> {
-    Form {
-        v5: link.v5,
-        qos,
-        retain,
-        dup,
-        packet_id,
-        subscription_ids: ids,
-        max_packet: link.max_packet,
-        alias: Alias::None,
-    }
-}
-
-/// Appends one copy to the connection's buffer; false where it exceeds what the client takes.
-fn put(link: &mut Link, message: &Message, form: Form<'_>, heads: Option<&mut Heads>) -> bool {
-    if let Some(aliases) = &mut link.aliases {
-        let alias = aliases.of(&message.topic);
-        if message.append(Form { alias, ..form }, &mut link.buffer) {
-            aliases.set(&message.topic, alias);
-            return true;
-        }
-        // What makes an alias known takes a few bytes.
-        return matches!(alias, Alias::New(_)) && message.append(form, &mut link.buffer);
-    }
-    match heads {
-        Some(heads) => message.append_shared(form, heads, &mut link.buffer),
-        None => message.append(form, &mut link.buffer),
     }
 }
 
