@@ -100,6 +100,10 @@ pub(super) struct Codec {
     wire: Wire,
     /// The client takes packets so small that reason strings might not fit.
     terse: bool,
+    /// It speaks MQTT 3.1, whose PUBREL, SUBSCRIBE and UNSUBSCRIBE have DUP when they are sent again.
+    old: bool,
+    /// The fixed header of a packet was taken out of the buffer, and the rest of it is yet to come.
+    inside: bool,
 }
 
 #[derive(Debug)]
@@ -143,11 +147,11 @@ fn topic_violation(error: &TopicError, code: DisconnectReasonCode) -> Violation 
 
 impl Codec {
     pub(super) fn v3(max_packet_bytes: u32) -> Self {
-        Self { wire: Wire::V3(v3::Codec::new(max_packet_bytes)), terse: false }
+        Self { wire: Wire::V3(v3::Codec::new(max_packet_bytes)), terse: false, old: false, inside: false }
     }
 
     pub(super) fn v5(max_packet_bytes: u32) -> Self {
-        Self { wire: Wire::V5(v5::Codec::new(max_packet_bytes, 0)), terse: false }
+        Self { wire: Wire::V5(v5::Codec::new(max_packet_bytes, 0)), terse: false, old: false, inside: false }
     }
 
     /// Reads the first packet, which must be CONNECT; none while it is incomplete.
@@ -178,23 +182,33 @@ impl Codec {
         buffer: &mut BytesMut,
         limits: &Limits,
     ) -> Result<Option<Incoming>, Violation> {
-        if buffer.first().is_some_and(|first| first >> 4 != 3) {
+        if !self.inside
+            && let Some(first) = buffer.first_mut().filter(|first| **first >> 4 != 3)
+        {
+            if self.old && matches!(*first, 0x6A | 0x8A | 0xAA) {
+                *first &= !0x08;
+            }
+            if framing::is_incomplete(buffer, limits.max_packet_bytes) {
+                return Ok(None);
+            }
             framing::check(buffer, matches!(self.wire, Wire::V5(_)))?;
         }
-        match &mut self.wire {
-            Wire::V3(codec) => match codec.decode(buffer)? {
-                Some((packet, _)) => from_v3(packet, limits).map(Some),
-                None => Ok(None),
-            },
-            Wire::V5(codec) => match codec.decode(buffer)? {
-                Some((packet, _)) => from_v5(packet, limits).map(Some),
-                None => Ok(None),
-            },
-        }
+        let before = buffer.len();
+        let packet = match &mut self.wire {
+            Wire::V3(codec) => {
+                codec.decode(buffer)?.map(|(packet, _)| from_v3(packet, limits)).transpose()?
+            }
+            Wire::V5(codec) => {
+                codec.decode(buffer)?.map(|(packet, _)| from_v5(packet, limits)).transpose()?
+            }
+        };
+        self.inside = packet.is_none() && (self.inside || buffer.len() < before);
+        Ok(packet)
     }
 
     /// From CONNECT's small limit to those for the rest of the connection.
-    pub(super) fn establish(&mut self, max_packet_bytes: u32, max_out: usize) {
+    pub(super) fn establish(&mut self, protocol: Protocol, max_packet_bytes: u32, max_out: usize) {
+        self.old = protocol == Protocol::V31;
         self.terse = max_out < ROOM_FOR_TEXT;
         match &mut self.wire {
             Wire::V3(codec) => codec.set_max_size(max_packet_bytes),

@@ -1,5 +1,5 @@
 //! Checks of whole packets that `rmqtt-codec` leaves out: what stands after their end, and bits and values that are
-//! reserved. Looks at bytes only; an incomplete packet passes until it is complete.
+//! reserved. Looks at bytes only, from the first of a packet; an incomplete packet passes until it is complete.
 //!
 //! Start at [`check_connect`] and [`check`].
 
@@ -81,6 +81,18 @@ fn packet(buffer: &[u8]) -> Option<(u8, &[u8])> {
     Some((first, rest.bytes(length).ok()?))
 }
 
+/// Whether more must come before a packet can be looked at. Not of one that is too long anyway.
+pub(super) fn is_incomplete(buffer: &[u8], max: u32) -> bool {
+    let mut rest = Rest(buffer);
+    if rest.byte().is_err() {
+        return true;
+    }
+    match rest.varint() {
+        Ok(length) => length <= max as usize && rest.0.len() < length,
+        Err(_) => buffer.len() < 5,
+    }
+}
+
 /// Looks at a CONNECT.
 ///
 /// # Errors
@@ -128,10 +140,9 @@ fn connect_properties(mut rest: Rest<'_>) -> Result<(), Breach> {
             0x11 => drop(rest.long()?),
             0x15 | 0x16 => drop(rest.field()?),
             0x17 | 0x19 if rest.byte()? > 1 => return Err(protocol("a yes or no that is neither 0 nor 1")),
-            0x17 | 0x19 => {}
             0x21 if rest.short()? == 0 => return Err(protocol("a Receive Maximum of 0")),
             0x27 if rest.long()? == 0 => return Err(protocol("a Maximum Packet Size of 0")),
-            0x21 | 0x27 => {}
+            0x17 | 0x19 | 0x21 | 0x27 => {}
             0x22 => drop(rest.short()?),
             0x26 => drop((rest.field()?, rest.field()?)),
             // The codec refuses what it does not know.

@@ -119,8 +119,12 @@ pub(super) async fn read_connect(
     let v5 = protocol == ProtocolVersion::MQTT5;
     let mut codec = if v5 { Codec::v5(max) } else { Codec::v3(max) };
     let connect = loop {
+        if framing::is_incomplete(&buffer, max) {
+            fill(socket, &mut buffer).await?;
+            continue;
+        }
         if let Err(breach) = framing::check_connect(&buffer) {
-            return Err(broken_connect(&mut codec, v5, breach));
+            return Err(broken_connect(&mut codec, v5, &breach));
         }
         match codec.decode_connect(&mut buffer) {
             Ok(Some(connect)) => break connect,
@@ -166,7 +170,7 @@ fn unknown_protocol(buffer: &[u8], error: &DecodeError) -> Refusal {
 }
 
 /// What the codec does not see.
-fn broken_connect(codec: &mut Codec, v5: bool, breach: framing::Breach) -> Refusal {
+fn broken_connect(codec: &mut Codec, v5: bool, breach: &framing::Breach) -> Refusal {
     let text = format!("CONNECT cannot be read: {breach}");
     if !v5 {
         return silent(text);
@@ -393,7 +397,7 @@ pub(super) async fn admit(core: &Arc<Core>, opening: Opening, origin: Origin) ->
 
     let session_expiry_secs = opening.session_expiry_secs.min(limits.max_session_expiry_secs);
     let keep_alive_secs = keep_alive_secs(opening.keep_alive_secs, protocol, limits);
-    codec.establish(limits.max_packet_bytes, opening.max_packet);
+    codec.establish(protocol, limits.max_packet_bytes, opening.max_packet);
     let mut ack = v5::ConnectAck {
         session_expiry_interval_secs: (session_expiry_secs != opening.session_expiry_secs)
             .then_some(session_expiry_secs),

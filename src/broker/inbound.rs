@@ -441,7 +441,7 @@ impl Inbound {
                     let nobody = route.is_empty() && !publish.retain && self.control.protocol.is_v5();
                     match receipt {
                         _ if nobody => {
-                            no_subscribers(receipt == Receipt::PubRec, packet_id, &mut self.replies)
+                            no_subscribers(receipt == Receipt::PubRec, packet_id, &mut self.replies);
                         }
                         Receipt::PubAck => puback(packet_id, &mut self.replies),
                         Receipt::PubRec => pubrec(packet_id, &mut self.replies),

@@ -5,6 +5,8 @@
 //! [`Outbox::push`]; `pump` sends what waits, `answers` is what the client says to it.
 
 mod answers;
+mod burst;
+mod link;
 mod pump;
 
 use std::{
@@ -17,69 +19,19 @@ use bytes::BytesMut;
 
 use super::{
     Limits,
-    aliases::{Alias, Aliases},
     control::Control,
-    inbound::Burst,
     inflight::{Inflight, Slot, State, packet_id},
     journal::Journal,
     keeper::Change,
-    message::{Form, Message},
+    message::Message,
     page::Page,
     parcels::{Parcel, Parcels, Total},
     ticket::{Ticket, Tickets, Watcher},
 };
 pub(super) use answers::Answer;
-
-/// The connection that a session has now.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) control: Arc<Control>,
-    pub(super) v5: bool,
-    /// QoS 1 and 2 messages that the client takes at once before it settles them.
-    pub(super) window: usize,
-    /// Largest packet the client takes.
-    pub(super) max_packet: usize,
-    /// None where the client takes none.
-    pub(super) aliases: Option<Aliases>,
-    /// Encoded, not yet taken by the writer.
-    pub(super) buffer: BytesMut,
-    /// Publishers do not wait for it until then.
-    slow_until: Option<Instant>,
-    /// It acknowledged nothing for so long that publishers wait no more.
-    stuck: bool,
-    last_ack: Instant,
-    /// QoS 0 messages lost since the writer last looked.
-    dropped: u64,
-    /// Messages put into the buffer since the writer last looked.
-    sent: u64,
-    /// Nothing leaves the queues while the authority is asked about them again.
-    held: bool,
-}
-
-impl Link {
-    pub(super) fn new(
-        control: Arc<Control>,
-        v5: bool,
-        window: usize,
-        max_packet: usize,
-        buffer: BytesMut,
-    ) -> Self {
-        Self {
-            control,
-            v5,
-            window: window.max(1),
-            max_packet,
-            aliases: None,
-            buffer,
-            slow_until: None,
-            stuck: false,
-            last_ack: Instant::now(),
-            dropped: 0,
-            sent: 0,
-            held: true,
-        }
-    }
-}
+pub(super) use burst::Given;
+pub(super) use link::Link;
+use link::{form, put};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,36 +48,6 @@ pub(super) enum Outcome {
     Lost,
     /// Lost: the queue is full, and the client connected. Its connection must end.
     Overflow,
-}
-
-/// What became of messages that were given to sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Given {
-    /// The publisher should wait for room before its next.
-    pub(super) congested: bool,
-    /// Messages lost to a full queue.
-    pub(super) lost: u64,
-    /// The queue of a connected client is full: its connection must end.
-    pub(super) overflow: bool,
-}
-
-impl Given {
-    /// Adds what became of one message.
-    pub(super) fn note(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Taken | Outcome::Absent | Outcome::Dropped => {}
-            Outcome::Congested => self.congested = true,
-            Outcome::Lost => self.lost += 1,
-            Outcome::Overflow => (self.lost, self.overflow) = (self.lost + 1, true),
-        }
-    }
-
-    /// Adds what became of it elsewhere.
-    pub(super) fn add(&mut self, other: Self) {
-        self.congested |= other.congested;
-        self.lost += other.lost;
-        self.overflow |= other.overflow;
-    }
 }
 
 /// How well a session could do with another message; the best first.
@@ -385,59 +307,6 @@ impl Outbox {
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
     }
 
-    /// How many QoS 1 messages it takes before publishers should wait for it. One that nobody waits for takes any
-    /// number, or loses them.
-    pub(super) fn room_for_burst(&self) -> usize {
-        match &self.link {
-            Some(link) if !link.stuck => (self.max_messages / 2).saturating_sub(self.waiting.bounded()),
-            _ => usize::MAX,
-        }
-    }
-
-    /// Sends a burst, or keeps it for later.
-    pub(super) fn push_burst(
-        &mut self,
-        burst: &Burst<'_>,
-        qos: u8,
-        ids: &Arc<[u32]>,
-        fanout: &mut Fanout,
-    ) -> Given {
-        let mut taken = Given::default();
-        let qos = qos.min(burst.qos());
-        if qos == 0 && burst.qos() == 0 && ids.is_empty() && self.forward(burst, &mut taken) {
-            return taken;
-        }
-        for message in burst.messages() {
-            let outcome = self.push(message, qos, false, ids, fanout);
-            taken.note(outcome);
-        }
-        taken
-    }
-
-    /// Sends a burst of QoS 0 as it came. False where its messages must be looked at one by one.
-    fn forward(&mut self, burst: &Burst<'_>, taken: &mut Given) -> bool {
-        if self.ended {
-            return true;
-        }
-        let Some(link) = &mut self.link else { return true };
-        // A property length more than the publisher wrote, if at all.
-        let small = burst.largest + 2 > link.max_packet;
-        if small || link.aliases.is_some() || link.held || self.waiting.hold_back_qos0() {
-            return false;
-        }
-        let count = burst.len() as u64;
-        let full = link.buffer.len() >= self.high_water;
-        let slow = full && link.slow_until.is_some_and(|until| Instant::now() < until);
-        if slow || link.buffer.len() >= 2 * self.high_water {
-            link.dropped += count;
-            return true;
-        }
-        link.buffer.extend_from_slice(burst.forwardable(link.v5));
-        link.sent += count;
-        taken.congested = link.buffer.len() >= self.high_water;
-        true
-    }
-
     fn queue(
         &mut self,
         message: &Arc<Message>,
@@ -692,33 +561,6 @@ impl Outbox {
     pub(super) fn has_output(&self) -> bool {
         self.link.as_ref().is_some_and(|link| !link.buffer.is_empty())
     }
-}
-
-fn form<'a>(link: &Link, qos: u8, retain: bool, dup: bool, packet_id: u16, ids: &'a Arc<[u32]>) -> Form<'a> {
-    Form {
-        v5: link.v5,
-        qos,
-        retain,
-        dup,
-        packet_id,
-        subscription_ids: ids,
-        max_packet: link.max_packet,
-        alias: Alias::None,
-    }
-}
-
-/// Appends one copy to the connection's buffer; false where it exceeds what the client takes.
-fn put(link: &mut Link, message: &Message, form: Form<'_>) -> bool {
-    if let Some(aliases) = &mut link.aliases {
-        let alias = aliases.of(&message.topic);
-        if message.append(Form { alias, ..form }, &mut link.buffer) {
-            aliases.set(&message.topic, alias);
-            return true;
-        }
-        // What makes an alias known takes a few bytes.
-        return matches!(alias, Alias::New(_)) && message.append(form, &mut link.buffer);
-    }
-    message.append(form, &mut link.buffer)
 }
 
 #[cfg(test)]

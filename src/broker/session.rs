@@ -96,9 +96,9 @@ impl Session {
             let Some(message) = Message::restored(&parcel.message, now) else {
                 // The client may have received it, and wait for PUBREL.
                 if parcel.qos == 2 {
-                    released.push(parcel.number)
+                    released.push(parcel.number);
                 } else {
-                    expired.push(parcel.number)
+                    expired.push(parcel.number);
                 }
                 return None;
             };

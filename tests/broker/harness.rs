@@ -1,123 +1,24 @@
 //! A broker on a port of its own, an authority that the test tells what to say, and a client that shows every packet.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::SocketAddr,
-    num::NonZeroU16,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, num::NonZeroU16, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
-use parking_lot::Mutex;
 use rmqtt_codec::{
     types::{Protocol as Level, Publish, QoS},
     v3, v5,
 };
-use sealwire::{
-    broker::{
-        Authority, BoxFuture, Broker, ConnectRefusal, ConnectRequest, Event, Forgetful, Identity, Keeper,
-        Limits, Observer, Verdict,
-    },
-    topic::{TopicFilter, TopicName},
-};
+use sealwire::broker::{Broker, Forgetful, Keeper, Limits};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::Notify,
     time::timeout,
 };
 use tokio_util::codec::{Decoder, Encoder};
 
+pub use crate::rules::{Log, Rules, filter};
+
 /// Longer than anything here takes, short enough to fail.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Lets everyone in under their username; denies what it is told, by account ("*" is all).
-#[derive(Default)]
-pub struct Rules {
-    pub publish: Mutex<HashMap<String, TopicFilter>>,
-    pub subscribe: Mutex<HashMap<String, TopicFilter>>,
-    pub deliver: Mutex<HashMap<String, TopicFilter>>,
-    /// The account "late" is asked about, and let in once `admit` is told.
-    pub asked: Notify,
-    pub admit: Notify,
-}
-
-pub fn filter(text: &str) -> TopicFilter {
-    TopicFilter::new(text).unwrap()
-}
-
-fn denied(
-    rules: &Mutex<HashMap<String, TopicFilter>>,
-    account: &str,
-    test: impl Fn(&TopicFilter) -> bool,
-) -> bool {
-    let rules = rules.lock();
-    [account, "*"].into_iter().filter_map(|name| rules.get(name)).any(test)
-}
-
-impl Authority for Rules {
-    fn connect(&self, request: ConnectRequest) -> BoxFuture<'_, Result<Identity, ConnectRefusal>> {
-        Box::pin(async move {
-            if request.password.as_ref().is_some_and(|password| password.as_slice() == b"wrong") {
-                return Err(ConnectRefusal::BadCredentials);
-            }
-            if request.username.as_deref() == Some("late") {
-                self.asked.notify_one();
-                self.admit.notified().await;
-            }
-            Ok(Identity {
-                account: request.username.unwrap_or_default().into(),
-                client_id: request.client_id,
-                role: "any".into(),
-                credential: 1,
-            })
-        })
-    }
-
-    fn publish(&self, identity: &Identity, topic: &TopicName) -> Verdict {
-        match denied(&self.publish, &identity.account, |filter| filter.matches(topic)) {
-            true => Verdict::Deny("the role may not publish here".into()),
-            false => Verdict::Allow,
-        }
-    }
-
-    fn subscribe(&self, identity: &Identity, wanted: &TopicFilter) -> Verdict {
-        match denied(&self.subscribe, &identity.account, |filter| filter.covers(wanted)) {
-            true => Verdict::Deny("the role may not subscribe here".into()),
-            false => Verdict::Allow,
-        }
-    }
-
-    fn deliver(&self, identity: &Identity, topic: &TopicName) -> bool {
-        !denied(&self.deliver, &identity.account, |filter| filter.matches(topic))
-    }
-}
-
-/// Every event as one line.
-#[derive(Default)]
-pub struct Log(pub Mutex<Vec<String>>);
-
-impl Observer for Log {
-    fn observe(&self, event: Event<'_>) {
-        self.0.lock().push(format!("{event:?}"));
-    }
-}
-
-impl Log {
-    pub fn has(&self, words: &[&str]) -> bool {
-        self.0.lock().iter().any(|line| words.iter().all(|word| line.contains(word)))
-    }
-
-    pub async fn until(&self, words: &[&str]) {
-        let found = async {
-            while !self.has(words) {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no {words:?} among {:#?}", self.0.lock()));
-    }
-}
 
 pub struct House {
     pub broker: Broker,

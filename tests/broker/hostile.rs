@@ -241,7 +241,7 @@ async fn a_broken_connect_is_refused_with_its_reason() {
         client.bytes(&[&[0x10, u8::try_from(body.len()).unwrap()], *body].concat()).await;
         match client.next().await {
             Got::ConnAck { code: got, .. } => {
-                assert_eq!(got, *code, "{what}: 0x{got:02X} is not 0x{code:02X}")
+                assert_eq!(got, *code, "{what}: 0x{got:02X} is not 0x{code:02X}");
             }
             other => panic!("{what}: {other:?}"),
         }
@@ -253,4 +253,44 @@ async fn a_broken_connect_is_refused_with_its_reason() {
         assert_eq!(client.next().await, Got::Closed);
     }
     assert_eq!(house.broker.stats().sessions, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn packets_in_pieces_are_checked_whole_and_their_bodies_are_not_taken_for_packets() {
+    let house = house().await;
+    // CONNECT with something after its end, byte by byte.
+    let mut client = house.raw(5).await;
+    for byte in b"\x10\x0f\0\x04MQTT\x05\x02\0\0\0\0\x01xy" {
+        client.bytes(&[*byte]).await;
+    }
+    assert_eq!(client.next().await, Got::ConnAck { code: 0x81, present: false });
+    // Packet ids and payloads that look like the beginning of a PINGREQ with a body.
+    for (version, subscribe) in
+        [(4, &b"\x82\x06\xC0\x05\0\x01a\0"[..]), (5, &b"\x82\x07\xC0\x05\0\0\x01a\0"[..])]
+    {
+        let mut client = house.connect(v(version, "x")).await;
+        let publish = &[0x32, 14, 0, 1, b'a', 0xC0, 5, 0, 0xC0, 5, 0xC0, 5, 0x82, 9, 0xFF, 0xFF];
+        for bytes in [subscribe, publish] {
+            for byte in bytes {
+                client.bytes(&[*byte]).await;
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(matches!(client.next().await, Got::SubAck { .. }));
+        let mut got = [client.next().await, client.next().await];
+        got.sort_by_key(|got| matches!(got, Got::Publish(_)));
+        assert_eq!(got[0], Got::PubAck { id: 0xC005, code: 0, reason: None });
+        client.fence().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_mqtt_3_1_says_that_a_pubrel_comes_again() {
+    let house = house().await;
+    let mut old = house.connect(v(3, "old")).await;
+    old.bytes(&[0x6A, 2, 0, 5]).await;
+    assert_eq!(old.next().await, Got::PubComp { id: 5, code: 0 });
+    let mut four = house.connect(v(4, "four")).await;
+    four.bytes(&[0x6A, 2, 0, 5]).await;
+    assert_eq!(four.next().await, Got::Closed);
 }

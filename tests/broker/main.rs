@@ -13,6 +13,7 @@ mod model;
 mod others;
 mod permissions;
 mod pressure;
+mod rules;
 mod sessions;
 mod shared;
 mod shelf;

@@ -44,7 +44,7 @@ fn push(outbox: &mut Outbox, number: u32, qos: u8) -> Outcome {
 /// What comes to the client.
 #[derive(Debug)]
 enum Got {
-    Publish(Publish),
+    Publish(Box<Publish>),
     PubRel(u16),
 }
 
@@ -62,7 +62,7 @@ fn read(outbox: &mut Outbox, connection: u64) -> Vec<Got> {
     let mut found = Vec::new();
     while let Some((packet, _)) = codec.decode(&mut all).unwrap() {
         found.push(match packet {
-            v3::Packet::Publish(publish) => Got::Publish(*publish),
+            v3::Packet::Publish(publish) => Got::Publish(publish),
             v3::Packet::PublishRelease { packet_id } => Got::PubRel(packet_id.get()),
             other => panic!("{other:?}"),
         });
@@ -72,7 +72,7 @@ fn read(outbox: &mut Outbox, connection: u64) -> Vec<Got> {
 
 fn written(outbox: &mut Outbox, connection: u64) -> Vec<Publish> {
     let publish = |got| match got {
-        Got::Publish(publish) => publish,
+        Got::Publish(publish) => *publish,
         Got::PubRel(_) => panic!("no PUBREL is due"),
     };
     read(outbox, connection).into_iter().map(publish).collect()
