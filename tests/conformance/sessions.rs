@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     peer::broker,
-    wire::{Connect, Got, disconnect, id, property},
+    wire::{Connect, Got, disconnect, id, message, property},
 };
 
 #[tokio::test]
@@ -188,4 +188,52 @@ async fn a_session_can_be_taken_up_in_another_version() {
     let mut peer = broker.connect(&broker.plain(5, "me").staying()).await;
     assert!(peer.present);
     peer.expect("x").await;
+}
+
+#[tokio::test]
+async fn a_session_keeps_the_options_and_identifiers_of_its_subscriptions() {
+    let broker = broker().await;
+    let stays = broker.plain(5, "me").staying();
+    let mut peer = broker.connect(&stays).await;
+    let (no_local, as_published) = (4, 8);
+    peer.subscribe_known_as(&broker.t("own"), no_local | 1, 7).await;
+    peer.subscribe_known_as(&broker.t("kept"), as_published | 2, 200_000).await;
+    peer.goodbye().await;
+    let mut writer = broker.client(5, "writer").await;
+    writer.retain(&broker.t("kept"), "away", 2).await;
+    let mut peer = broker.connect(&stays).await;
+    let away = peer.expect("away").await;
+    assert_eq!((away.retain, away.qos, away.props.subscription_ids()), (true, 2, vec![200_000]));
+    peer.publish(&broker.t("own"), "mine", 1).await;
+    peer.silent().await;
+    writer.publish(&broker.t("own"), "theirs", 2).await;
+    let theirs = peer.expect("theirs").await;
+    assert_eq!((theirs.qos, theirs.props.subscription_ids()), (1, vec![7]));
+    writer.retain(&broker.t("kept"), "", 2).await;
+    assert!(peer.expect("").await.retain);
+}
+
+#[tokio::test]
+async fn what_waits_keeps_its_properties() {
+    let broker = broker().await;
+    let stays = broker.plain(5, "me").staying();
+    let mut peer = broker.connect(&stays).await;
+    peer.subscribe(broker.t("x"), 2).await;
+    peer.goodbye().await;
+    let mut writer = broker.client(5, "writer").await;
+    for qos in [1, 2] {
+        let publish = message(broker.t("x"), "x", qos)
+            .with(property::user("b", "1"))
+            .with(property::user("a", "2"))
+            .with(property::text(id::CORRELATION_DATA, [0, 0xFF]))
+            .with(property::text(id::RESPONSE_TOPIC, "answers"));
+        writer.publish_as(&publish).await;
+    }
+    let mut peer = broker.connect(&stays).await;
+    for qos in [1, 2] {
+        let got = peer.expect("x").await;
+        assert_eq!((got.qos, got.props.pairs()), (qos, vec![("b", "1"), ("a", "2")]));
+        assert_eq!(got.props.data(id::CORRELATION_DATA), Some(&[0, 0xFF][..]));
+        assert_eq!(got.props.text(id::RESPONSE_TOPIC), Some("answers"));
+    }
 }
