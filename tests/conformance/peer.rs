@@ -296,6 +296,29 @@ impl Peer {
         }
     }
 
+    /// The messages there are, acknowledged, until no more come.
+    pub async fn all(&mut self) -> Vec<Publish> {
+        let mut messages = Vec::new();
+        loop {
+            let before = messages.len();
+            self.handled().await;
+            self.send(&PINGREQ).await;
+            loop {
+                match self.next().await {
+                    Got::Publish(publish) => {
+                        self.acknowledge(&publish).await;
+                        messages.push(*publish);
+                    }
+                    Got::Pong => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            if messages.len() == before {
+                return messages;
+            }
+        }
+    }
+
     /// Waits for this acknowledgement; its reason code.
     pub async fn acked(&mut self, kind: u8, id: u16) -> u8 {
         let wanted = |got: &Got| match got {

@@ -2,30 +2,11 @@
 
 use crate::{
     peer::{Faults, Peer, broker},
-    wire::{Got, PUBACK, PUBREC, PUBREL, ack, ack_because, disconnect, id, property, subscribe},
+    wire::{Got, PUBACK, PUBREC, PUBREL, Publish, ack, ack_because, disconnect, id, property, subscribe},
 };
 
-/// The messages there are, acknowledged, until no more come.
 async fn all(peer: &mut Peer) -> Vec<String> {
-    let mut payloads = Vec::new();
-    loop {
-        let before = payloads.len();
-        peer.handled().await;
-        peer.send(&[0xC0, 0]).await;
-        loop {
-            match peer.next().await {
-                Got::Publish(publish) => {
-                    payloads.push(publish.text());
-                    peer.acknowledge(&publish).await;
-                }
-                Got::Pong => break,
-                other => panic!("{other:?}"),
-            }
-        }
-        if payloads.len() == before {
-            return payloads;
-        }
-    }
+    peer.all().await.iter().map(Publish::text).collect()
 }
 
 #[tokio::test]
