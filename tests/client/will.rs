@@ -108,6 +108,15 @@ fn a_will_needs_a_right_and_a_key_and_follows_what_becomes_of_them() {
     set(&anna, will("plant/press", "silent"));
     let open = until(&mut anna, in_force);
     assert_eq!(open.state, WillState::InForce { sealed_with: None });
+    // Without the choice and without a key the station does not have it, and it can still be turned off.
+    anna.send(Command::SetClear { filter: clear.clone(), clear: false });
+    let gone = until(&mut anna, |state| matches!(state, WillState::Problem { .. }));
+    assert!(matches!(gone.state, WillState::Problem { why } if why.contains("No key covers plant/press.")));
+    anna.send(Command::SetWill { will: will("plant/press", "silent"), on: false });
+    until(&mut anna, |state| *state == WillState::Off);
+    anna.send(Command::SetClear { filter: clear, clear: true });
+    set(&anna, will("plant/press", "silent"));
+    until(&mut anna, in_force);
     // A key for its topic seals it, without being asked.
     let filters = vec![TopicFilter::new("plant/#").unwrap()];
     anna.send(Command::CreateKey { label: "Plant".to_owned(), filters, suite: Suite::default() });

@@ -264,7 +264,10 @@ impl Link {
         let on = will.as_ref().is_some_and(|(_, on)| *on);
         match &will {
             Some((will, on)) => {
-                let kept = self.kept_will(will, *on).map_err(|(why, next)| not_kept(why, next))?;
+                let kept = match self.turned_off(will, *on).await {
+                    Some(kept) => kept,
+                    None => self.kept_will(will, *on).map_err(|(why, next)| not_kept(why, next))?,
+                };
                 let text = serde_json::to_string(&kept).unwrap_or_default();
                 self.store.set_setting(SETTING, &text).await
             }
@@ -285,7 +288,17 @@ impl Link {
         Ok(())
     }
 
-    /// As it will rest. One that is on must be permitted and sealed; one that is off rests all the same, if it can be sealed.
+    /// The will as it rests, off: a person may turn off what could not be sealed any more.
+    async fn turned_off(&mut self, will: &Will, on: bool) -> Option<Kept> {
+        if on || self.will.will.as_ref() != Some(will) {
+            return None;
+        }
+        let setting = self.store.setting(SETTING).await.ok()??;
+        let kept: Kept = serde_json::from_str(&setting).ok()?;
+        Some(Kept { on: false, ..kept })
+    }
+
+    /// As it will rest. It must be permitted and sealed, also where it is off.
     fn kept_will(&mut self, will: &Will, on: bool) -> Result<Kept, (String, &'static str)> {
         let Will { draft, delay } = will;
         if draft.qos > 2 {
