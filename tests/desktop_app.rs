@@ -13,8 +13,12 @@ use std::sync::atomic::Ordering;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use sealwire::{
-    client::{Asked, AuditLog, Command, Event, Failure, LinkState, OutboxState, Password, SecondStep, Trust},
+    client::{
+        Asked, AuditLog, Command, Draft, Event, Failure, LinkState, OutboxState, Password, SecondStep, Trust,
+        Will, WillState, WillView,
+    },
     desktop::widgets::Problem,
+    topic::TopicName,
 };
 use world::*;
 
@@ -596,4 +600,75 @@ fn the_audit_log_is_read_again_when_its_page_comes_back() {
     world.click("Keys");
     world.click("Audit");
     assert!(matches!(&world.asked()[..], [Command::ReadAudit { log: AuditLog::Publisher, .. }]));
+}
+
+fn will_view(state: WillState) -> Event {
+    let draft = Draft {
+        topic: TopicName::new("plant/press").expect("a topic"),
+        body: b"The press went silent".to_vec(),
+        content_type: None,
+        qos: 2,
+        retain: true,
+    };
+    let will = Will { draft, delay: std::time::Duration::from_secs(10) };
+    Event::Will(WillView { will: Some(will), state })
+}
+
+#[test]
+fn a_will_is_written_in_the_settings_and_told_until_it_is_in_force() {
+    let mut world = World::new(SIZE);
+    world.logged_in("publisher");
+    world.tell([Event::Keys(vec![key("Plant", "plant/#")])]);
+    world.click("Settings");
+    world.click("Will");
+    assert!(
+        world.sees("vanishes without saying goodbye") && world.sees("Nothing is published if you vanish.")
+    );
+    assert!(world.sees("Name a topic."), "a button that cannot be pressed says why");
+    world.fill("Topic of the will", "depot/gate");
+    assert!(world.sees("No key covers depot/gate."));
+    world.fill("Topic of the will", "plant/press");
+    assert!(world.sees("Sealed with “Plant”"));
+    world.fill("Message of the will", "The press went silent");
+    world.fill("Seconds before the will is published", "4000");
+    assert!(world.sees("From 0 to 3,600 seconds"));
+    world.fill("Seconds before the will is published", "10");
+    world.click("QoS 2");
+    world.click("Retain");
+    world.click("Turn on");
+    let asked = world.asked();
+    let Some(Command::SetWill { will, on: true }) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!((will.draft.topic.as_str(), will.delay.as_secs()), ("plant/press", 10));
+    assert_eq!((will.draft.qos, will.draft.retain), (2, true));
+    assert!(world.sees("Connecting anew, so that the station learns of the will."));
+
+    world.tell([will_view(WillState::Waiting)]);
+    assert!(world.sees("Connecting anew"));
+    world.tell([will_view(WillState::InForce { sealed_with: None })]);
+    assert!(world.sees("In force, in the clear"));
+    world.tell([will_view(WillState::Problem { why: "The station takes no will at QoS 2.".into() })]);
+    assert!(world.sees("The station does not have your will") && world.sees("takes no will at QoS 2"));
+    world.click("Turn off");
+    assert!(matches!(world.asked().last(), Some(Command::SetWill { on: false, .. })));
+    world.tell([will_view(WillState::Off)]);
+    assert!(world.sees("It is written down and not handed over."));
+    world.click("Forget it");
+    assert!(matches!(world.asked().last(), Some(Command::ForgetWill)));
+}
+
+#[test]
+fn who_may_not_publish_has_no_will() {
+    let mut world = World::new(SIZE);
+    world.logged_in("subscriber");
+    world.click("Settings");
+    world.click("Will");
+    assert!(world.sees("Your role publishes nothing") && !world.sees("Turn on"));
+}
+
+#[test]
+fn the_line_under_the_form_leads_to_where_the_will_is_written() {
+    let mut world = World::new([1440.0, 1000.0]);
+    world.logged_in("publisher");
+    world.click("Write a will");
+    assert!(world.sees("vanishes without saying goodbye"));
 }

@@ -60,10 +60,26 @@ pub struct Draft {
     pub body: Vec<u8>,
     /// `text/plain; charset=utf-8`, `application/json`, … told inside the seal.
     pub content_type: Option<String>,
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub qos: u8,
     /// Whether the broker keeps it for those who come later.
     pub retain: bool,
+}
+
+/// What the broker publishes for a person whose computer vanishes without saying goodbye.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Will {
+    /// What is published. It is sealed afresh at every connect.
+    pub draft: Draft,
+    /// How long the broker waits first: a computer that is back within it has not vanished. At most [`Self::MOST_DELAY`].
+    pub delay: Duration,
+}
+
+impl Will {
+    /// As long as the broker keeps the session: with its end it publishes the will in any case (MQTT 5.0 §3.1.3.2.2).
+    pub const MOST_DELAY: Duration = Duration::from_secs(3_600);
+    /// The most bytes of its payload: it goes with every CONNECT, which brokers keep small.
+    pub const MOST_BYTES: usize = 16 * 1024;
 }
 
 /// How a key is written down.
@@ -120,6 +136,9 @@ pub enum Command {
 
     /// Watches a filter from now on, also after the next login. Answer: `Subscriptions`.
     Subscribe(TopicFilter),
+    /// As [`Self::Subscribe`], which asks for QoS 1, at another quality of service: 0, 1 or 2. A filter that is watched
+    /// already changes to it.
+    SubscribeAt { filter: TopicFilter, qos: u8 },
     /// Stops.
     Unsubscribe(TopicFilter),
     /// Opens history again from disk: the newest `limit` messages. Answer: `Messages`.
@@ -134,6 +153,12 @@ pub enum Command {
     StopRepeat { topic: TopicName },
     /// Takes a queued message back, if it has not been sent.
     Discard { id: i64 },
+    /// Lets a held message go: sealed with the key that its topic has now, or as it was queued. Answer: `Outbox`.
+    ReleaseHeld { id: i64, seal: bool },
+    /// Writes the will down, or turns it off. The link connects anew, so that the broker learns of it. Answer: `Will`.
+    SetWill { will: Will, on: bool },
+    /// Forgets the will. Answer: `Will`.
+    ForgetWill,
     /// Lets messages to `filter` go without a seal, or no longer. They are marked wherever they show.
     /// Answer: `ClearTopics`.
     SetClear { filter: TopicFilter, clear: bool },

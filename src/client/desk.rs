@@ -180,7 +180,10 @@ impl Desk {
             Command::SetPreference { name, value } => self.set_preference(&name, &value),
             Command::RetryNow => self.pass(Asked::LogIn, "There is no link.", Ask::RetryNow),
             Command::Subscribe(filter) => {
-                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter));
+                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter, None));
+            }
+            Command::SubscribeAt { filter, qos } => {
+                self.pass(Asked::Subscribe, "It is not watched.", Ask::Subscribe(filter, Some(qos)));
             }
             Command::Unsubscribe(filter) => {
                 self.pass(Asked::Subscribe, "Nothing changed.", Ask::Unsubscribe(filter));
@@ -196,6 +199,15 @@ impl Desk {
                 self.pass(Asked::Publish, "Nothing is repeated.", Ask::StopRepeat(topic));
             }
             Command::Discard { id } => self.pass(Asked::Publish, "Nothing was taken back.", Ask::Discard(id)),
+            Command::ReleaseHeld { id, seal } => {
+                self.pass(Asked::Publish, "The message is still held.", Ask::ReleaseHeld { id, seal });
+            }
+            Command::SetWill { will, on } => {
+                self.pass(Asked::Will, "The will was not changed.", Ask::SetWill(Some((will, on))));
+            }
+            Command::ForgetWill => {
+                self.pass(Asked::Will, "The will was not forgotten.", Ask::SetWill(None));
+            }
             Command::SetClear { filter, clear } => {
                 self.pass(Asked::Clear, "Nothing changed.", Ask::SetClear { filter, clear });
             }

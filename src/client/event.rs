@@ -34,6 +34,7 @@ pub enum Asked {
     DeleteKey,
     Audit,
     Devices,
+    Will,
 }
 
 /// What went wrong, why, and the next step.
@@ -120,6 +121,8 @@ pub enum LinkState {
         protocol: String,
         /// `TLS 1.3`.
         tls: String,
+        /// The largest packet that the broker takes, in bytes.
+        max_packet: usize,
     },
     /// Waiting to try again.
     Waiting {
@@ -144,10 +147,25 @@ pub enum OutboxState {
     Queued,
     /// Handed to the network, not yet acknowledged. QoS 0 ends here.
     Sent,
+    /// At QoS 2: the broker has it (PUBREC); the exchange that keeps it from taking it twice is not over.
+    Received,
     /// The broker has it. Not: somebody has read it.
     Acknowledged {
         /// Whether the broker said that nobody subscribes (MQTT 5 reason 0x10).
         no_subscribers: bool,
+    },
+    /// The broker has no room for it now (MQTT 5 reason 0x97): it stays in the outbox and is sent again.
+    Postponed {
+        /// Why.
+        why: String,
+        /// When, milliseconds since 1970.
+        again_ms: u64,
+    },
+    /// Not sent, because what is decided about its topic has changed since it was queued without a seal: see
+    /// [`super::Command::ReleaseHeld`].
+    Held {
+        /// What has changed.
+        why: String,
     },
     /// The station said no.
     Refused {
@@ -178,7 +196,7 @@ pub struct OutboxEntry {
     pub queued_ms: u64,
     /// Where to.
     pub topic: TopicName,
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub qos: u8,
     /// Whether retained.
     pub retain: bool,
@@ -205,6 +223,8 @@ pub enum Opening {
         content_type: Option<String>,
         /// When it was sealed, milliseconds since 1970, by the sender's clock.
         sealed_at_ms: u64,
+        /// Whether its sender sealed it as a will: the broker published it, because that computer vanished.
+        will: bool,
         /// What is notable: "repeated", "replayed as retained", "clock ahead". Empty when all is well.
         notes: Vec<String>,
     },
@@ -231,7 +251,7 @@ pub struct Message {
     pub arrived_ms: u64,
     /// Where from.
     pub topic: TopicName,
-    /// 0 or 1.
+    /// 0, 1 or 2.
     pub qos: u8,
     /// Whether the broker had kept it.
     pub retained: bool,
@@ -267,8 +287,39 @@ pub struct KeyView {
 pub struct SubscriptionView {
     /// Which.
     pub filter: TopicFilter,
+    /// The quality of service that was asked for: 0, 1 or 2.
+    pub qos: u8,
     /// `None`: asked, not answered yet. `Some(Err(why))`: refused.
     pub granted: Option<Result<u8, String>>,
+}
+
+/// The will of this account on this computer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WillView {
+    /// As it was written, also while it is off.
+    pub will: Option<super::Will>,
+    /// Where it is.
+    pub state: WillState,
+}
+
+/// Where a will is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WillState {
+    /// None, or turned off.
+    #[default]
+    Off,
+    /// To be handed over when the link connects.
+    Waiting,
+    /// The broker has it.
+    InForce {
+        /// `None`: in the clear.
+        sealed_with: Option<SealedWith>,
+    },
+    /// It is on, and the broker does not have it.
+    Problem {
+        /// Why, and the next step.
+        why: String,
+    },
 }
 
 /// One line of an audit log.
@@ -368,6 +419,8 @@ pub enum Event {
     LeftOut { repeats: u64, dropped: u64 },
     /// The filters that are watched.
     Subscriptions(Vec<SubscriptionView>),
+    /// The will.
+    Will(WillView),
     /// The filters that go in the clear.
     ClearTopics(Vec<TopicFilter>),
     /// The keyring.

@@ -441,7 +441,7 @@ impl Desk {
         };
         for filter in filters {
             if session.account.role.decide_subscribe(&subject, filter).is_allowed() {
-                let _ = session.asks.send(Ask::Subscribe(filter.clone()));
+                let _ = session.asks.send(Ask::Subscribe(filter.clone(), None));
             }
         }
     }

@@ -25,11 +25,11 @@ mod store;
 mod teller;
 mod tls;
 
-pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust};
+pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust, Will};
 pub use event::{
     AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView,
     LinkState, Message, Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView,
-    SubscriptionView,
+    SubscriptionView, WillState, WillView,
 };
 pub use failure::sentence;
 pub use session::{ClientError, FarEnd, Session};

@@ -64,9 +64,29 @@ impl Sealing {
         });
     }
 
+    /// Whether a key covers a topic, so that nothing goes there without a seal.
+    pub(super) fn covers(&self, topic: &TopicName) -> bool {
+        read(&self.vault).keyring.covers(topic)
+    }
+
+    /// The id of the key that would seal for a topic.
+    pub(super) fn kid_for(&self, topic: &TopicName) -> Option<Kid> {
+        read(&self.vault).keyring.key_for_sealing(topic).map(TopicKey::kid)
+    }
+
     /// Seals a draft with the key of its topic; `None` where no key covers it. A key that covers it but may only open is a
     /// failure: what others expect to be sealed never goes in the clear.
     pub(super) fn seal(&mut self, draft: &Draft) -> Option<Result<SealedDraft, String>> {
+        self.seal_as(draft, false)
+    }
+
+    /// As [`Self::seal`], and marked inside the seal as a will: those who open it judge it by an exact set of what they
+    /// have seen, because it comes long after its session went on.
+    pub(super) fn seal_will(&mut self, draft: &Draft) -> Option<Result<SealedDraft, String>> {
+        self.seal_as(draft, true)
+    }
+
+    fn seal_as(&mut self, draft: &Draft, will: bool) -> Option<Result<SealedDraft, String>> {
         let vault = read(&self.vault);
         let Some(key) = vault.keyring.key_for_sealing(&draft.topic) else {
             let why = || {
@@ -83,7 +103,7 @@ impl Sealing {
             },
         };
         let plain = Plain {
-            kind: Kind { retained: draft.retain, will: false },
+            kind: Kind { retained: draft.retain, will },
             content_type: draft.content_type.as_deref(),
             body: &draft.body,
         };
@@ -134,6 +154,7 @@ impl Sealing {
                     body: Bytes::copy_from_slice(&opened.body),
                     content_type: opened.content_type.clone(),
                     sealed_at_ms: opened.sealed_at_ms,
+                    will: opened.kind.will,
                     notes,
                 };
                 Received { opening, verdict }

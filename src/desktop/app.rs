@@ -167,6 +167,9 @@ impl App {
             if let Some(filter) = out.new_key_for {
                 inside.new_key_for(&filter);
             }
+            if out.edit_will {
+                inside.edit_will();
+            }
             if out.import_key {
                 inside.import_key();
             }

@@ -131,6 +131,11 @@ impl Inside {
         self.place = Place::Keys;
     }
 
+    /// Shows where the will is written.
+    pub(super) fn edit_will(&mut self) {
+        self.show_section(Section::Will);
+    }
+
     pub(super) fn import_key(&mut self) {
         self.keys.import_key();
         self.place = Place::Keys;
@@ -167,7 +172,7 @@ impl Inside {
                 self.place == Place::Keys
             }
             Asked::Audit => self.place == Place::Audit,
-            Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices => {
+            Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices | Asked::Will => {
                 self.place == Place::Settings
             }
             Asked::OpenStation | Asked::SignUp | Asked::Reset | Asked::LogOut => false,

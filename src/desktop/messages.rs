@@ -92,6 +92,12 @@ pub fn is_problem(message: &Message) -> bool {
     }
 }
 
+/// Whether its sender sealed it as a will.
+#[must_use]
+pub fn is_will(message: &Message) -> bool {
+    matches!(message.opening, Opening::Opened { will: true, .. })
+}
+
 fn cost(message: &Message) -> usize {
     message.wire.len() + body_of(message).map_or(0, Bytes::len)
 }

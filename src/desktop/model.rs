@@ -19,7 +19,7 @@ use crate::{
     acl::Right,
     client::{
         AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView,
-        LinkState, OutboxEntry, SampleState, StationView, SubscriptionView,
+        LinkState, OutboxEntry, SampleState, StationView, SubscriptionView, WillView,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -88,6 +88,8 @@ pub struct Model {
     pub keys: Vec<KeyView>,
     /// What goes without a seal.
     pub clear_topics: Vec<TopicFilter>,
+    /// The will.
+    pub will: WillView,
     /// What is on its way out, the newest last.
     pub outbox: VecDeque<OutboxEntry>,
     /// What is sent again and again.
@@ -116,6 +118,7 @@ impl Default for Model {
             subscriptions: Vec::new(),
             keys: Vec::new(),
             clear_topics: Vec::new(),
+            will: WillView::default(),
             outbox: VecDeque::new(),
             repeating: Vec::new(),
             sample: SampleState::Off,
@@ -176,14 +179,23 @@ impl Model {
         self.account.as_ref().is_some_and(|account| account.role.admin)
     }
 
-    /// Messages that have not reached the broker.
+    /// The largest packet that the broker takes, in bytes; `None` while it is not known.
+    #[must_use]
+    pub const fn max_packet(&self) -> Option<usize> {
+        match &self.link {
+            LinkState::Online { max_packet, .. } => Some(*max_packet),
+            _ => None,
+        }
+    }
+
+    /// Messages that have not reached the broker, or whose exchange with it is not over.
     #[must_use]
     pub fn waiting_to_send(&self) -> usize {
-        use crate::client::OutboxState::{Queued, Sent};
+        use crate::client::OutboxState::{Held, Postponed, Queued, Received, Sent};
         self.outbox
             .iter()
             .filter(|entry| match entry.state {
-                Queued => true,
+                Queued | Postponed { .. } | Held { .. } | Received => true,
                 // QoS 0 is done once it was handed to the network.
                 Sent => entry.qos > 0,
                 _ => false,
@@ -237,6 +249,7 @@ impl Model {
             Event::LeftOut { repeats, dropped } => self.left_out = LeftOut { repeats, dropped },
             Event::Subscriptions(subscriptions) => self.subscriptions = subscriptions,
             Event::ClearTopics(filters) => self.clear_topics = filters,
+            Event::Will(will) => self.will = will,
             Event::Keys(keys) => self.keys = keys,
             Event::AuditLines { log, lines, total } => {
                 let state = &mut self.audits[index(log)];

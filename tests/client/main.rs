@@ -3,9 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod account;
+#[cfg(not(target_os = "macos"))] // That system answers on 127.0.0.1 only.
+mod exactly_once;
+#[cfg(not(target_os = "macos"))]
+mod front;
 mod harness;
 mod hostile;
 mod keys;
 mod link;
 mod records;
 mod traffic;
+mod will;

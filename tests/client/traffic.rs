@@ -239,3 +239,61 @@ fn the_history_opens_again_after_a_restart_and_can_be_forgotten() {
         }
     }
 }
+
+#[test]
+fn what_was_queued_in_the_clear_is_held_when_its_topic_got_a_key_and_goes_as_the_person_decides() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.send(Command::SetClear { filter: TopicFilter::new("plant/#").unwrap(), clear: true });
+    anna.answer(Asked::Clear, |event| {
+        matches!(event, Event::ClearTopics(list) if !list.is_empty()).then_some(())
+    });
+    let ended = station.end();
+    anna.offline();
+    let (mut ids, bodies) = (Vec::new(), ["seal me", "leave me open", "take me back"]);
+    for body in bodies {
+        anna.publish("plant/x", body);
+        ids.push(anna.answer(Asked::Publish, |event| match event {
+            Event::Outbox(entries) => entries.iter().map(|entry| entry.id).max(),
+            _ => None,
+        }));
+    }
+    let computer = anna.computer.clone();
+    drop(anna);
+    let station = ended.start();
+    // Meanwhile she makes a key on another computer.
+    let mut elsewhere = Person::new();
+    elsewhere.log_in(&station, "anna");
+    let line = elsewhere.key("Plant", "plant/#", Suite::default());
+    drop(elsewhere);
+    let mut ben = Person::joined(&station, "ben", "subscriber");
+    ben.import(&line);
+    ben.granted(&TopicFilter::new("plant/#").unwrap());
+    let mut anna = computer.window();
+    anna.open(&station);
+    anna.ask_log_in("anna", crate::harness::PASSWORD);
+    anna.logged_in();
+    let mut held = std::collections::BTreeSet::new();
+    anna.until("three held messages", |event| {
+        let Event::Outbox(entries) = event else { return None };
+        for entry in entries {
+            assert!(
+                !matches!(entry.state, OutboxState::Sent | OutboxState::Acknowledged { .. }),
+                "{entry:?}"
+            );
+            if matches!(&entry.state, OutboxState::Held { why } if why.contains("has a key now")) {
+                held.insert(entry.id);
+            }
+        }
+        (held.len() == 3).then_some(())
+    });
+    anna.send(Command::Discard { id: ids[2] });
+    anna.send(Command::ReleaseHeld { id: ids[0], seal: true });
+    let sealed = ben.message("plant/x");
+    assert_eq!(text(&sealed), "seal me");
+    assert!(matches!(sealed.opening, Opening::Opened { .. }));
+    anna.send(Command::ReleaseHeld { id: ids[1], seal: false });
+    assert_eq!(refusal(&ben.message("plant/x")), "Not sealed as required");
+    anna.send(Command::ReleaseHeld { id: ids[2], seal: false });
+    assert!(anna.failure(Asked::Publish).why.contains("not held"));
+}

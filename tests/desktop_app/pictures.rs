@@ -126,3 +126,78 @@ fn after_login() {
         draw(&mut world, &format!("34-palette-{tag}"));
     }
 }
+
+#[test]
+#[ignore = "draws pictures"]
+fn exactly_once_and_a_will() {
+    use sealwire::client::{Message, Opening, OutboxEntry, SealedWith, Suite, WillState};
+    for (size, tag) in [(LARGE, "large"), (SMALL, "small")] {
+        let mut world = World::new(size);
+        world.logged_in("admin");
+        let with =
+            SealedWith { label: "Plant".into(), kid: "9f86d081884c7d65".into(), suite: Suite::default() };
+        let message = |serial: i64, will: bool, qos: u8| Message {
+            serial,
+            arrived_ms: 1_795_000_000_000 + serial as u64 * 900,
+            topic: outbox(1, OutboxState::Sent).topic,
+            qos,
+            retained: false,
+            wire: vec![0xd0; 160].into(),
+            opening: Opening::Opened {
+                with: with.clone(),
+                body: if will { "The press went silent" } else { "{\"celsius\":62.4}" }.into(),
+                content_type: Some("text/plain".into()),
+                sealed_at_ms: 1_795_000_000_000,
+                will,
+                notes: Vec::new(),
+            },
+        };
+        world.tell([
+            Event::Preferences(vec![("next-steps.ada".into(), "closed".into())]),
+            Event::Keys(vec![key("Plant", "plant/#")]),
+            Event::Subscriptions(vec![
+                subscription("plant/#", 2, Ok(2)),
+                subscription("fleet/+/gps", 2, Ok(1)),
+                subscription("hall/#", 0, Ok(0)),
+            ]),
+            Event::Messages((1..=9).map(|serial| message(serial, serial == 8, (serial % 3) as u8)).collect()),
+        ]);
+        let row = world.harness.query_all_by_label_contains("Will, sealed").next().expect("the will's row");
+        row.click();
+        world.draw();
+        world.click("Watch a topic filter…");
+        draw(&mut world, &format!("40-watch-will-{tag}"));
+        world.click("Publish");
+        let entry = |id, qos, state| OutboxEntry { qos, ..outbox(id, state) };
+        let done = |no_subscribers| OutboxState::Acknowledged { no_subscribers };
+        let why = "the station's disk is full".to_owned();
+        let held = "this topic has a key now, and the message has no seal".to_owned();
+        world.tell([
+            Event::Outbox(vec![
+                entry(1, 0, OutboxState::Sent),
+                entry(2, 1, done(false)),
+                entry(3, 2, done(true)),
+                entry(4, 2, OutboxState::Received),
+                entry(5, 2, OutboxState::Sent),
+                entry(6, 1, OutboxState::Postponed { why, again_ms: 0 }),
+                OutboxEntry { sealed_with: None, ..entry(7, 1, OutboxState::Held { why: held }) },
+                entry(8, 2, OutboxState::Refused { why: "The role sensor may not publish here.".into() }),
+                entry(9, 2, OutboxState::Queued),
+            ]),
+            crate::will_view(WillState::InForce { sealed_with: Some(with.clone()) }),
+        ]);
+        world.fill("Topic", "plant/line-1/press");
+        world.fill("Payload", "21.5");
+        world.click("QoS 2");
+        draw(&mut world, &format!("41-publish-qos-2-{tag}"));
+        world.click("Decide");
+        draw(&mut world, &format!("42-publish-held-{tag}"));
+        world.press(eframe::egui::Key::Escape);
+        world.click("Settings");
+        world.click("Will");
+        draw(&mut world, &format!("43-will-in-force-{tag}"));
+        let why = "No key covers plant/press. Make one in Keys, or let the topic go in the clear in Publish.";
+        world.tell([crate::will_view(WillState::Problem { why: why.into() }), Event::Keys(Vec::new())]);
+        draw(&mut world, &format!("44-will-problem-{tag}"));
+    }
+}

@@ -10,7 +10,8 @@ use sealwire::{
     acl::{Effect, Right, Role, Rule},
     client::{
         AccountView, AuditLine, AuditLog, AuditVerdict, Command, DeviceView, EnrolmentView, Event, FarEnd,
-        KeyView, LinkState, OutboxEntry, OutboxState, Password, SealedWith, Session, StationView, Suite,
+        KeyView, LinkState, OutboxEntry, OutboxState, Password, SealedWith, Session, StationView,
+        SubscriptionView, Suite,
     },
     desktop::{App, AppConfig, OwnStation, StationSource},
     topic::{TopicFilter, TopicName},
@@ -175,6 +176,7 @@ pub(crate) fn online() -> LinkState {
         broker: "mqtts://127.0.0.1:8883".into(),
         protocol: "MQTT 5".into(),
         tls: "TLS 1.3".into(),
+        max_packet: 1 << 20,
     }
 }
 
@@ -262,4 +264,8 @@ pub(crate) fn verdict(broken: Option<&str>) -> Event {
 
 pub(crate) fn device(id: i64, label: &str) -> DeviceView {
     DeviceView { id, label: label.into(), created_ms: 1_795_000_000_000 }
+}
+
+pub(crate) fn subscription(filter: &str, qos: u8, granted: Result<u8, String>) -> SubscriptionView {
+    SubscriptionView { filter: TopicFilter::new(filter).expect("a filter"), qos, granted: Some(granted) }
 }

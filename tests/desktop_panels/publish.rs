@@ -111,7 +111,7 @@ fn ten_megabytes_pasted_are_refused_at_once_and_a_long_text_is_kept_beside_the_e
     let mut harness = open(ready());
     type_into(&mut harness, "Topic", "plant/press");
     paste(&mut harness, "Payload", "x".repeat(10_000_000));
-    assert!(sees(&harness, "A message may have up to 977 KiB"));
+    assert!(sees(&harness, "A message may have up to 1008 KiB"));
     assert_eq!(harness.get_by_label("Payload").value().as_deref(), Some(""));
     assert!(!is_enabled(&harness, "Send"));
     paste(&mut harness, "Payload", "y".repeat(500_000));
@@ -271,7 +271,6 @@ fn a_payload_that_fernet_would_make_too_large_is_refused_in_the_form_with_the_re
     paste(&mut harness, "Payload", "x".repeat(900_000));
     assert!(sees(&harness, "may have up to 767.8 KiB") || sees(&harness, "may have up to 768 KiB"));
     assert!(!is_enabled(&harness, "Send"));
-    click(&mut harness, "Remove");
     paste(&mut harness, "Payload", "x".repeat(780_000));
     assert!(is_enabled(&harness, "Send"));
 }
@@ -302,4 +301,117 @@ fn a_topic_is_chosen_from_what_was_used_and_what_keys_cover() {
     harness.get_by_label("fleet/+/gps").click();
     settle(&mut harness);
     assert_eq!(harness.get_by_label("Topic").value().as_deref(), Some("fleet/"));
+}
+
+#[test]
+fn qos_2_is_offered_and_what_a_break_in_the_middle_means_is_said_where_it_is_chosen() {
+    let mut scene = ready();
+    scene.tell(Event::ClearTopics(vec![filter("open/#")]));
+    let mut harness = open(scene);
+    type_into(&mut harness, "Topic", "plant/press");
+    type_into(&mut harness, "Payload", "once");
+    click(&mut harness, "QoS 2");
+    assert!(sees(&harness, "taken it once") && sees(&harness, "readers drop the second"));
+    click(&mut harness, "Send");
+    assert!(matches!(asked(&harness), [Command::Publish { draft, .. }] if draft.qos == 2));
+    clear_field(&mut harness, "Topic");
+    type_into(&mut harness, "Topic", "open/door");
+    assert!(sees(&harness, "without a seal readers may see it twice"));
+}
+
+#[test]
+fn the_states_of_qos_2_and_of_a_station_without_room_are_told() {
+    let mut scene = ready();
+    let why = "the station has no room for it now".to_owned();
+    scene.tell(Event::Outbox(vec![
+        OutboxEntry { qos: 2, ..entry(1, "a/received", OutboxState::Received) },
+        OutboxEntry {
+            qos: 2,
+            ..entry(2, "a/completed", OutboxState::Acknowledged { no_subscribers: false })
+        },
+        entry(3, "a/postponed", OutboxState::Postponed { why, again_ms: now_ms() + 20_000 }),
+    ]));
+    let mut harness = open(scene);
+    for told in [
+        "a/received: Received, to be completed",
+        "a/completed: The broker has it",
+        "a/postponed: Waiting: no room there",
+        "The station has no room for it now. Sent again in",
+        "2 waiting",
+    ] {
+        assert!(sees(&harness, told), "{told}");
+    }
+    click(&mut harness, "Take back the message to a/postponed");
+    assert!(matches!(asked(&harness), [Command::Discard { id: 3 }]));
+}
+
+#[test]
+fn a_message_that_is_held_waits_for_a_decision_with_its_reason() {
+    let mut scene = ready();
+    let why = "this topic has a key now, and the message has no seal".to_owned();
+    scene.tell(Event::Outbox(vec![OutboxEntry {
+        sealed_with: None,
+        ..entry(7, "plant/press", OutboxState::Held { why })
+    }]));
+    let mut harness = open(scene);
+    assert!(
+        sees(&harness, "plant/press: Held: it has no seal") && sees(&harness, "This topic has a key now")
+    );
+    assert!(sees(&harness, "1 waiting"));
+    for (row, at) in [("Seal it and send it", 0), ("Send it without a seal", 1), ("Take it back", 2)] {
+        click(&mut harness, "Decide");
+        click(&mut harness, row);
+        let decided = match &asked(&harness)[at] {
+            Command::ReleaseHeld { id: 7, seal } => *seal == (at == 0),
+            Command::Discard { id: 7 } => at == 2,
+            _ => false,
+        };
+        assert!(decided, "{row}: {:?}", asked(&harness));
+    }
+}
+
+#[test]
+fn the_form_goes_by_the_largest_packet_of_this_very_broker() {
+    let mut scene = ready();
+    let online = |max_packet| {
+        Event::Link(LinkState::Online {
+            broker: "mqtts://127.0.0.1:8883".into(),
+            protocol: "MQTT 5".into(),
+            tls: "TLS 1.3".into(),
+            max_packet,
+        })
+    };
+    scene.tell(online(4_096));
+    let mut harness = open(scene);
+    type_into(&mut harness, "Topic", "plant/press");
+    assert!(sees(&harness, "of at most 3.5 KiB"), "what is left of 4 KiB beside the seal");
+    paste(&mut harness, "Payload", "x".repeat(3_900));
+    assert!(sees(&harness, "are too many: here a message may have up to 3.5 KiB"));
+    assert!(!is_enabled(&harness, "Send"));
+    harness.state_mut().tell(online(8 << 20));
+    settle(&mut harness);
+    assert!(is_enabled(&harness, "Send"), "another broker takes it");
+    assert!(sees(&harness, "of at most 7.9 MiB") || sees(&harness, "of at most 7.8 MiB"));
+}
+
+#[test]
+fn that_a_will_is_set_stands_under_the_form_with_the_way_to_it() {
+    let mut scene = ready();
+    let mut harness = open_at(scene, sealwire::desktop::theme::ThemeChoice::Dark, [1024.0, 700.0]);
+    assert!(sees(&harness, "No will is set."));
+    scene = ready();
+    let draft = sealwire::client::Draft {
+        topic: topic("plant/press"),
+        body: b"silent".to_vec(),
+        content_type: None,
+        qos: 1,
+        retain: false,
+    };
+    let will = sealwire::client::Will { draft, delay: std::time::Duration::ZERO };
+    let state = sealwire::client::WillState::InForce { sealed_with: None };
+    scene.tell(Event::Will(sealwire::client::WillView { will: Some(will), state }));
+    harness = open(scene);
+    assert!(sees(&harness, "Will set for plant/press"));
+    click(&mut harness, "Edit the will");
+    assert_eq!(harness.state().out.going(), Some(Place::Settings));
 }

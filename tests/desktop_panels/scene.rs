@@ -183,6 +183,7 @@ pub(crate) fn model(role_name: &str) -> Model {
         broker: "mqtts://127.0.0.1:8883".into(),
         protocol: "MQTT 5".into(),
         tls: "TLS 1.3".into(),
+        max_packet: 1 << 20,
     }));
     model
 }
@@ -211,10 +212,11 @@ pub(crate) fn keys() -> Vec<KeyView> {
 
 pub(crate) fn subscriptions() -> Vec<SubscriptionView> {
     vec![
-        SubscriptionView { filter: filter("plant/#"), granted: Some(Ok(1)) },
-        SubscriptionView { filter: filter("fleet/+/gps"), granted: Some(Ok(1)) },
+        SubscriptionView { filter: filter("plant/#"), qos: 1, granted: Some(Ok(1)) },
+        SubscriptionView { filter: filter("fleet/+/gps"), qos: 2, granted: Some(Ok(1)) },
         SubscriptionView {
             filter: filter("$SYS/#"),
+            qos: 1,
             granted: Some(Err("The role subscriber has no rule for $SYS/#.".into())),
         },
     ]
@@ -254,6 +256,7 @@ pub(crate) fn message(serial: i64, at: u64, name: &str, body: &str) -> Message {
             body: Bytes::from(body.to_owned()),
             content_type: Some(if body.starts_with('{') { "application/json" } else { "text/plain" }.into()),
             sealed_at_ms: at - 11,
+            will: false,
             notes: Vec::new(),
         },
     }

@@ -3,7 +3,7 @@
 use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable;
 use sealwire::{
-    client::{Asked, Command, Event, Failure, LinkState, SampleState, SubscriptionView},
+    client::{Asked, Command, Event, Failure, LinkState, Opening, SampleState, SubscriptionView},
     desktop::{model::Place, theme::ThemeChoice},
 };
 
@@ -49,16 +49,18 @@ fn a_filter_is_judged_while_it_is_typed_and_enter_watches_it() {
     type_into(&mut harness, "Topic filter", "plant/#");
     harness.key_press(Key::Enter);
     settle(&mut harness);
-    assert!(matches!(asked(&harness), [Command::Subscribe(watched)] if *watched == filter("plant/#")));
+    assert!(
+        matches!(asked(&harness), [Command::SubscribeAt { filter: watched, qos: 1 }] if *watched == filter("plant/#"))
+    );
 }
 
 #[test]
 fn each_watched_filter_shows_what_the_broker_said_and_can_be_removed() {
     let mut scene = Scene::new(Page::Watch, busy());
     scene.tell(Event::Subscriptions(vec![
-        SubscriptionView { filter: filter("a/#"), granted: None },
-        SubscriptionView { filter: filter("b/#"), granted: Some(Ok(1)) },
-        SubscriptionView { filter: filter("c/#"), granted: Some(Err("Not for your role.".into())) },
+        SubscriptionView { filter: filter("a/#"), qos: 1, granted: None },
+        SubscriptionView { filter: filter("b/#"), qos: 1, granted: Some(Ok(1)) },
+        SubscriptionView { filter: filter("c/#"), qos: 1, granted: Some(Err("Not for your role.".into())) },
     ]));
     let mut harness = open(scene);
     assert!(sees(&harness, "asking") && sees(&harness, "QoS 1") && sees(&harness, "Not for your role."));
@@ -306,4 +308,45 @@ fn a_payload_of_a_megabyte_without_a_line_break_is_looked_at_within_a_bound() {
     harness.get_by_label_contains("big, Sealed").click();
     settle(&mut harness);
     assert!(sees(&harness, "First 64 KiB of"));
+}
+
+#[test]
+fn a_filter_is_watched_at_a_chosen_quality_of_service_and_changed_later() {
+    let mut scene = Scene::new(Page::Watch, busy());
+    scene.tell(Event::Subscriptions(vec![SubscriptionView {
+        filter: filter("b/#"),
+        qos: 2,
+        granted: Some(Ok(1)),
+    }]));
+    let mut harness = open(scene);
+    click(&mut harness, "Watch a topic filter…");
+    click(&mut harness, "QoS 2");
+    type_into(&mut harness, "Topic filter", "plant/#");
+    harness.key_press(Key::Enter);
+    settle(&mut harness);
+    click(&mut harness, "QoS 1: change the quality of service of b/#");
+    click(&mut harness, "QoS 0");
+    let [Command::SubscribeAt { filter: first, qos: 2 }, Command::SubscribeAt { filter: second, qos: 0 }] =
+        asked(&harness)
+    else {
+        panic!("{:?}", asked(&harness))
+    };
+    assert_eq!((first.as_str(), second.as_str()), ("plant/#", "b/#"));
+}
+
+#[test]
+fn a_message_that_is_a_will_is_marked_in_its_row_and_beside_its_payload() {
+    let mut scene = Scene::new(Page::Watch, model("admin"));
+    let mut last = message(1, now_ms(), "plant/press", "the press went silent");
+    if let Opening::Opened { will, .. } = &mut last.opening {
+        *will = true;
+    }
+    last.qos = 2;
+    rows(&mut scene, vec![last, message(2, now_ms(), "plant/other", "alive")]);
+    let mut harness = open(scene);
+    assert!(sees(&harness, "plant/press, Will, sealed") && sees(&harness, "plant/other, Sealed"));
+    let row = harness.query_all_by_label_contains("plant/press, Will, sealed").next().unwrap();
+    row.click();
+    settle(&mut harness);
+    assert!(harness.query_by_label("will").is_some() && sees(&harness, "QoS 2"));
 }

@@ -3,6 +3,11 @@
 //! What is known of rumqttc 0.25 and held here: a publish is matched to its packet id first-in-first-out by
 //! `Outgoing`; nothing awaits its request channel while it is polled; packet ids never catch up with one that is
 //! still open, because no more ids are handed out than its in-flight table has places.
+//!
+//! Messages go out at QoS 2 on a connection of their own ([`Purpose::ExactlyOnce`]) whose session ends with it: over a
+//! session that the broker keeps, the fresh packet ids of a next connection would be taken for repeats. What comes in at
+//! QoS 2 comes over the session that is kept; rumqttc then has to be told that it may be asked to release packet ids
+//! of an earlier connection ([`expect_releases`]).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,8 +22,8 @@ use rumqttc::{
         mqttbytes::{
             QoS,
             v5::{
-                ConnAck, ConnectProperties, Filter, Packet, PubAck, Publish, PublishProperties,
-                RetainForwardRule, SubAck, UnsubAck,
+                ConnAck, ConnectProperties, Filter, LastWill, Packet, PubAck, PubRec, Publish,
+                PublishProperties, RetainForwardRule, SubAck, UnsubAck,
             },
         },
     },
@@ -47,8 +52,8 @@ const EVENTS: usize = 512;
 const WAITING_BYTES: u32 = 64 << 20;
 /// Requests that wait for the network: every unacknowledged message in both directions, and then some.
 const REQUESTS: usize = 4_096;
-/// How long the broker keeps our session, and QoS 1 messages for us, while the link is down.
-const SESSION_EXPIRY_S: u32 = 3_600;
+/// How long the broker keeps our session, and messages at QoS 1 and 2 for us, while the link is down.
+pub(super) const SESSION_EXPIRY_S: u32 = 3_600;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// TCP, TLS and CONNECT together.
 const CONNECT_TIMEOUT_S: u64 = 10;
@@ -63,6 +68,25 @@ pub(in crate::client) struct Broker {
     pub client_id: String,
 }
 
+impl Broker {
+    /// The client id of the connection that publishes at QoS 2.
+    pub(super) fn exactly_once_id(&self) -> String {
+        format!("{}-qos2", self.client_id)
+    }
+}
+
+/// What a connection is for.
+pub(super) enum Purpose {
+    /// All but publishing at QoS 2. The broker keeps the session while the link is down.
+    Account {
+        will: Option<Box<LastWill>>,
+        /// Messages were ever asked for at QoS 2.
+        exactly_once: bool,
+    },
+    /// Publishing at QoS 2. The session begins and ends with the connection.
+    ExactlyOnce,
+}
+
 /// What happens on a connection.
 pub(super) enum Happening {
     Online(ConnAck),
@@ -71,6 +95,12 @@ pub(super) enum Happening {
     /// The network has it: its packet id, 0 at QoS 0.
     Sent(u16),
     Acked(PubAck),
+    /// PUBREC: at QoS 2 the broker has it, or does not want it.
+    Received(PubRec),
+    /// PUBCOMP: the exchange of this packet id is over.
+    Completed(u16),
+    /// PUBREL: the broker will not send the message of this packet id again.
+    Released(u16),
     SubscribeSent(u16),
     Subscribed(SubAck),
     UnsubscribeSent(u16),
@@ -84,7 +114,8 @@ pub(super) struct Takes {
     /// Bytes of a packet.
     pub packet: usize,
     pub retain: bool,
-    pub qos1: bool,
+    /// The highest QoS of a message to it.
+    pub qos: u8,
     /// Unacknowledged publishes.
     window: u16,
     /// Packet ids before they start over.
@@ -103,7 +134,7 @@ impl Takes {
         Some(Self {
             packet: usize::try_from(packet).unwrap_or(usize::MAX),
             retain: told.and_then(|told| told.retain_available) != Some(0),
-            qos1: told.and_then(|told| told.max_qos) != Some(0),
+            qos: told.and_then(|told| told.max_qos).map_or(2, |qos| qos.min(2)),
             window: (ids - 1).max(1),
             ids,
         })
@@ -123,7 +154,7 @@ pub(super) struct Connection {
     asked: VecDeque<(u64, Vec<TopicFilter>)>,
     asked_by_id: HashMap<u16, (u64, Vec<TopicFilter>)>,
     /// Acknowledgements that found the request channel full.
-    acks: VecDeque<u16>,
+    acks: VecDeque<(u16, QoS)>,
 }
 
 impl Drop for Connection {
@@ -134,10 +165,14 @@ impl Drop for Connection {
 
 impl Connection {
     /// Begins an attempt.
-    pub(super) fn begin(broker: &Broker) -> Self {
-        let mut options = MqttOptions::new(&broker.client_id, &broker.address.host, broker.address.port);
+    pub(super) fn begin(broker: &Broker, purpose: Purpose) -> Self {
+        let (client_id, clean) = match &purpose {
+            Purpose::Account { .. } => (broker.client_id.clone(), false),
+            Purpose::ExactlyOnce => (broker.exactly_once_id(), true),
+        };
+        let mut options = MqttOptions::new(client_id, &broker.address.host, broker.address.port);
         let mut properties = ConnectProperties::new();
-        properties.session_expiry_interval = Some(SESSION_EXPIRY_S);
+        properties.session_expiry_interval = (!clean).then_some(SESSION_EXPIRY_S);
         properties.receive_maximum = Some(RECEIVE_MAXIMUM);
         properties.max_packet_size = Some(MAX_PACKET);
         properties.request_problem_info = Some(1);
@@ -146,14 +181,24 @@ impl Connection {
             .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&broker.tls))))
             .set_keep_alive(KEEP_ALIVE)
             .set_connection_timeout(CONNECT_TIMEOUT_S)
-            .set_clean_start(false)
+            .set_clean_start(clean)
             .set_manual_acks(true)
             .set_outgoing_inflight_upper_limit(IN_FLIGHT)
             .set_connect_properties(properties);
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
-        let (client, eventloop) = AsyncClient::new(options, REQUESTS);
+        let mut expects_releases = false;
+        if let Purpose::Account { will, exactly_once } = purpose {
+            expects_releases = exactly_once;
+            if let Some(will) = will {
+                options.set_last_will(*will);
+            }
+        }
+        let (client, mut eventloop) = AsyncClient::new(options, REQUESTS);
+        if expects_releases {
+            expect_releases(&mut eventloop);
+        }
         let (happened, events) = mpsc::channel(EVENTS);
         let task = tokio::spawn(poll(eventloop, happened));
         Self {
@@ -175,14 +220,14 @@ impl Connection {
         next - open.chain(oldest).min().unwrap_or(next) < u64::from(takes.ids)
     }
 
-    /// Hands a message to the network. `open`: how many QoS 1 messages are unacknowledged, and the number of the
+    /// Hands a message to the network. `open`: how many messages at QoS 1 or 2 are unacknowledged, and the number of the
     /// oldest. The answer is its number among packet ids (0 at QoS 0), or `None` where it must wait.
     pub(super) fn publish(&mut self, row: &OutboxRow, open: usize, oldest: Option<u64>) -> Option<u64> {
         let takes = self.takes?;
         if row.qos > 0 && (open >= usize::from(takes.window) || !self.has_id(takes, oldest)) {
             return None;
         }
-        let qos = if row.qos > 0 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let qos = level(row.qos);
         let properties = row
             .content_type
             .as_ref()
@@ -205,16 +250,19 @@ impl Connection {
     /// them as such (Retain As Published off), so that the replay guard can tell them from live ones.
     pub(super) fn subscribe(
         &mut self,
-        filters: Vec<TopicFilter>,
+        filters: Vec<(TopicFilter, u8)>,
         oldest: Option<u64>,
     ) -> Result<(), Vec<TopicFilter>> {
-        let Some(takes) = self.takes.filter(|takes| self.has_id(*takes, oldest)) else { return Err(filters) };
-        let qos = if takes.qos1 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        let asked = filters.iter().map(|filter| Filter {
+        let asked = filters.iter().map(|(filter, qos)| Filter {
             retain_forward_rule: RetainForwardRule::OnNewSubscribe,
-            ..Filter::new(filter.as_str(), qos)
+            ..Filter::new(filter.as_str(), level(*qos))
         });
-        match self.client.try_subscribe_many(asked.collect::<Vec<_>>()) {
+        let asked: Vec<_> = asked.collect();
+        let filters = filters.into_iter().map(|(filter, _)| filter).collect();
+        if self.takes.is_none_or(|takes| !self.has_id(takes, oldest)) {
+            return Err(filters);
+        }
+        match self.client.try_subscribe_many(asked) {
             Ok(()) => {
                 self.ids += 1;
                 self.asked.push_back((self.ids, filters));
@@ -255,11 +303,11 @@ impl Connection {
         self.asked_by_id.remove(&packet_id).map(|(_, filters)| filters).unwrap_or_default()
     }
 
-    /// Acknowledges messages that are on disk.
-    pub(super) fn acknowledge(&mut self, packet_ids: impl IntoIterator<Item = u16>) {
+    /// Acknowledges messages that are on disk: PUBACK at QoS 1, PUBREC at QoS 2.
+    pub(super) fn acknowledge(&mut self, packet_ids: impl IntoIterator<Item = (u16, QoS)>) {
         self.acks.extend(packet_ids);
-        while let Some(&packet_id) = self.acks.front() {
-            let publish = Publish { pkid: packet_id, qos: QoS::AtLeastOnce, ..Publish::default() };
+        while let Some(&(pkid, qos)) = self.acks.front() {
+            let publish = Publish { pkid, qos, ..Publish::default() };
             if self.client.try_ack(&publish).is_err() {
                 break;
             }
@@ -267,9 +315,10 @@ impl Connection {
         }
     }
 
-    /// Says goodbye once everything handed over has gone out, and waits for that.
-    pub(super) async fn disconnect(mut self, at_most: Duration) {
-        if self.takes.is_none() || self.client.try_disconnect().is_err() {
+    /// Says goodbye once everything handed over has gone out, and waits for that. With goodbye the broker drops the
+    /// will; so one that may have gone out with a CONNECT without an answer yet is worth the wait (`announced`).
+    pub(super) async fn disconnect(mut self, announced: bool, at_most: Duration) {
+        if (self.takes.is_none() && !announced) || self.client.try_disconnect().is_err() {
             return;
         }
         let goodbye = async {
@@ -297,6 +346,9 @@ async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
                 Happening::Incoming(publish, room)
             }
             Ok(Event::Incoming(Packet::PubAck(puback))) => Happening::Acked(puback),
+            Ok(Event::Incoming(Packet::PubRec(pubrec))) => Happening::Received(pubrec),
+            Ok(Event::Incoming(Packet::PubComp(pubcomp))) => Happening::Completed(pubcomp.pkid),
+            Ok(Event::Incoming(Packet::PubRel(pubrel))) => Happening::Released(pubrel.pkid),
             Ok(Event::Incoming(Packet::SubAck(suback))) => Happening::Subscribed(suback),
             Ok(Event::Incoming(Packet::UnsubAck(unsuback))) => Happening::Unsubscribed(unsuback),
             Ok(Event::Outgoing(Outgoing::Publish(packet_id))) => Happening::Sent(packet_id),
@@ -311,6 +363,25 @@ async fn poll(mut eventloop: EventLoop, happened: mpsc::Sender<Happening>) {
         if happened.send(happening).await.is_err() {
             return;
         }
+    }
+}
+
+pub(super) fn level(qos: u8) -> QoS {
+    match qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+/// Lets rumqttc answer a PUBREL for any packet id. It takes one for an error whose PUBLISH came before this connection,
+/// which the broker must send again until it is answered (MQTT-4.4.0-1): every new connection would end the same way.
+fn expect_releases(eventloop: &mut EventLoop) {
+    for pkid in 1..=u16::MAX {
+        let before = Publish { pkid, qos: QoS::ExactlyOnce, ..Publish::default() };
+        // With manual acknowledgement it only notes the packet id.
+        let _ = eventloop.state.handle_incoming_packet(Packet::Publish(before));
+        eventloop.state.events.clear();
     }
 }
 

@@ -6,8 +6,10 @@ use crate::{audit::Record, seal::replay::Replay, topic::TopicName};
 
 use super::{
     super::{
-        Asked, AuditLog, Event, Failure, Message, Opening, clock::now_ms, sealing::Received,
-        store::HistoryRow,
+        Asked, AuditLog, Event, Failure, Message, Opening,
+        clock::now_ms,
+        sealing::Received,
+        store::{Changes, HistoryRow},
     },
     Link, Turn,
 };
@@ -17,13 +19,19 @@ const MAX_LOADED: u32 = 5_000;
 
 impl Link {
     pub(super) fn receive(&mut self, publish: Publish, turn: &mut Turn) {
-        let qos = match publish.qos {
-            QoS::AtMostOnce => 0,
-            // Subscriptions are made with QoS 1 at most, so that nothing comes at QoS 2.
-            QoS::AtLeastOnce | QoS::ExactlyOnce => 1,
-        };
+        let qos = publish.qos as u8;
         if qos > 0 {
-            turn.acks.push(publish.pkid);
+            turn.acks.push((publish.pkid, publish.qos));
+        }
+        if publish.qos == QoS::ExactlyOnce {
+            // The broker did not hear that it is kept here, or has not released it (MQTT-4.3.3-10). An id without DUP is
+            // a new message, whatever is remembered of it.
+            let known = !self.unreleased.insert(publish.pkid);
+            if known && publish.dup {
+                turn.repeats += 1;
+                return;
+            }
+            turn.changes.unreleased.push(publish.pkid);
         }
         let topic = std::str::from_utf8(&publish.topic).ok().and_then(|topic| TopicName::new(topic).ok());
         let Some(topic) = topic else {
@@ -51,6 +59,22 @@ impl Link {
         };
         turn.messages.push(message(&row, received));
         turn.changes.arrived.push(row);
+    }
+
+    /// The broker will not send the message of this packet id again; rumqttc has answered.
+    pub(super) fn released(&mut self, packet_id: u16, turn: &mut Turn) {
+        if self.unreleased.remove(&packet_id) {
+            turn.changes.unreleased.retain(|id| *id != packet_id);
+            turn.changes.released.push(packet_id);
+        }
+    }
+
+    /// The broker began a new session, and knows nothing of the packet ids of the one before.
+    pub(super) async fn forget_unreleased(&mut self) {
+        let released: Vec<u16> = self.unreleased.drain().collect();
+        if let Err(error) = self.store.commit(&Changes { released, ..Changes::default() }).await {
+            tracing::warn!(%error, "packet ids of an earlier session are still remembered");
+        }
     }
 
     fn receive_record(&self, topic: &TopicName, wire_len: usize, opening: &Opening) -> Record {

@@ -8,8 +8,11 @@
 //! |---|---|
 //! | `connect` | one connection: rumqttc and what is known of it |
 //! | `outgoing` | the outbox in memory, in order |
+//! | `exactly_once` | the connection of its own for messages at QoS 2 |
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
 //! | `deliver` | what arrives: opened, judged, kept |
+//! | `held` | messages without a seal whose topic was decided about anew |
+//! | `will` | what the broker publishes if this computer vanishes |
 //! | `subscriptions` | what is watched |
 //! | `state` | online, waiting, given up, and what a lost connection means |
 //! | `backoff` | how long to wait, and causes in words |
@@ -17,13 +20,17 @@
 mod backoff;
 mod connect;
 mod deliver;
+mod exactly_once;
+mod held;
 mod outgoing;
 mod publish;
 mod state;
 mod subscriptions;
+mod will;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
+use rumqttc::v5::mqttbytes::QoS;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
@@ -37,7 +44,7 @@ use crate::{
 };
 
 use super::{
-    Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState,
+    Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState, Will,
     address::Address,
     audit::Auditor,
     keyring::remember_version,
@@ -63,7 +70,14 @@ pub(super) enum Ask {
     },
     StopRepeat(TopicName),
     Discard(i64),
-    Subscribe(TopicFilter),
+    ReleaseHeld {
+        id: i64,
+        seal: bool,
+    },
+    /// With whether it is on; `None` forgets it.
+    SetWill(Option<(Will, bool)>),
+    /// Without a quality of service: 1, or that at which it is watched already.
+    Subscribe(TopicFilter, Option<u8>),
     Unsubscribe(TopicFilter),
     SetClear {
         filter: TopicFilter,
@@ -137,13 +151,23 @@ pub(super) struct Link {
     /// Attempts since the link was last online for a while.
     attempt: u32,
     was_online: bool,
+    /// Messages at QoS 0 and 1.
     outgoing: outgoing::Outgoing,
+    /// Messages at QoS 2, with their connection.
+    exactly_once: exactly_once::ExactlyOnce,
+    will: will::OwnWill,
+    /// Whether messages were ever asked for at QoS 2.
+    receives_exactly_once: bool,
+    /// Packet ids of messages that came at QoS 2 and are not released.
+    unreleased: HashSet<u16>,
     subscriptions: subscriptions::Subscriptions,
     clear: Vec<TopicFilter>,
     repeats: publish::Repeats,
     role_checked: Option<Instant>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
+    /// As well, packet ids that were released.
+    released_later: Vec<u16>,
 }
 
 /// What one turn gathers.
@@ -155,7 +179,7 @@ struct Turn {
     messages: Vec<Message>,
     audit: Vec<(AuditLog, Record)>,
     /// Packet ids to acknowledge after the commit.
-    acks: Vec<u16>,
+    acks: Vec<(u16, QoS)>,
     /// Given back when the turn has ended, so that no more bytes come in than the disk takes.
     rooms: Vec<OwnedSemaphorePermit>,
     repeats: u64,
@@ -172,13 +196,26 @@ impl Link {
         let loaded = async {
             let outbox = store.outbox().await?;
             let (watched, gone) = store.subscriptions().await?;
-            Ok::<_, super::store::StoreError>((outbox, watched, gone, store.clear_topics().await?))
+            let asked_at_2 = store.setting(subscriptions::EXACTLY_ONCE).await?.is_some();
+            let at_2 = (asked_at_2, store.unreleased().await?);
+            let will = store.setting(will::SETTING).await?;
+            Ok::<_, super::store::StoreError>((
+                outbox,
+                watched,
+                gone,
+                store.clear_topics().await?,
+                at_2,
+                will,
+            ))
         };
-        let (outbox, watched, gone, clear) = loaded.await.unwrap_or_else(|error| {
+        let (outbox, watched, gone, clear, at_2, will) = loaded.await.unwrap_or_else(|error| {
             let what = "What waited on this computer could not be read.";
             teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
             Default::default()
         });
+        let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
+        let exactly_once = exactly_once::ExactlyOnce::of(outbox_2, broker.exactly_once_id());
+        let will = will::OwnWill::kept(will.as_deref(), &sealing);
         let mut link = Self {
             broker,
             seen,
@@ -194,11 +231,16 @@ impl Link {
             attempt: 0,
             was_online: false,
             outgoing: outgoing::Outgoing::of(outbox),
+            exactly_once,
+            will,
+            receives_exactly_once: at_2.0,
+            unreleased: at_2.1.into_iter().collect(),
             subscriptions: subscriptions::Subscriptions::of(watched, gone),
             clear,
             repeats: publish::Repeats::default(),
             role_checked: None,
             done_later: Vec::new(),
+            released_later: Vec::new(),
         };
         link.tell_all();
         link.connect();
@@ -210,7 +252,9 @@ impl Link {
     }
 
     fn tell_all(&self) {
-        let entries = self.outgoing.all().map(|(row, _)| row.entry(OutboxState::Queued)).collect();
+        let rows = self.outgoing.all().chain(self.exactly_once.outgoing.all());
+        let mut entries: Vec<_> = rows.map(|row| row.entry(OutboxState::Queued)).collect();
+        entries.sort_by_key(|entry| entry.id);
         self.teller.tell(Event::Outbox(entries));
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
         self.teller.tell(Event::ClearTopics(self.clear.clone()));
@@ -227,6 +271,7 @@ impl Link {
                     None => return Vec::new(),
                 },
                 happening = self.phase.happening() => self.happening(happening, &mut turn).await,
+                happening = self.exactly_once.happening() => self.happening_at_2(happening, &mut turn),
                 () = sleep_until(wake_at) => {}
             }
             for _ in 0..PER_TURN {
@@ -236,6 +281,10 @@ impl Link {
             for _ in 0..PER_TURN {
                 let Some(happening) = self.phase.waiting_happening() else { break };
                 self.happening(happening, &mut turn).await;
+            }
+            for _ in 0..PER_TURN {
+                let Some(happening) = self.exactly_once.waiting_happening() else { break };
+                self.happening_at_2(happening, &mut turn);
             }
             self.clocks(&mut turn);
             self.finish(&mut turn).await;
@@ -247,7 +296,13 @@ impl Link {
 
     /// When something is due next.
     fn next_clock(&self) -> Option<Instant> {
-        [self.phase.retry_at(), self.repeats.next()].into_iter().flatten().min()
+        let clocks = [
+            self.phase.retry_at(),
+            self.repeats.next(),
+            self.outgoing.next_due(),
+            self.exactly_once.next_clock(),
+        ];
+        clocks.into_iter().flatten().min()
     }
 
     fn clocks(&mut self, turn: &mut Turn) {
@@ -263,11 +318,12 @@ impl Link {
         let guard_rows = self.guard.take_changes();
         turn.changes.replay.extend(guard_rows.into_iter().map(|row| (row.key, row.value)));
         turn.changes.done.append(&mut self.done_later);
+        turn.changes.released.append(&mut self.released_later);
         match self.store.commit(&turn.changes).await {
             Ok(()) => {
                 for row in std::mem::take(&mut turn.changes.queued) {
                     turn.entries.push(row.entry(OutboxState::Queued));
-                    self.outgoing.push(row);
+                    self.outgoing_at(row.qos).push(row);
                 }
                 if let Some(connection) = self.phase.connection() {
                     connection.acknowledge(std::mem::take(&mut turn.acks));
@@ -281,7 +337,8 @@ impl Link {
         }
         self.pump().await;
         if let Some(error) = turn.lost.take() {
-            self.lost(&error);
+            self.lost(&error, turn);
+            self.teller.tell_all(&mut turn.messages, &mut turn.entries, 0);
         }
     }
 
@@ -296,6 +353,10 @@ impl Link {
             self.teller.fail(Asked::Publish, Failure::new(what, why, next));
         }
         self.done_later.append(&mut turn.changes.done);
+        self.released_later.append(&mut turn.changes.released);
+        for packet_id in &turn.changes.unreleased {
+            self.unreleased.remove(packet_id);
+        }
         let settled = turn.entries.drain(..).collect();
         self.teller.tell(Event::Outbox(settled));
         if turn.changes.arrived.is_empty() {
@@ -313,7 +374,8 @@ impl Link {
             Ok(Err(error)) => tracing::error!(%error, "the replay memory cannot be read back"),
             Err(error) => tracing::error!(%error, "the replay memory cannot be read back"),
         }
-        self.drop_connection(format!("messages could not be kept: {why}"));
+        self.drop_connection(format!("messages could not be kept: {why}"), turn);
+        self.teller.tell_all(&mut Vec::new(), &mut turn.entries, 0);
     }
 
     async fn ask(&mut self, ask: Ask, turn: &mut Turn) {
@@ -321,14 +383,22 @@ impl Link {
             Ask::Publish { draft, every } => self.publish(draft, every, turn),
             Ask::StopRepeat(topic) => self.stop_repeat(&topic),
             Ask::Discard(id) => self.discard(id, turn),
-            Ask::Subscribe(filter) => self.subscribe(filter).await,
+            Ask::Subscribe(filter, qos) => self.subscribe(filter, qos).await,
             Ask::Unsubscribe(filter) => self.unsubscribe(filter).await,
-            Ask::SetClear { filter, clear } => self.set_clear(filter, clear).await,
+            Ask::ReleaseHeld { id, seal } => self.release_held(id, seal, turn),
+            Ask::SetWill(will) => self.set_will(will, turn).await,
+            Ask::SetClear { filter, clear } => {
+                self.set_clear(filter, clear).await;
+                self.reconsider(turn).await;
+            }
             Ask::LoadHistory(limit) => self.load_history(limit).await,
             Ask::ClearHistory => self.clear_history().await,
             Ask::StartSample => self.start_sample(),
             Ask::StopSample => self.stop_sample(),
-            Ask::KeysChanged => self.sealing.keys_changed(),
+            Ask::KeysChanged => {
+                self.sealing.keys_changed();
+                self.reconsider(turn).await;
+            }
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
             Ask::RetryNow => self.retry_now(),
@@ -337,20 +407,23 @@ impl Link {
                 self.retry_now();
             }
             Ask::Refused { reason } => self.refused(reason),
-            Ask::Over { reason } => self.over(reason),
+            Ask::Over { reason } => self.over(reason, turn),
             Ask::End(answer) => turn.ended.push(answer),
         }
     }
 
     async fn happening(&mut self, happening: Happening, turn: &mut Turn) {
         match happening {
-            Happening::Online(connack) => self.online(&connack),
+            Happening::Online(connack) => self.online(&connack).await,
             Happening::Incoming(publish, room) => {
                 turn.rooms.push(room);
                 self.receive(publish, turn);
             }
-            Happening::Sent(packet_id) => self.sent(packet_id, turn),
+            Happening::Sent(packet_id) => self.sent(1, packet_id, turn),
             Happening::Acked(puback) => self.acked(puback, turn),
+            Happening::Released(packet_id) => self.released(packet_id, turn),
+            // Only messages at QoS 2 have these, and they go out elsewhere.
+            Happening::Received(_) | Happening::Completed(_) => {}
             Happening::SubscribeSent(packet_id) | Happening::UnsubscribeSent(packet_id) => {
                 if let Some(connection) = self.phase.connection() {
                     connection.asked_with(packet_id);
@@ -365,9 +438,21 @@ impl Link {
     /// Hands the network what it takes; what this broker cannot take at all is told and removed.
     async fn pump(&mut self) {
         self.pump_subscriptions();
-        let Some(connection) = self.phase.connection() else { return };
-        connection.acknowledge([]);
-        let refused = self.outgoing.pump(connection).refused;
+        let now = Instant::now();
+        let hold = held::hold(&self.sealing, &self.clear);
+        let mut pumped = outgoing::Pumped::default();
+        if let Some(connection) = self.phase.connection() {
+            connection.acknowledge([]);
+            pumped = self.outgoing.pump(connection, now, &hold);
+        }
+        let online = self.phase.connection().is_some_and(|connection| connection.takes.is_some());
+        let at_2 = self.exactly_once.pump(&self.broker, online, now, &hold);
+        let refused: Vec<_> = pumped.refused.into_iter().chain(at_2.refused).collect();
+        let held: Vec<_> = pumped.held.into_iter().chain(at_2.held).collect();
+        if !held.is_empty() {
+            let entries = held.into_iter().map(|(row, why)| row.entry(OutboxState::Held { why })).collect();
+            self.teller.tell(Event::Outbox(entries));
+        }
         if refused.is_empty() {
             return;
         }
@@ -400,10 +485,30 @@ impl Link {
         Subject { username: &self.broker.username, client_id: &self.broker.client_id }
     }
 
+    /// Who asks, for `acl`, where a message goes out at this quality of service.
+    fn subject_at(&self, qos: u8) -> Subject<'_> {
+        let client_id = if qos == 2 { self.exactly_once.client_id() } else { self.broker.client_id.as_str() };
+        Subject { username: &self.broker.username, client_id }
+    }
+
+    /// The outbox in memory for a quality of service.
+    fn outgoing_at(&mut self, qos: u8) -> &mut outgoing::Outgoing {
+        if qos == 2 { &mut self.exactly_once.outgoing } else { &mut self.outgoing }
+    }
+
     async fn end(mut self) {
-        if let Some(connection) = self.phase.take_connection() {
-            connection.disconnect(GOODBYE).await;
-        }
+        let announced = self.will.is_announced();
+        let own = async {
+            if let Some(connection) = self.phase.take_connection() {
+                connection.disconnect(announced, GOODBYE).await;
+            }
+        };
+        let at_2 = async {
+            if let Some(connection) = self.exactly_once.take_connection() {
+                connection.disconnect(false, GOODBYE).await;
+            }
+        };
+        tokio::join!(own, at_2);
         self.store.close().await;
     }
 }

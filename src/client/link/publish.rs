@@ -28,6 +28,19 @@ const LEAST_EVERY: Duration = Duration::from_millis(100);
 /// How often a refusal lets the desk look at the role.
 const ROLE_CHECK_EVERY: Duration = Duration::from_secs(5);
 
+/// What the broker answered to a message.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    /// It has it.
+    Taken { no_subscribers: bool },
+    /// It has no room for it now: its disk is full, or a quota of this account is spent.
+    NoRoom,
+    /// The role does not permit it.
+    NotPermitted,
+    /// It does not want it.
+    Refused(&'static str),
+}
+
 /// What is sent again and again.
 #[derive(Default)]
 pub(super) struct Repeats {
@@ -122,19 +135,20 @@ impl Link {
     }
 
     /// Permitted, sealed and within bounds: into this turn.
-    fn queue(&mut self, draft: &Draft, turn: &mut Turn) -> Result<(), Failure> {
+    pub(super) fn queue(&mut self, draft: &Draft, turn: &mut Turn) -> Result<(), Failure> {
         let topic = &draft.topic;
         let not_sent = |why: String, next: &str| Failure::new("The message was not sent.", why, next);
-        let decision = self.role.decide_publish(&self.subject(), topic);
+        let decision = self.role.decide_publish(&self.subject_at(draft.qos), topic);
         if !decision.is_allowed() {
             let why = decision.explain(&self.role, Right::Publish, topic.as_str());
             self.auditor.note(AuditLog::Publisher, "publish", Some(topic.as_str()), Err(&why));
             return Err(not_sent(why, "Choose another topic, or ask the station's admin for the right."));
         }
-        if draft.qos > 1 {
-            return Err(not_sent(format!("QoS {} is not offered.", draft.qos), "Use QoS 0 or 1."));
+        if draft.qos > 2 {
+            return Err(not_sent(format!("QoS {} is not offered.", draft.qos), "Use QoS 0, 1 or 2."));
         }
-        if self.outgoing.rows() + turn.changes.queued.len() >= MAX_ROWS {
+        let rows = self.outgoing.rows() + self.exactly_once.outgoing.rows();
+        if rows + turn.changes.queued.len() >= MAX_ROWS {
             let why = format!("{MAX_ROWS} messages wait in the outbox already.");
             return Err(not_sent(why, "Wait until the link is back, or discard some."));
         }
@@ -160,7 +174,8 @@ impl Link {
             );
             return Err(not_sent(why, "Send it in parts."));
         }
-        if self.outgoing.bytes() + turn.queued_bytes + wire.len() > MAX_BYTES {
+        let bytes = self.outgoing.bytes() + self.exactly_once.outgoing.bytes();
+        if bytes + turn.queued_bytes + wire.len() > MAX_BYTES {
             let why = format!("{} MiB wait in the outbox already.", MAX_BYTES >> 20);
             return Err(not_sent(why, "Wait until the link is back, or discard some."));
         }
@@ -180,8 +195,8 @@ impl Link {
     }
 
     /// A message is on the network. At QoS 0 that is all.
-    pub(super) fn sent(&mut self, packet_id: u16, turn: &mut Turn) {
-        let Some((row, done)) = self.outgoing.sent(packet_id) else { return };
+    pub(super) fn sent(&mut self, qos: u8, packet_id: u16, turn: &mut Turn) {
+        let Some((row, done)) = self.outgoing_at(qos).sent(packet_id) else { return };
         turn.entries.push(row.entry(OutboxState::Sent));
         if done {
             turn.changes.done.push(row.id);
@@ -189,35 +204,61 @@ impl Link {
         }
     }
 
-    /// The broker answered.
+    /// PUBACK.
     pub(super) fn acked(&mut self, puback: PubAck, turn: &mut Turn) {
-        let Some(row) = self.outgoing.answered(puback.pkid) else { return };
-        turn.changes.done.push(row.id);
-        let state = match puback.reason {
-            PubAckReason::Success => OutboxState::Acknowledged { no_subscribers: false },
-            PubAckReason::NoMatchingSubscribers => OutboxState::Acknowledged { no_subscribers: true },
-            refused => {
-                let told =
-                    puback.properties.and_then(|properties| properties.reason_string).as_deref().map(safe);
+        let told = puback.properties.and_then(|properties| properties.reason_string);
+        let answer = match puback.reason {
+            PubAckReason::Success => Answer::Taken { no_subscribers: false },
+            PubAckReason::NoMatchingSubscribers => Answer::Taken { no_subscribers: true },
+            PubAckReason::QuotaExceeded => Answer::NoRoom,
+            PubAckReason::NotAuthorized => Answer::NotPermitted,
+            PubAckReason::TopicNameInvalid => Answer::Refused("the station takes the topic for invalid"),
+            PubAckReason::PayloadFormatInvalid => {
+                Answer::Refused("the station takes the payload for invalid")
+            }
+            _ => Answer::Refused("the station refused it"),
+        };
+        self.answered(1, puback.pkid, answer, told.as_deref(), turn);
+    }
+
+    /// The broker answered for a message that it has, or does not want.
+    pub(super) fn answered(
+        &mut self,
+        qos: u8,
+        packet_id: u16,
+        answer: Answer,
+        told: Option<&str>,
+        turn: &mut Turn,
+    ) {
+        let why = |words: &str| told.map_or_else(|| words.to_owned(), safe);
+        if let Answer::NoRoom = answer {
+            if let Some((row, wait)) = self.outgoing_at(qos).postpone(packet_id) {
+                let again_ms = now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                let why = why("the station has no room for it now");
+                turn.entries.push(row.entry(OutboxState::Postponed { why, again_ms }));
+            }
+            return;
+        }
+        let Some((row, _)) = self.outgoing_at(qos).answered(packet_id) else { return };
+        let state = match answer {
+            Answer::Taken { no_subscribers } => OutboxState::Acknowledged { no_subscribers },
+            Answer::NotPermitted | Answer::NoRoom => {
                 let checked = self.role_checked.is_some_and(|at| at.elapsed() < ROLE_CHECK_EVERY);
-                if refused == PubAckReason::NotAuthorized && !checked {
+                if !checked {
                     // The role may have changed meanwhile; asked once for a whole queue of refusals.
                     self.role_checked = Some(Instant::now());
                     let _ = self.notes.send(Note::RoleDoubted);
                 }
-                OutboxState::Refused { why: told.unwrap_or_else(|| in_words(refused).to_owned()) }
+                OutboxState::Refused { why: why("the station does not permit it") }
             }
+            Answer::Refused(words) => OutboxState::Refused { why: why(words) },
         };
-        let outcome = match &state {
-            OutboxState::Refused { why } => Err(why.as_str()),
-            _ => Ok(()),
-        };
-        turn.audit.push((AuditLog::Publisher, self.outbox_record(&row, outcome)));
-        turn.entries.push(row.entry(state));
+        self.settle(&row, state, turn);
     }
 
     pub(super) fn discard(&mut self, id: i64, turn: &mut Turn) {
-        match self.outgoing.discard(id) {
+        let row = self.outgoing.discard(id).or_else(|| self.exactly_once.outgoing.discard(id));
+        match row {
             Some(row) => {
                 turn.changes.done.push(row.id);
                 turn.audit.push((AuditLog::Publisher, self.outbox_record(&row, Err("discarded"))));
@@ -243,15 +284,5 @@ impl Link {
             self.clear.sort();
         }
         self.teller.tell(Event::ClearTopics(self.clear.clone()));
-    }
-}
-
-fn in_words(reason: PubAckReason) -> &'static str {
-    match reason {
-        PubAckReason::NotAuthorized => "the station does not permit it",
-        PubAckReason::TopicNameInvalid => "the station takes the topic for invalid",
-        PubAckReason::QuotaExceeded => "a limit of the station is reached",
-        PubAckReason::PayloadFormatInvalid => "the station takes the payload for invalid",
-        _ => "the station refused it",
     }
 }

@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::{
     super::{Event, LinkState, OutboxState, clock::now_ms, http, tls},
-    Link, Note,
+    GOODBYE, Link, Note, Turn,
     backoff::{self, Cause},
-    connect::{Connection, Happening, Takes},
+    connect::{Connection, Happening, Purpose, Takes},
 };
 
 /// A connection that lasted this long was a good one: the next wait is short again.
@@ -70,7 +70,9 @@ impl Link {
     /// Begins the next attempt.
     pub(super) fn connect(&mut self) {
         self.attempt += 1;
-        self.phase = Phase::Line { connection: Connection::begin(&self.broker), online_since: None };
+        let will = self.announce_will().map(Box::new);
+        let purpose = Purpose::Account { will, exactly_once: self.receives_exactly_once };
+        self.phase = Phase::Line { connection: Connection::begin(&self.broker, purpose), online_since: None };
         self.teller.tell(Event::Link(LinkState::Connecting { attempt: self.attempt }));
     }
 
@@ -80,9 +82,23 @@ impl Link {
         }
     }
 
-    pub(super) fn online(&mut self, connack: &ConnAck) {
+    /// Ends the connection in good order and begins the next.
+    pub(super) async fn connect_anew(&mut self, turn: &mut Turn) {
+        let announced = self.will.is_announced();
+        let Some(connection) = self.phase.take_connection() else {
+            self.retry_now();
+            return;
+        };
+        self.gather_back(turn);
+        connection.disconnect(announced, GOODBYE).await;
+        self.connect();
+    }
+
+    pub(super) async fn online(&mut self, connack: &ConnAck) {
         let Some(takes) = Takes::of(connack) else {
-            self.drop_connection("the station says that it takes no messages at all".to_owned());
+            let mut turn = Turn::default();
+            self.drop_connection("the station says that it takes no messages at all".to_owned(), &mut turn);
+            self.teller.tell_all(&mut turn.messages, &mut turn.entries, 0);
             return;
         };
         if let Phase::Line { connection, online_since } = &mut self.phase {
@@ -95,29 +111,33 @@ impl Link {
             broker: format!("mqtts://{}", self.broker.address),
             protocol: "MQTT 5".to_owned(),
             tls: tls::PROTOCOL.to_owned(),
+            max_packet: takes.packet,
         }));
+        self.will_is_there();
+        if !connack.session_present {
+            self.forget_unreleased().await;
+        }
         if std::mem::replace(&mut self.was_online, true) {
             let _ = self.notes.send(Note::OnlineAgain);
         }
     }
 
     /// The connection is gone: everything unacknowledged goes back to the outbox.
-    fn gather_back(&mut self) {
+    fn gather_back(&mut self, turn: &mut Turn) {
         if let Phase::Line { online_since: Some(since), .. } = &self.phase
             && since.elapsed() >= SETTLED
         {
             self.attempt = 0;
         }
         self.phase = Phase::Idle;
-        let again: Vec<_> = self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)).collect();
-        if !again.is_empty() {
-            self.teller.tell(Event::Outbox(again));
-        }
+        turn.entries.extend(self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)));
+        self.will_is_gone();
         self.subscriptions.forget_answers();
     }
 
-    pub(super) fn lost(&mut self, error: &ConnectionError) {
-        self.gather_back();
+    pub(super) fn lost(&mut self, error: &ConnectionError, turn: &mut Turn) {
+        self.gather_back(turn);
+        self.will_refused_by(error);
         match Cause::of(error) {
             Cause::Transient(reason) => self.wait(reason),
             Cause::Credentials(reason) => {
@@ -132,7 +152,10 @@ impl Link {
                         let address = self.broker.address.to_string();
                         let pinned = self.pinned.clone();
                         self.teller.tell(Event::StationChanged { address, pinned, seen });
-                        self.over("another station than the pinned one answers; nothing was sent".to_owned());
+                        self.over(
+                            "another station than the pinned one answers; nothing was sent".to_owned(),
+                            turn,
+                        );
                     }
                     _ => self.wait("the station's certificate does not hold".to_owned()),
                 }
@@ -141,9 +164,12 @@ impl Link {
     }
 
     /// Gives the connection up for a reason on this side, and tries again later.
-    pub(super) fn drop_connection(&mut self, reason: String) {
-        if self.phase.connection().is_some() {
-            self.gather_back();
+    pub(super) fn drop_connection(&mut self, reason: String, turn: &mut Turn) {
+        let announced = self.will.is_announced();
+        if let Some(connection) = self.phase.take_connection() {
+            self.gather_back(turn);
+            // This computer has not vanished: its will is not to be published.
+            tokio::spawn(connection.disconnect(announced, GOODBYE));
             self.wait(reason);
         }
     }
@@ -162,13 +188,15 @@ impl Link {
     /// The desk found the session alive after all, or could not ask.
     pub(super) fn refused(&mut self, reason: String) {
         if matches!(self.phase, Phase::Checking) {
+            self.will_may_be_why();
             self.wait(reason);
         }
     }
 
     /// The session is over: the outbox is kept, and nothing more is tried.
-    pub(super) fn over(&mut self, reason: String) {
-        self.gather_back();
+    pub(super) fn over(&mut self, reason: String, turn: &mut Turn) {
+        self.gather_back(turn);
+        self.end_exactly_once(turn);
         self.phase = Phase::Over;
         self.teller.tell(Event::Link(LinkState::LogInAgain { reason }));
     }

@@ -7,17 +7,26 @@ use rumqttc::v5::mqttbytes::v5::{SubAck, SubscribeReasonCode, UnsubAck};
 use crate::{acl::Right, topic::TopicFilter};
 
 use super::{
-    super::{Asked, AuditLog, Event, Failure, SubscriptionView, failure::told as safe},
+    super::{Asked, AuditLog, Event, Failure, SubscriptionView, failure::told as safe, store::StoreError},
     Link,
 };
 
 /// Filters in one SUBSCRIBE.
 const PER_PACKET: usize = 20;
 
+/// The setting that says that messages were once asked for at QoS 2.
+pub(super) const EXACTLY_ONCE: &str = "asked_at_qos_2";
+
+/// A filter that is watched.
+struct Watched {
+    qos: u8,
+    /// The broker's answer.
+    granted: Option<Result<u8, String>>,
+}
+
 /// See the module.
 pub(super) struct Subscriptions {
-    /// With the broker's answer.
-    watched: BTreeMap<TopicFilter, Option<Result<u8, String>>>,
+    watched: BTreeMap<TopicFilter, Watched>,
     /// Ended here, not yet confirmed.
     gone: BTreeSet<TopicFilter>,
     /// To be sent.
@@ -28,9 +37,12 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn of(watched: Vec<TopicFilter>, gone: Vec<TopicFilter>) -> Self {
+    pub(super) fn of(watched: Vec<(TopicFilter, u8)>, gone: Vec<TopicFilter>) -> Self {
         Self {
-            watched: watched.into_iter().map(|filter| (filter, None)).collect(),
+            watched: watched
+                .into_iter()
+                .map(|(filter, qos)| (filter, Watched { qos, granted: None }))
+                .collect(),
             gone: gone.into_iter().collect(),
             to_ask: BTreeSet::new(),
             to_end: BTreeSet::new(),
@@ -39,9 +51,10 @@ impl Subscriptions {
     }
 
     pub(super) fn view(&self) -> Vec<SubscriptionView> {
-        let view = |(filter, granted): (&TopicFilter, &Option<Result<u8, String>>)| SubscriptionView {
+        let view = |(filter, watched): (&TopicFilter, &Watched)| SubscriptionView {
             filter: filter.clone(),
-            granted: granted.clone(),
+            qos: watched.qos,
+            granted: watched.granted.clone(),
         };
         self.watched.iter().map(view).collect()
     }
@@ -54,7 +67,7 @@ impl Subscriptions {
     }
 
     pub(super) fn forget_answers(&mut self) {
-        self.watched.values_mut().for_each(|granted| *granted = None);
+        self.watched.values_mut().for_each(|watched| watched.granted = None);
     }
 }
 
@@ -63,7 +76,7 @@ impl Link {
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
     }
 
-    pub(super) async fn subscribe(&mut self, filter: TopicFilter) {
+    pub(super) async fn subscribe(&mut self, filter: TopicFilter, qos: Option<u8>) {
         let decision = self.role.decide_subscribe(&self.subject(), &filter);
         if !decision.is_allowed() {
             let why = decision.explain(&self.role, Right::Subscribe, filter.as_str());
@@ -73,22 +86,34 @@ impl Link {
             self.teller.fail(Asked::Subscribe, Failure::new(what, why, next));
             return;
         }
-        if let Err(error) = self.store.set_subscription(&filter, false).await {
+        let known = self.subscriptions.watched.get(&filter).map(|watched| watched.qos);
+        let qos = qos.or(known).unwrap_or(1).min(2);
+        if let Err(error) = self.keep_subscription(&filter, qos).await {
             let what = format!("{filter} is not watched.");
             self.teller.fail(Asked::Subscribe, Failure::new(what, error.to_string(), ""));
             return;
         }
         self.subscriptions.gone.remove(&filter);
         self.subscriptions.to_end.remove(&filter);
-        if self.subscriptions.watched.insert(filter.clone(), None).is_none() {
+        if self.subscriptions.watched.insert(filter.clone(), Watched { qos, granted: None }).is_none() {
             self.subscriptions.fresh.insert(filter.clone());
         }
         self.subscriptions.to_ask.insert(filter);
         self.tell_subscriptions();
     }
 
+    /// On disk before it is asked for: from the first message at QoS 2 on, every connection must be ready for the broker
+    /// to release one of an earlier connection.
+    async fn keep_subscription(&mut self, filter: &TopicFilter, qos: u8) -> Result<(), StoreError> {
+        if qos == 2 && !self.receives_exactly_once {
+            self.store.set_setting(EXACTLY_ONCE, "yes").await?;
+            self.receives_exactly_once = true;
+        }
+        self.store.set_subscription(filter, Some(qos)).await
+    }
+
     pub(super) async fn unsubscribe(&mut self, filter: TopicFilter) {
-        if let Err(error) = self.store.set_subscription(&filter, true).await {
+        if let Err(error) = self.store.set_subscription(&filter, None).await {
             let what = format!("{filter} is still watched.");
             self.teller.fail(Asked::Subscribe, Failure::new(what, error.to_string(), ""));
             return;
@@ -114,8 +139,13 @@ impl Link {
             }
         }
         while !self.subscriptions.to_ask.is_empty() {
-            let some =
-                std::iter::from_fn(|| self.subscriptions.to_ask.pop_first()).take(PER_PACKET).collect();
+            let Subscriptions { to_ask, watched, .. } = &mut self.subscriptions;
+            let some = std::iter::from_fn(|| to_ask.pop_first()).take(PER_PACKET);
+            let some = some.map(|filter| {
+                let qos = watched.get(&filter).map_or(1, |watched| watched.qos);
+                (filter, qos)
+            });
+            let some = some.collect();
             if let Err(filters) = connection.subscribe(some, oldest) {
                 self.subscriptions.to_ask.extend(filters);
                 return;
@@ -137,7 +167,7 @@ impl Link {
                 self.auditor.note(AuditLog::Subscriber, "subscribe", Some(filter.as_str()), outcome);
             }
             if let Some(there) = self.subscriptions.watched.get_mut(&filter) {
-                *there = Some(granted);
+                there.granted = Some(granted);
             }
         }
         self.tell_subscriptions();

@@ -33,13 +33,18 @@ CREATE TABLE IF NOT EXISTS history (
     id INTEGER PRIMARY KEY AUTOINCREMENT, arrived_ms INTEGER NOT NULL, topic TEXT NOT NULL, qos INTEGER NOT NULL,
     retained INTEGER NOT NULL, wire BLOB NOT NULL, verdict TEXT);
 CREATE TABLE IF NOT EXISTS replay (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS subscriptions (filter TEXT PRIMARY KEY, gone INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS subscriptions (
+    filter TEXT PRIMARY KEY, gone INTEGER NOT NULL, qos INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unreleased (packet_id INTEGER PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clear_topics (filter TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ";
 
 /// The layout that this version writes, in `PRAGMA user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+
+/// From layout 1, which knew subscriptions at QoS 1 only.
+const FROM_1: &str = "ALTER TABLE subscriptions ADD COLUMN qos INTEGER NOT NULL DEFAULT 1";
 
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -101,11 +106,20 @@ pub(super) struct Changes {
     pub arrived: Vec<HistoryRow>,
     /// The replay memory: a value stored, or its row removed.
     pub replay: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Packet ids of messages that arrived at QoS 2: the broker may send the same again until it has released them.
+    pub unreleased: Vec<u16>,
+    /// Those that it has released.
+    pub released: Vec<u16>,
 }
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        self.queued.is_empty() && self.done.is_empty() && self.arrived.is_empty() && self.replay.is_empty()
+        self.queued.is_empty()
+            && self.done.is_empty()
+            && self.arrived.is_empty()
+            && self.replay.is_empty()
+            && self.unreleased.is_empty()
+            && self.released.is_empty()
     }
 }
 
@@ -175,6 +189,18 @@ impl Store {
         for rows in changes.replay.chunks(ROWS_PER_STATEMENT) {
             replay(&mut tx, rows).await?;
         }
+        for packet_id in &changes.unreleased {
+            sqlx::query("INSERT OR IGNORE INTO unreleased (packet_id) VALUES (?)")
+                .bind(i64::from(*packet_id))
+                .execute(&mut *tx)
+                .await?;
+        }
+        for packet_id in &changes.released {
+            sqlx::query("DELETE FROM unreleased WHERE packet_id = ?")
+                .bind(i64::from(*packet_id))
+                .execute(&mut *tx)
+                .await?;
+        }
         tx.commit().await?;
         self.history = fill;
         Ok(())
@@ -183,6 +209,13 @@ impl Store {
     /// The replay memory as it was stored.
     pub(super) async fn replay_rows(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
         Ok(sqlx::query_as("SELECT key, value FROM replay").fetch_all(&mut self.db).await?)
+    }
+
+    /// Packet ids of messages that arrived at QoS 2 and that the broker has not released.
+    pub(super) async fn unreleased(&mut self) -> Result<Vec<u16>, StoreError> {
+        let ids: Vec<i64> =
+            sqlx::query_scalar("SELECT packet_id FROM unreleased").fetch_all(&mut self.db).await?;
+        Ok(ids.into_iter().filter_map(|id| u16::try_from(id).ok()).collect())
     }
 
     /// Forgets the replay memory: it cannot be read.
@@ -216,8 +249,13 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     if layout > LAYOUT {
         return Err(StoreError::Newer(path.display().to_string()));
     }
-    sqlx::raw_sql(SCHEMA).execute(&mut db).await?;
-    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut db).await?;
+    let mut tx = db.begin().await?;
+    if layout == 1 {
+        sqlx::raw_sql(FROM_1).execute(&mut *tx).await?;
+    }
+    sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
+    sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *tx).await?;
+    tx.commit().await?;
     Ok(db)
 }
 

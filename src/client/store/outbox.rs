@@ -82,7 +82,7 @@ fn read(row: Columns) -> Option<OutboxRow> {
         id,
         queued_ms: u64::try_from(queued_ms).ok()?,
         topic: TopicName::new(topic).ok()?,
-        qos: u8::try_from(qos).ok().filter(|qos| *qos <= 1)?,
+        qos: u8::try_from(qos).ok().filter(|qos| *qos <= 2)?,
         retain,
         wire: wire.into(),
         plain_len: usize::try_from(plain_len).ok()?,

@@ -5,30 +5,35 @@ use crate::topic::TopicFilter;
 use super::{Store, StoreError};
 
 impl Store {
-    /// The filters that are watched, and those whose end the broker has not confirmed.
+    /// The filters that are watched, each with its QoS, and those whose end the broker has not confirmed.
     pub(in crate::client) async fn subscriptions(
         &mut self,
-    ) -> Result<(Vec<TopicFilter>, Vec<TopicFilter>), StoreError> {
-        let rows: Vec<(String, bool)> =
-            sqlx::query_as("SELECT filter, gone FROM subscriptions ORDER BY filter")
+    ) -> Result<(Vec<(TopicFilter, u8)>, Vec<TopicFilter>), StoreError> {
+        let rows: Vec<(String, bool, i64)> =
+            sqlx::query_as("SELECT filter, gone, qos FROM subscriptions ORDER BY filter")
                 .fetch_all(&mut self.db)
                 .await?;
-        let of = |wanted: bool| {
-            let matching = rows.iter().filter(|(_, gone)| *gone == wanted);
-            matching.filter_map(|(filter, _)| TopicFilter::new(filter).ok()).collect()
-        };
-        Ok((of(false), of(true)))
+        let (mut watched, mut ended) = (Vec::new(), Vec::new());
+        for (filter, gone, qos) in rows {
+            let Ok(filter) = TopicFilter::new(filter) else { continue };
+            match gone {
+                true => ended.push(filter),
+                false => watched.push((filter, u8::try_from(qos).unwrap_or(1).min(2))),
+            }
+        }
+        Ok((watched, ended))
     }
 
-    /// Watches `filter`, or stops (`gone`).
+    /// Watches `filter` at a QoS, or stops (`None`).
     pub(in crate::client) async fn set_subscription(
         &mut self,
         filter: &TopicFilter,
-        gone: bool,
+        qos: Option<u8>,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT OR REPLACE INTO subscriptions (filter, gone) VALUES (?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO subscriptions (filter, gone, qos) VALUES (?, ?, ?)")
             .bind(filter.as_str())
-            .bind(gone)
+            .bind(qos.is_none())
+            .bind(i64::from(qos.unwrap_or(0)))
             .execute(&mut self.db)
             .await?;
         Ok(())
@@ -75,6 +80,12 @@ impl Store {
             .bind(name)
             .fetch_optional(&mut self.db)
             .await?)
+    }
+
+    /// Forgets a single value.
+    pub(in crate::client) async fn forget_setting(&mut self, name: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM settings WHERE name = ?").bind(name).execute(&mut self.db).await?;
+        Ok(())
     }
 
     /// Stores a single value.

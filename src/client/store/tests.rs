@@ -106,7 +106,7 @@ async fn a_damaged_file_is_moved_aside_and_a_new_one_begins() {
     let mut store = open(dir.path()).await;
     store.set_setting("client_id", "x").await.unwrap();
     let filter = TopicFilter::new("a/#").unwrap();
-    store.set_subscription(&filter, false).await.unwrap();
+    store.set_subscription(&filter, Some(1)).await.unwrap();
     store.close().await;
     std::fs::write(dir.path().join("state.db"), b"this is not a database at all, but it is long enough")
         .unwrap();
@@ -129,9 +129,9 @@ async fn an_unsubscribed_filter_is_remembered_until_the_broker_confirms() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).await;
     let filter = TopicFilter::new("a/#").unwrap();
-    store.set_subscription(&filter, false).await.unwrap();
-    assert_eq!(store.subscriptions().await.unwrap(), (vec![filter.clone()], vec![]));
-    store.set_subscription(&filter, true).await.unwrap();
+    store.set_subscription(&filter, Some(2)).await.unwrap();
+    assert_eq!(store.subscriptions().await.unwrap(), (vec![(filter.clone(), 2)], vec![]));
+    store.set_subscription(&filter, None).await.unwrap();
     assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![filter.clone()]));
     store.forget_subscription(&filter).await.unwrap();
     assert_eq!(store.subscriptions().await.unwrap(), (vec![], vec![]));
@@ -157,4 +157,37 @@ async fn on_a_full_disk_nothing_of_a_turn_is_kept_and_nothing_that_was_there_is_
     sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&mut store.db).await.unwrap();
     store.commit(&too_much).await.unwrap();
     assert_eq!(store.outbox().await.unwrap()[0].id, 2);
+}
+
+#[tokio::test]
+async fn packet_ids_of_qos_2_rest_until_they_are_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let came = Changes { unreleased: vec![7, 65_535], arrived: vec![arrived(1, 4)], ..Changes::default() };
+    store.commit(&came).await.unwrap();
+    store.commit(&Changes { released: vec![7], ..Changes::default() }).await.unwrap();
+    store.close().await;
+    assert_eq!(open(dir.path()).await.unreleased().await.unwrap(), [65_535]);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_layout_keeps_its_subscriptions_at_qos_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut db = SqliteConnectOptions::new()
+        .filename(dir.path().join("state.db"))
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    let first = "CREATE TABLE subscriptions (filter TEXT PRIMARY KEY, gone INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO subscriptions VALUES ('a/#', 0), ('b/#', 1); PRAGMA user_version = 1";
+    sqlx::raw_sql(first).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    let filter = |text| TopicFilter::new(text).unwrap();
+    for _ in 0..2 {
+        let mut store = open(dir.path()).await;
+        let expected = (vec![(filter("a/#"), 1)], vec![filter("b/#")]);
+        assert_eq!(store.subscriptions().await.unwrap(), expected);
+        store.close().await;
+    }
 }

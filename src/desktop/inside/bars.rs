@@ -176,7 +176,7 @@ pub(super) fn link_words(state: &LinkState) -> (Tone, String) {
         LinkState::Off => (Tone::Neutral, "Not connected".to_owned()),
         LinkState::Connecting { attempt: 1 } => (Tone::Amber, "Connecting…".to_owned()),
         LinkState::Connecting { attempt } => (Tone::Amber, format!("Connecting, attempt {attempt}…")),
-        LinkState::Online { broker, protocol, tls } => {
+        LinkState::Online { broker, protocol, tls, .. } => {
             (Tone::Green, format!("{broker}   {protocol} · {tls}"))
         }
         LinkState::Waiting { attempt, retry_at_ms, .. } => {

@@ -16,6 +16,7 @@ pub(super) fn message(serial: i64, topic: &str, body: &str) -> Message {
             body: Bytes::copy_from_slice(body.as_bytes()),
             content_type: None,
             sealed_at_ms: 1_000_000,
+            will: false,
             notes: Vec::new(),
         },
     }

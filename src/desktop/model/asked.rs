@@ -14,9 +14,13 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::ChangePassword { .. } => Asked::ChangePassword,
         Command::NewRecoveryCodes { .. } => Asked::RecoveryCodes,
         Command::LogOut => Asked::LogOut,
-        Command::Subscribe(_) | Command::Unsubscribe(_) => Asked::Subscribe,
+        Command::Subscribe(_) | Command::SubscribeAt { .. } | Command::Unsubscribe(_) => Asked::Subscribe,
         Command::LoadHistory { .. } | Command::ClearHistory => Asked::History,
-        Command::Publish { .. } | Command::StopRepeat { .. } | Command::Discard { .. } => Asked::Publish,
+        Command::Publish { .. }
+        | Command::StopRepeat { .. }
+        | Command::Discard { .. }
+        | Command::ReleaseHeld { .. } => Asked::Publish,
+        Command::SetWill { .. } | Command::ForgetWill => Asked::Will,
         Command::SetClear { .. } => Asked::Clear,
         Command::StartSample | Command::StopSample => Asked::Sample,
         Command::CreateKey { .. } => Asked::CreateKey,
@@ -47,6 +51,7 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::Messages(_) => &[Asked::History],
         Event::Subscriptions(_) => &[Asked::Subscribe],
         Event::ClearTopics(_) => &[Asked::Clear],
+        Event::Will(_) => &[Asked::Will],
         Event::Keys(_) => &[Asked::CreateKey, Asked::DeleteKey],
         Event::KeyImported { .. } => &[Asked::ImportKey],
         Event::KeyExported { .. } => &[Asked::ExportKey],

@@ -42,6 +42,7 @@ pub struct Outbound {
     pub(in crate::desktop) publish_to: Option<String>,
     pub(in crate::desktop) new_key_for: Option<String>,
     pub(in crate::desktop) import_key: bool,
+    pub(in crate::desktop) edit_will: bool,
     pub(in crate::desktop) toasts: Vec<(Severity, String)>,
 }
 
@@ -78,6 +79,12 @@ impl Outbound {
     pub fn import_key(&mut self) {
         self.import_key = true;
         self.go = Some(Place::Keys);
+    }
+
+    /// Shows the settings where the will is written.
+    pub fn edit_will(&mut self) {
+        self.edit_will = true;
+        self.go = Some(Place::Settings);
     }
 
     /// Says something that happened elsewhere.

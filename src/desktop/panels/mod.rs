@@ -19,6 +19,21 @@ pub use sealing::{Sealing, sealing};
 pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
 pub use watch::WatchPanel;
 
+/// The qualities of service, in MQTT's words and in plain ones.
+pub(super) const QOS: [(u8, &str, &str); 3] = [
+    (0, "QoS 0", "Sent once, with no answer: it may be lost."),
+    (
+        1,
+        "QoS 1",
+        "Sent until the broker acknowledges it: never lost. If an acknowledgement is lost it goes out twice, and who opens a sealed message drops the second.",
+    ),
+    (
+        2,
+        "QoS 2",
+        "Handed over in four steps, so that the broker takes it exactly once. If the connection breaks in the middle it goes out again: who opens a sealed message drops the second, without a seal it may be seen twice.",
+    ),
+];
+
 /// A count with its noun: "1 line", "1,204 lines".
 #[must_use]
 pub fn count_text(count: u64, noun: &str) -> String {

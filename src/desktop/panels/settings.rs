@@ -10,6 +10,7 @@ mod dialogs;
 mod programs;
 mod protection;
 mod station;
+mod will;
 
 use std::path::Path;
 
@@ -36,6 +37,8 @@ pub enum Section {
     Account,
     /// Where the account is.
     Station,
+    /// What the station publishes if this computer vanishes.
+    Will,
     /// Programs that speak plain MQTT.
     Programs,
     /// What rests here, and how the window looks.
@@ -48,8 +51,15 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the list.
-    pub const ALL: [Self; 6] =
-        [Self::Account, Self::Station, Self::Programs, Self::Computer, Self::Protection, Self::About];
+    pub const ALL: [Self; 7] = [
+        Self::Account,
+        Self::Station,
+        Self::Will,
+        Self::Programs,
+        Self::Computer,
+        Self::Protection,
+        Self::About,
+    ];
 
     /// Its name.
     #[must_use]
@@ -57,6 +67,7 @@ impl Section {
         match self {
             Self::Account => "Account and security",
             Self::Station => "Station",
+            Self::Will => "Will",
             Self::Programs => "Plain MQTT programs",
             Self::Computer => "This computer",
             Self::Protection => "What is not protected",
@@ -70,6 +81,7 @@ impl Section {
         match self {
             Self::Account => icons::USER_CIRCLE,
             Self::Station => icons::HARD_DRIVES,
+            Self::Will => icons::HEARTBEAT,
             Self::Programs => icons::CPU,
             Self::Computer => icons::DESKTOP,
             Self::Protection => icons::SHIELD_WARNING,
@@ -101,6 +113,7 @@ pub enum SettingsWish {
 pub struct SettingsPanel {
     section: Section,
     dialog: Option<Dialog>,
+    will: will::WillForm,
 }
 
 impl SettingsPanel {
@@ -125,6 +138,7 @@ impl SettingsPanel {
     /// What is shown once arrives as an event.
     pub fn on_event(&mut self, event: &Event) {
         dialogs::told(&mut self.dialog, event);
+        self.will.on_event(event);
     }
 
     /// Draws the page.
@@ -160,6 +174,7 @@ impl SettingsPanel {
                 match self.section {
                     Section::Account => account::show(ui, model, out, &mut self.dialog),
                     Section::Station => wish = station::show(ui, model, out, &context),
+                    Section::Will => self.will.show(ui, model, out),
                     Section::Programs => programs::show(ui, model, &mut self.dialog),
                     Section::Computer => computer::show(ui, model, out, &context, &mut self.dialog),
                     Section::Protection => protection::show(ui),
@@ -173,8 +188,14 @@ impl SettingsPanel {
 
     /// Failures of what this page asks for, unless a dialog shows them.
     fn failures(&self, ui: &mut Ui, model: &mut Model) {
-        for asked in [Asked::Otp, Asked::RecoveryCodes, Asked::ChangePassword, Asked::Devices, Asked::History]
-        {
+        for asked in [
+            Asked::Otp,
+            Asked::RecoveryCodes,
+            Asked::ChangePassword,
+            Asked::Devices,
+            Asked::History,
+            Asked::Will,
+        ] {
             if self.dialog.as_ref().and_then(Dialog::asked) == Some(asked) {
                 continue;
             }

@@ -17,12 +17,23 @@ pub fn segmented<T: PartialEq + Clone>(
     chosen: &mut T,
     segments: &[(T, &str)],
 ) -> bool {
+    let plain: Vec<_> = segments.iter().map(|(value, text)| (value.clone(), *text, "")).collect();
+    segmented_explained(ui, name, chosen, &plain)
+}
+
+/// As [`segmented`], each segment with a line that explains it to who points at it.
+pub fn segmented_explained<T: PartialEq + Clone>(
+    ui: &mut Ui,
+    name: &str,
+    chosen: &mut T,
+    segments: &[(T, &str, &str)],
+) -> bool {
     let t = tokens(ui);
     let mut changed = false;
     let (edge, between) = (3.0, 2.0);
     let widths: Vec<f32> = segments
         .iter()
-        .map(|(_, text)| paint::line(ui, text, fonts::medium(12.5), t.text).size().x + 20.0)
+        .map(|(_, text, _)| paint::line(ui, text, fonts::medium(12.5), t.text).size().x + 20.0)
         .collect();
     let total = widths.iter().sum::<f32>() + between * widths.len().saturating_sub(1) as f32 + 2.0 * edge;
     let (rect, group) = ui.allocate_exact_size(vec2(total, CONTROL_HEIGHT + 2.0), Sense::hover());
@@ -31,11 +42,15 @@ pub fn segmented<T: PartialEq + Clone>(
     ui.painter().rect(rect, radius, t.input, Stroke::new(1.0, t.line), StrokeKind::Inside);
     let mut left = rect.left() + edge;
     // Placed by hand: in a right-to-left row the order would turn round.
-    for ((value, text), width) in segments.iter().zip(widths) {
+    for ((value, text, about), width) in segments.iter().zip(widths) {
         let place =
             Rect::from_min_size(pos2(left, rect.top() + edge), vec2(width, rect.height() - 2.0 * edge));
         let selected = *value == *chosen;
-        if segment(ui, (name, text), place, selected).clicked() && !selected {
+        let mut response = segment(ui, (name, text), place, selected);
+        if !about.is_empty() {
+            response = response.on_hover_text(*about);
+        }
+        if response.clicked() && !selected {
             *chosen = value.clone();
             changed = true;
         }

@@ -17,7 +17,7 @@
 //! | a failure or a hint | `Banner::error(&Problem::new(what, why, next)).action("Try again").dismissible().show(ui) -> BannerAnswer`; `problem(ui, Option<&Problem>)` |
 //! | a card | `card(ui, \|ui\| …)`, `card_frame(ui)`; inside: `section_header(ui, title, count, \|ui\| controls)` (right to left), `title`, `caps`, `body`, `muted` |
 //! | facts | `key_values(ui, &[("Size", "79 B")])`, `key_value(ui, "Topic", \|ui\| …)`, `copy_line(ui, "fingerprint", value) -> copied` |
-//! | one of a few | `segmented(ui, "Range", &mut value, &[(Range::Hour, "1h")]) -> changed`, `choice_card(ui, selected, icon, title, text)`, `next_card(…)` |
+//! | one of a few | `segmented(ui, "Range", &mut value, &[(Range::Hour, "1h")]) -> changed`, `segmented_explained` with a hover text for each, `choice_card(ui, selected, icon, title, text)`, `next_card(…)` |
 //! | one of many | `combo(ui, "Label", &mut value, &[(value, "text")]) -> changed`, `combo_inline(ui, "Name", width, …)` |
 //! | on or off | `toggle(ui, &mut on, "Label")` acts at once, `checkbox(ui, &mut on, "Label")` with a form |
 //! | a menu | `menu(&response, \|ui\| …)` of `menu_row(ui, Some(icon), "Text", selected)` |
@@ -60,8 +60,8 @@ pub use card::{
     body, caps, card, card_frame, copy_line, key_value, key_values, muted, section_header, title,
 };
 pub use choice::{
-    checkbox, choice_card, combo, combo_inline, menu, menu_row, next_card, segmented, setting_row, switch,
-    toggle,
+    checkbox, choice_card, combo, combo_inline, menu, menu_row, next_card, segmented, segmented_explained,
+    setting_row, switch, toggle,
 };
 pub use code::{CODE_DIGITS, code_field, code_is_complete};
 pub use dialog::{DialogAnswer, DialogButton, dialog, dialog_buttons};

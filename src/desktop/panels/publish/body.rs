@@ -1,16 +1,20 @@
 //! The payload as it is written: text, a number or JSON, checked while it is typed.
 //!
 //! The editor lays out little: what is pasted past [`EDITOR`] is kept aside and shown as a preview, and what is past
-//! [`LARGEST`] is refused before anything looks at it.
+//! what the broker takes is refused before anything looks at it.
 
 use serde::de::IgnoredAny;
 
 use crate::{client::Suite, desktop::widgets::size_text};
 
-/// The most bytes of a payload. The broker takes packets of 1 MiB; a seal adds its header and padding.
-pub(super) const LARGEST: usize = 1_000_000;
-/// The largest packet that a station takes where nobody changed it.
-const PACKET: usize = 1 << 20;
+/// The most bytes of a payload, whatever the broker takes: Sealwire's own windows take packets of 16 MiB.
+const MOST: usize = 15 << 20;
+/// The largest packet that a station takes where nobody changed it: while there is no connection, it is not known.
+pub(super) const PACKET: usize = 1 << 20;
+/// What the envelope adds to its padded inside, at most (`docs/envelope.md`): header, tag, lengths.
+const ENVELOPE: usize = 160;
+/// What the inside holds beside the payload, at most: kind, stamp, content type, lengths.
+const INSIDE: usize = 96;
 /// What a packet holds beside topic and payload, at most.
 const HEADERS: usize = 128;
 /// The most that the editor holds.
@@ -42,21 +46,29 @@ impl Kind {
     }
 }
 
-/// The most bytes of a payload that this suite seals into a packet for a topic of so many bytes.
+/// The most bytes of a payload that this suite seals into a packet of `packet` bytes for a topic of so many bytes.
 ///
-/// Fernet grows by a third, being base64 of version, time, IV, padded blocks and HMAC: 4⌈(57 + 16(⌊n/16⌋ + 1)) / 3⌉.
-pub(super) fn largest(suite: Option<Suite>, topic: usize) -> usize {
-    let room = PACKET.saturating_sub(HEADERS + topic);
+/// COSE pads the inside to a multiple of 2^(E−S), E = ⌊log2 L⌋, S = ⌊log2 E⌋+1, at least 32. Fernet grows by a third, being base64 of version, time, IV, padded blocks and HMAC: 4⌈(57 + 16(⌊n/16⌋ + 1)) / 3⌉.
+pub(super) fn largest(suite: Option<Suite>, topic: usize, packet: usize) -> usize {
+    let room = packet.saturating_sub(HEADERS + topic).min(MOST);
     match suite {
-        Some(Suite::Fernet) => (((room / 4 * 3).saturating_sub(57) / 16) * 16).saturating_sub(1).min(LARGEST),
-        _ => LARGEST.min(room),
+        None => room,
+        Some(Suite::Fernet) => (((room / 4 * 3).saturating_sub(57) / 16) * 16).saturating_sub(1),
+        Some(_) => {
+            let sealed = room.saturating_sub(ENVELOPE);
+            let Some(e) = sealed.checked_ilog2().filter(|e| *e > 0) else { return 0 };
+            let block = (1_usize << e.saturating_sub(e.ilog2() + 1)).max(32);
+            (sealed / block * block).saturating_sub(INSIDE)
+        }
     }
 }
 
 /// A payload being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Body {
     pub(super) kind: Kind,
+    /// The most bytes that may be sent now.
+    most: usize,
     /// What the editor holds.
     pub(super) text: String,
     /// What was too long for the editor.
@@ -67,10 +79,37 @@ pub(super) struct Body {
     json: Option<bool>,
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self {
+            kind: Kind::default(),
+            most: largest(Some(Suite::default()), 0, PACKET),
+            text: String::new(),
+            pasted: None,
+            refused: None,
+            checked: None,
+            json: None,
+        }
+    }
+}
+
 impl Body {
+    /// What may be sent depends on the broker, the suite and the topic.
+    pub(super) fn allow(&mut self, most: usize) {
+        if self.most != most {
+            self.most = most;
+            self.checked = None;
+        }
+    }
+
+    /// The most bytes that may be sent now.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// A payload to go on from.
     pub(super) fn set(&mut self, kind: Kind, text: String) {
-        *self = Self { kind, ..Self::default() };
+        *self = Self { kind, most: self.most, ..Self::default() };
         if text.len() > EDITOR {
             self.pasted = Some(text);
         } else {
@@ -85,7 +124,7 @@ impl Body {
             return false;
         }
         self.changed();
-        if whole > LARGEST {
+        if whole > self.most {
             self.refused = Some(whole);
         } else {
             let mut text = std::mem::take(&mut self.text);
@@ -119,7 +158,7 @@ impl Body {
         *kind == Kind::Text
             && *json.get_or_insert_with(|| {
                 let text = pasted.as_deref().unwrap_or(text).trim();
-                text.starts_with(['{', '[']) && check(Kind::Json, text).is_ok()
+                text.starts_with(['{', '[']) && check(Kind::Json, text, usize::MAX).is_ok()
             })
     }
 
@@ -135,24 +174,24 @@ impl Body {
             return Some(format!(
                 "That has {}. A message may have up to {}: send less, or in parts. Nothing was pasted.",
                 size_text(size),
-                size_text(LARGEST)
+                size_text(self.most)
             ));
         }
         if self.checked.as_ref().is_none_or(|(kind, _)| *kind != self.kind) {
-            self.checked = Some((self.kind, check(self.kind, self.as_sent())));
+            self.checked = Some((self.kind, check(self.kind, self.as_sent(), self.most)));
         }
         self.checked.as_ref().and_then(|(_, checked)| checked.clone().err())
     }
 }
 
 /// That a payload is too large, in sizes that people read.
-pub(super) fn too_large(size: usize, largest: usize) -> String {
+fn too_large(size: usize, largest: usize) -> String {
     format!("{} are too many: here a message may have up to {}.", size_text(size), size_text(largest))
 }
 
-fn check(kind: Kind, text: &str) -> Result<(), String> {
-    if text.len() > LARGEST {
-        return Err(too_large(text.len(), LARGEST));
+fn check(kind: Kind, text: &str, most: usize) -> Result<(), String> {
+    if text.len() > most {
+        return Err(too_large(text.len(), most));
     }
     match kind {
         Kind::Text => Ok(()),
@@ -217,7 +256,7 @@ mod tests {
         body.remove_pasted();
         assert!(body.take_paste(&"x".repeat(10_000_000)));
         assert!(body.pasted().is_none() && body.as_sent().is_empty());
-        assert!(body.problem().is_some_and(|why| why.contains("9.5 MiB") && why.contains("977 KiB")));
+        assert!(body.problem().is_some_and(|why| why.contains("9.5 MiB") && why.contains("1008 KiB")));
         body.changed();
         assert_eq!(body.problem(), None);
     }
@@ -237,10 +276,15 @@ mod tests {
     #[test]
     fn the_largest_payload_of_a_suite_fits_the_packet_once_sealed_and_one_block_more_does_not() {
         let wire = |body: usize| (57 + 16 * (body / 16 + 1)).div_ceil(3) * 4;
-        let most = largest(Some(Suite::Fernet), 20);
-        assert!(wire(most) + 20 + HEADERS <= PACKET && wire(most + 16) + 20 + HEADERS > PACKET, "{most}");
-        assert_eq!(largest(Some(Suite::CoseA256Gcm), 20), LARGEST);
-        assert!(largest(None, 60_000) < PACKET - 60_000);
+        for packet in [4_096, PACKET, 5_000_000] {
+            let most = largest(Some(Suite::Fernet), 20, packet);
+            assert!(wire(most) + 20 + HEADERS <= packet && wire(most + 16) + 20 + HEADERS > packet, "{most}");
+            let native = largest(Some(Suite::CoseA256Gcm), 20, packet);
+            assert!(native > packet / 100 * 85 && native < packet, "{native} of {packet}");
+            assert!(largest(None, 2_000, packet) < packet - 2_000);
+        }
+        assert_eq!(largest(Some(Suite::CoseA256Gcm), 20, 100), 0);
+        assert!(largest(None, 20, 256 << 20) <= MOST, "whatever the broker takes");
     }
 
     #[test]

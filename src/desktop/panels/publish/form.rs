@@ -6,7 +6,7 @@ use eframe::egui::{Align2, Event, Id, Label, RichText, Ui};
 
 use crate::{
     acl::Right,
-    client::{Draft, sentence},
+    client::{Draft, Suite, sentence},
     desktop::{
         fonts, icons,
         model::Model,
@@ -17,13 +17,16 @@ use crate::{
         theme::tokens,
         widgets::{
             Button, PayloadForm, PayloadView, TextField, caps, icon_button, link, menu, menu_row, segmented,
-            size_text, toggle,
+            segmented_explained, size_text, toggle,
         },
     },
     topic::{TopicFilter, TopicName},
 };
 
-use super::body::{Body, EDITOR, Kind, LARGEST, largest, too_large};
+use super::{
+    super::QOS,
+    body::{Body, EDITOR, Kind, PACKET, largest},
+};
 
 /// The shortest and the longest time between repeated messages, in seconds.
 const REPEAT: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
@@ -106,7 +109,7 @@ impl Form {
         if matches!(sealing, Sealing::Nothing { .. }) {
             return Err("No key covers this topic.".to_owned());
         }
-        if let Some(problem) = self.body_problem(topic) {
+        if let Some(problem) = self.body.problem() {
             return Err(problem);
         }
         let every = self.every()?;
@@ -120,18 +123,15 @@ impl Form {
         Ok((draft, every))
     }
 
-    /// The most bytes that may be written, by what would seal them.
-    fn largest(topic: &Topic) -> usize {
-        match &topic.good {
-            Some((name, Sealing::Key(key))) => largest(Some(key.suite), name.as_str().len()),
-            Some((name, _)) => largest(None, name.as_str().len()),
-            None => LARGEST,
-        }
-    }
-
-    fn body_problem(&mut self, topic: &Topic) -> Option<String> {
-        let (size, most) = (self.body.as_sent().len(), Self::largest(topic));
-        self.body.problem().or_else(|| (size > most).then(|| too_large(size, most)))
+    /// The most bytes that may be written, by what would seal them and what the broker takes.
+    pub(super) fn allow(&mut self, topic: &Topic, model: &Model) {
+        let packet = model.max_packet().unwrap_or(PACKET);
+        let (suite, length) = match &topic.good {
+            Some((name, Sealing::Key(key))) => (Some(key.suite), name.as_str().len()),
+            Some((name, Sealing::Clear(_))) => (None, name.as_str().len()),
+            Some((_, Sealing::Nothing { .. })) | None => (Some(Suite::default()), 0),
+        };
+        self.body.allow(largest(suite, length, packet));
     }
 
     pub(super) fn topic_field(&mut self, ui: &mut Ui, model: &Model, topic: &Topic) {
@@ -172,7 +172,7 @@ impl Form {
         }
     }
 
-    pub(super) fn payload_field(&mut self, ui: &mut Ui, topic: &Topic) {
+    pub(super) fn payload_field(&mut self, ui: &mut Ui) {
         let t = tokens(ui);
         // Painted, not a label: the field below carries the name.
         let words = |ui: &mut Ui| {
@@ -185,7 +185,7 @@ impl Form {
             }
         });
         self.intercept_paste(ui);
-        let problem = self.body_problem(topic);
+        let problem = self.body.problem();
         if let Some(pasted) = self.body.pasted() {
             let form = if self.body.kind == Kind::Json { PayloadForm::Json } else { PayloadForm::Text };
             let size = size_text(pasted.len());
@@ -211,11 +211,8 @@ impl Form {
         }
         // Nothing typed is nothing wrong yet.
         let shown = problem.filter(|_| !self.body.text.is_empty() || self.body.kind == Kind::Text);
-        let size = format!(
-            "{} of at most {}",
-            size_text(self.body.as_sent().len()),
-            size_text(Self::largest(topic))
-        );
+        let size =
+            format!("{} of at most {}", size_text(self.body.as_sent().len()), size_text(self.body.most()));
         let hint = match self.body.kind {
             Kind::Text => "What you want to say",
             Kind::Number => "21.5",
@@ -279,22 +276,30 @@ impl Form {
         });
     }
 
-    pub(super) fn options(&mut self, ui: &mut Ui) {
+    pub(super) fn options(&mut self, ui: &mut Ui, topic: &Topic) {
         let t = tokens(ui);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 14.0;
-            segmented(ui, "Quality of service", &mut self.qos, &[(0, "QoS 0"), (1, "QoS 1")]);
+            segmented_explained(ui, "Quality of service", &mut self.qos, &QOS);
             toggle(ui, &mut self.retain, "Retain")
                 .on_hover_text("The broker keeps the last one for those who come later.");
         });
-        let words = match (self.qos, self.retain) {
-            (0, false) => "Sent once, with no answer: it may be lost.",
-            (0, true) => "Sent once, with no answer, and kept for those who come later.",
-            (_, false) => "Kept here until the broker acknowledges it.",
-            (_, true) => {
-                "Kept here until the broker acknowledges it; the broker keeps the last one for those who come later."
+        let clear = matches!(&topic.good, Some((_, Sealing::Clear(_))));
+        let mut words = match self.qos {
+            0 => "Sent once, with no answer: it may be lost.",
+            1 => "Kept here until the broker acknowledges it.",
+            // Said where it is chosen: without a seal nothing tells a reader that it is the same message.
+            _ if clear => {
+                "Kept here until the broker has taken it once. If the connection breaks in the middle it goes out again, and without a seal readers may see it twice."
             }
-        };
+            _ => {
+                "Kept here until the broker has taken it once. If the connection breaks in the middle it goes out again, and readers drop the second."
+            }
+        }
+        .to_owned();
+        if self.retain {
+            words.push_str(" The broker keeps the last one for those who come later.");
+        }
         ui.add(Label::new(RichText::new(words).font(fonts::regular(12.0)).color(t.text_muted)).wrap());
         let problem = self.every().err();
         ui.horizontal(|ui| {

@@ -14,7 +14,7 @@ use eframe::egui::{
 };
 
 use crate::{
-    client::{Asked, Command, Event, LinkState, OutboxEntry, SampleState},
+    client::{Asked, Command, Event, LinkState, OutboxEntry, SampleState, WillState},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -22,7 +22,7 @@ use crate::{
         theme::{PANEL_MARGIN, tokens},
         widgets::{
             Banner, Button, ButtonKind, DialogButton, Problem, Severity, body, checkbox, dialog,
-            dialog_buttons, icon_button_small, section_header, title,
+            dialog_buttons, icon_button_small, link, section_header, title,
         },
     },
     topic::TopicName,
@@ -61,6 +61,7 @@ impl PublishPanel {
         let frame = Frame::new().inner_margin(Margin { left: 16, right: 12, top: 14, bottom: 12 });
         Panel::left("publish form").exact_size(width).resizable(false).frame(frame).show(ui, |ui| {
             let topic = self.form.judge(model);
+            self.form.allow(&topic, model);
             // Sending is always in sight, however much is above it, and drawn last, so that Tab comes to it last.
             let rect = ui.max_rect();
             let id = ui.scope_id().with("height of the foot");
@@ -104,8 +105,9 @@ impl PublishPanel {
         if seal_box::seal_box(ui, topic.good.as_ref(), model, out) {
             self.clear = topic.good.as_ref().map(|(name, _)| (name.clone(), false));
         }
-        self.form.payload_field(ui, topic);
-        self.form.options(ui);
+        self.form.payload_field(ui);
+        self.form.options(ui, topic);
+        will_line(ui, model, out);
         repeating(ui, model, out);
         if may_run_sample(model) {
             sample(ui, model, out);
@@ -202,6 +204,35 @@ impl PublishPanel {
             _ => {}
         }
     }
+}
+
+/// That a will is set, with the way to it.
+fn will_line(ui: &mut Ui, model: &Model, out: &mut Outbound) {
+    let t = tokens(ui);
+    let (icon, ink, words) = match (&model.will.state, &model.will.will) {
+        (WillState::Problem { .. }, _) => {
+            (icons::WARNING, t.red.text, "The station does not have your will.".to_owned())
+        }
+        (WillState::InForce { .. }, Some(will)) => {
+            (icons::HEARTBEAT, t.text_muted, format!("Will set for {}", will.draft.topic))
+        }
+        (WillState::Waiting, Some(will)) => {
+            (icons::HEARTBEAT, t.text_muted, format!("Will for {}, at the next connect", will.draft.topic))
+        }
+        _ => (icons::HEARTBEAT, t.text_muted, "No will is set.".to_owned()),
+    };
+    let left = |ui: &mut Ui| {
+        ui.label(icons::icon(icon, 14.0).color(ink));
+        let words = RichText::new(&words).font(fonts::regular(12.0)).color(ink);
+        ui.add(Label::new(words).truncate())
+            .on_hover_text("What the station publishes for you if this computer vanishes");
+    };
+    ends(ui, "will", 22.0, left, |ui| {
+        let is_set = model.will.will.is_some() || model.will.state != WillState::Off;
+        if link(ui, if is_set { "Edit the will" } else { "Write a will" }).clicked() {
+            out.edit_will();
+        }
+    });
 }
 
 /// What is sent again and again, each with its end.

@@ -6,14 +6,17 @@ use eframe::egui::{
 };
 
 use crate::{
-    client::{Command, OutboxEntry, OutboxState},
+    client::{Command, OutboxEntry, OutboxState, sentence},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
         panels::ends::ends,
         theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
         when,
-        widgets::{EmptyState, icon_button_small, pill_icon, segmented, size_text, title, toggle},
+        widgets::{
+            Button, EmptyState, icon_button_small, menu, menu_row, pill_icon, segmented, size_text, title,
+            toggle,
+        },
     },
 };
 
@@ -37,8 +40,13 @@ impl Which {
         match self {
             Self::All => true,
             Self::Waiting => {
-                matches!(entry.state, OutboxState::Queued)
-                    || (entry.qos > 0 && entry.state == OutboxState::Sent)
+                matches!(
+                    entry.state,
+                    OutboxState::Queued
+                        | OutboxState::Received
+                        | OutboxState::Postponed { .. }
+                        | OutboxState::Held { .. }
+                ) || (entry.qos > 0 && entry.state == OutboxState::Sent)
             }
             Self::Refused => matches!(entry.state, OutboxState::Refused { .. }),
         }
@@ -138,7 +146,9 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
         icons::icon_font(18.0),
         state.tone.text(t),
     );
-    let buttons = if matches!(entry.state, OutboxState::Queued) { 60.0 } else { 32.0 };
+    let held = matches!(entry.state, OutboxState::Held { .. });
+    let takes_back = held || matches!(entry.state, OutboxState::Queued | OutboxState::Postponed { .. });
+    let buttons = 32.0 + if takes_back { 28.0 } else { 0.0 } + if held { 84.0 } else { 0.0 };
     let inner = Rect::from_min_max(
         pos2(rect.left() + 38.0, rect.top() + 8.0),
         pos2(rect.right() - buttons - 8.0, rect.bottom() - 6.0),
@@ -169,12 +179,24 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
     );
     let (line, ink) = match &entry.state {
         OutboxState::Refused { why } => (why.clone(), t.red.text),
+        OutboxState::Held { why } => (sentence(why), t.amber.text),
+        OutboxState::Postponed { why, again_ms } => {
+            let seconds = again_ms.saturating_sub(when::now_ms()).div_ceil(1_000);
+            if seconds > 0 {
+                ui.ctx().request_repaint_after(std::time::Duration::from_secs(1));
+            }
+            let again = if seconds > 0 { format!("in {seconds} s") } else { "now".to_owned() };
+            (format!("{} Sent again {again}.", sentence(why)), t.amber.text)
+        }
         _ => (facts(entry), t.text_muted),
     };
     let line = RichText::new(line).font(fonts::regular(12.0)).color(ink);
     let label = child.add(Label::new(line).truncate().selectable(false));
-    if let OutboxState::Refused { why } = &entry.state {
-        label.on_hover_text(format!("{why}\n{}", facts(entry)));
+    match &entry.state {
+        OutboxState::Refused { why } | OutboxState::Held { why } | OutboxState::Postponed { why, .. } => {
+            label.on_hover_text(format!("{}\n{}", sentence(why), facts(entry)));
+        }
+        _ => {}
     }
     let at = Rect::from_min_max(pos2(rect.right() - buttons, rect.top()), rect.max);
     let mut child = ui.new_child(
@@ -184,7 +206,10 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
             .layout(Layout::left_to_right(Align::Center)),
     );
     child.spacing_mut().item_spacing.x = 4.0;
-    if matches!(entry.state, OutboxState::Queued)
+    if held {
+        decide(&mut child, entry, out);
+    }
+    if takes_back
         && icon_button_small(&mut child, icons::TRASH, &format!("Take back the message to {}", entry.topic))
             .clicked()
     {
@@ -196,6 +221,24 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
         &format!("Use the message to {} again", entry.topic),
     )
     .clicked()
+}
+
+/// What to do with a message that is held.
+fn decide(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) {
+    let name = format!("Decide about the message to {}", entry.topic);
+    let anchor = Button::secondary("Decide").tooltip(&name).show(ui);
+    menu(&anchor, |ui| {
+        ui.set_max_width(220.0);
+        if menu_row(ui, Some(icons::LOCK_KEY), "Seal it and send it", false).clicked() {
+            out.send(Command::ReleaseHeld { id: entry.id, seal: true });
+        }
+        if menu_row(ui, Some(icons::LOCK_OPEN), "Send it without a seal", false).clicked() {
+            out.send(Command::ReleaseHeld { id: entry.id, seal: false });
+        }
+        if menu_row(ui, Some(icons::TRASH), "Take it back", false).clicked() {
+            out.send(Command::Discard { id: entry.id });
+        }
+    });
 }
 
 /// What is known beside the state: when, by what sealed, how large.
@@ -218,7 +261,7 @@ struct StateWords {
     icon: &'static str,
     word: String,
     tone: Tone,
-    /// How many of the three steps are done.
+    /// How many of the steps are done.
     done: usize,
 }
 
@@ -230,12 +273,15 @@ fn state_words(entry: &OutboxEntry) -> StateWords {
             (icons::PAPER_PLANE_TILT, "Sent, no answer asked for", Tone::Accent, 2)
         }
         OutboxState::Sent => (icons::PAPER_PLANE_TILT, "Sent, not acknowledged yet", Tone::Accent, 2),
+        OutboxState::Received => (icons::CHECK, "Received, to be completed", Tone::Accent, 3),
         OutboxState::Acknowledged { no_subscribers: false } => {
-            (icons::CHECK_CIRCLE, "The broker has it", Tone::Green, 3)
+            (icons::CHECK_CIRCLE, "The broker has it", Tone::Green, 4)
         }
         OutboxState::Acknowledged { no_subscribers: true } => {
-            (icons::CHECK_CIRCLE, "The broker has it; nobody watches", Tone::Amber, 3)
+            (icons::CHECK_CIRCLE, "The broker has it; nobody watches", Tone::Amber, 4)
         }
+        OutboxState::Postponed { .. } => (icons::HOURGLASS, "Waiting: no room there", Tone::Amber, 1),
+        OutboxState::Held { .. } => (icons::HAND_PALM, "Held: it has no seal", Tone::Amber, 1),
         OutboxState::Refused { .. } => (icons::PROHIBIT, "Refused", Tone::Red, 0),
         OutboxState::Discarded => (icons::TRASH, "Taken back", Tone::Neutral, 0),
     };
@@ -244,19 +290,23 @@ fn state_words(entry: &OutboxEntry) -> StateWords {
 
 /// Whether it left, or is to leave, without a seal.
 fn is_clear(entry: &OutboxEntry) -> bool {
-    entry.sealed_with.is_none()
-        && !matches!(entry.state, OutboxState::Refused { .. } | OutboxState::Discarded)
+    // One that is held says so in its own words.
+    let said = matches!(
+        entry.state,
+        OutboxState::Held { .. } | OutboxState::Refused { .. } | OutboxState::Discarded
+    );
+    entry.sealed_with.is_none() && !said
 }
 
-/// Three dots: queued, sent, acknowledged. QoS 0 has two.
+/// Three dots: queued, sent, acknowledged. QoS 0 has two; QoS 2 has four, with received before completed.
 fn steps(ui: &mut Ui, entry: &OutboxEntry) {
     let t = tokens(ui);
     let state = state_words(entry);
     if state.done == 0 {
         return;
     }
-    let count = if entry.qos == 0 { 2 } else { 3 };
-    let (rect, _) = ui.allocate_exact_size(vec2(count as f32 * 12.0, 12.0), Sense::hover());
+    let count = usize::from(entry.qos) + 2;
+    let (rect, dots) = ui.allocate_exact_size(vec2(count as f32 * 12.0, 12.0), Sense::hover());
     let y = rect.center().y;
     for step in 0..count {
         let x = rect.left() + 4.0 + step as f32 * 12.0;
@@ -271,4 +321,9 @@ fn steps(ui: &mut Ui, entry: &OutboxEntry) {
             ui.painter().circle_stroke(pos2(x, y), 2.5, Stroke::new(1.0, t.line_strong));
         }
     }
+    dots.on_hover_text(match entry.qos {
+        0 => "Queued, sent",
+        1 => "Queued, sent, acknowledged",
+        _ => "Queued, sent, received (PUBREC), completed (PUBCOMP)",
+    });
 }

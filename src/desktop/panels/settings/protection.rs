@@ -26,7 +26,7 @@ const LIMITS: &[(&str, &str, &str)] = &[
     (
         icons::HAND_PALM,
         "Delivery",
-        "A broker can drop or delay messages. “The broker has it” never means “they have read it”.",
+        "A broker can drop or delay messages. “The broker has it” never means “they have read it”. QoS 2 is between you and the broker, and between it and a reader; a line that breaks in the middle makes a message go out again. Who opens a sealed one drops the second; without a seal it may be seen twice.",
     ),
     (
         icons::USERS,

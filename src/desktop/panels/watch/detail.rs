@@ -7,7 +7,7 @@ use crate::{
     client::{Message, Opening, SealedWith, Suite, sentence},
     desktop::{
         fonts, icons,
-        messages::body_of,
+        messages::{body_of, is_will},
         model::{Model, Outbound},
         panels::{ends::ends, sealing::suite_words},
         theme::{Tone, tokens},
@@ -19,7 +19,11 @@ use crate::{
     },
 };
 
-use super::{Selected, verdict::verdict, wire};
+use super::{
+    Selected,
+    verdict::{WILL, verdict},
+    wire,
+};
 
 /// Below this height the facts of a message do not fit over payload and bytes.
 const LOW: f32 = 460.0;
@@ -133,9 +137,12 @@ impl Detail {
             ui.spacing_mut().item_spacing = eframe::egui::vec2(6.0, 6.0);
             let verdict = verdict(message);
             pill_icon(ui, verdict.icon, verdict.word, verdict.tone);
-            pill(ui, if message.qos == 0 { "QoS 0" } else { "QoS 1" }, Tone::Neutral);
+            pill(ui, &format!("QoS {}", message.qos), Tone::Neutral);
             if message.retained {
                 pill(ui, "retained", Tone::Violet);
+            }
+            if is_will(message) {
+                pill_icon(ui, icons::HEARTBEAT, "will", Tone::Violet).on_hover_text(WILL);
             }
             if let Opening::Opened { content_type: Some(kind), .. } = &message.opening {
                 pill(ui, kind.split(';').next().unwrap_or(kind), Tone::Teal);

@@ -1,6 +1,6 @@
 //! What is watched: the list of topic filters with what the broker said to each, and the field that adds one.
 
-use eframe::egui::{Align, Key, Label, Layout, RichText, ScrollArea, Ui};
+use eframe::egui::{self, Align, Key, Label, Layout, RichText, Role, ScrollArea, Ui, WidgetInfo};
 
 use crate::{
     client::{Asked, Command, LinkState, SampleState, SubscriptionView, sentence},
@@ -10,7 +10,8 @@ use crate::{
         panels::sealing::why_not_watch,
         theme::{Tone, tokens},
         widgets::{
-            Banner, Button, Problem, TextField, dot, icon_button, icon_button_small, section_header, spinner,
+            Banner, Button, Problem, TextField, dot, icon_button, icon_button_small, menu, menu_row,
+            section_header, segmented_explained, spinner,
         },
     },
     topic::TopicFilter,
@@ -19,12 +20,34 @@ use crate::{
 /// The height of the list before it scrolls: five filters.
 const LIST_HEIGHT: f32 = 136.0;
 
+/// What each quality of service means to who watches.
+const WATCHED_AT: [(u8, &str, &str); 3] = [
+    (0, "QoS 0", "As fast as it goes; what comes while you are away is not kept."),
+    (1, "QoS 1", "Kept for an hour while you are away. What comes twice is dropped, where it is sealed."),
+    (
+        2,
+        "QoS 2",
+        "As QoS 1, and the broker hands each message over exactly once, also without a seal. Slower.",
+    ),
+];
+
 /// The list and the field.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     open: bool,
     focus: bool,
     text: String,
+    qos: Qos,
+}
+
+/// The quality of service that is asked for, 1 unless chosen otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Qos(u8);
+
+impl Default for Qos {
+    fn default() -> Self {
+        Self(1)
+    }
 }
 
 /// What can be said of the text while it is typed.
@@ -105,6 +128,9 @@ impl Filters {
             .show(ui);
         let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         let escaped = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape));
+        ui.horizontal(|ui| {
+            segmented_explained(ui, "Quality of service of the subscription", &mut self.qos.0, &WATCHED_AT);
+        });
         let good = matches!(typed, Typed::Good { .. });
         let (mut pressed, mut cancelled) = (false, false);
         ui.horizontal(|ui| {
@@ -122,7 +148,8 @@ impl Filters {
         } else if pressed || entered {
             match typed {
                 Typed::Good { filter, .. } => {
-                    out.send(Command::Subscribe(filter));
+                    out.send(Command::SubscribeAt { filter, qos: self.qos.0 });
+                    self.qos = Qos::default();
                     self.text.clear();
                     self.open = false;
                 }
@@ -184,7 +211,25 @@ fn row(ui: &mut Ui, subscription: &SubscriptionView, online: bool, out: &mut Out
                 Some(Ok(qos)) => (format!("QoS {qos}"), t.text_muted),
                 Some(Err(_)) => ("refused".to_owned(), t.red.text),
             };
-            ui.label(RichText::new(word).font(fonts::regular(11.5)).color(ink));
+            let name = format!("{word}: change the quality of service of {filter}");
+            let words = RichText::new(word).font(fonts::regular(11.5)).color(ink);
+            let lower = match &subscription.granted {
+                Some(Ok(granted)) if *granted < subscription.qos => {
+                    format!("\nYou asked for QoS {}; the broker grants {granted}.", subscription.qos)
+                }
+                _ => String::new(),
+            };
+            let anchor =
+                ui.add(egui::Button::new(words).frame(false)).on_hover_text(format!("{name}{lower}"));
+            anchor.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+            menu(&anchor, |ui| {
+                for (qos, text, about) in WATCHED_AT {
+                    let row = menu_row(ui, None, text, subscription.qos == qos).on_hover_text(about);
+                    if row.clicked() && subscription.qos != qos {
+                        out.send(Command::SubscribeAt { filter: subscription.filter.clone(), qos });
+                    }
+                }
+            });
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let text = RichText::new(filter).font(fonts::mono(12.0)).color(t.text_strong);
                 ui.add(Label::new(text).truncate()).on_hover_text(filter);

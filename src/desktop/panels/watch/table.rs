@@ -12,7 +12,7 @@ use crate::{
     client::Opening,
     desktop::{
         fonts, icons,
-        messages::{Filter, MessageStore, NodeId, Row, View, body_of},
+        messages::{Filter, MessageStore, NodeId, Row, View, body_of, is_will},
         model::Model,
         panels::{ends::ends, grouped},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::verdict::verdict;
+use super::verdict::{WILL, told, verdict};
 
 /// Characters of a payload in its row.
 const PAYLOAD: usize = 160;
@@ -382,7 +382,7 @@ impl Columns {
 }
 
 fn row_name(row: &Row) -> String {
-    format!("{} {}, {}", when::clock(row.message.arrived_ms), row.message.topic, verdict(&row.message).word)
+    format!("{} {}, {}", when::clock(row.message.arrived_ms), row.message.topic, told(&row.message))
 }
 
 fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: bool) {
@@ -408,11 +408,8 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
     if columns.qos {
         row.col(|ui| {
             ui.add_space(4.0);
-            pill(
-                ui,
-                if message.qos == 0 { "0" } else { "1" },
-                if message.qos == 0 { Tone::Neutral } else { Tone::Accent },
-            );
+            let tone = if message.qos == 0 { Tone::Neutral } else { Tone::Accent };
+            pill(ui, &message.qos.to_string(), tone);
         });
     }
     row.col(|ui| {
@@ -421,8 +418,13 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
         let ink = verdict.tone.text(t);
         ui.add_space(4.0);
         ui.spacing_mut().item_spacing.x = 6.0;
-        ui.add(Label::new(icons::icon(verdict.icon, 14.0).color(ink)).selectable(false));
-        cell(ui, RichText::new(verdict.word).font(fonts::regular(12.5)).color(ink));
+        if is_will(message) {
+            let heart = icons::icon(icons::HEARTBEAT, 14.0).color(t.violet.text);
+            ui.add(Label::new(heart).selectable(false)).on_hover_text(WILL);
+        } else {
+            ui.add(Label::new(icons::icon(verdict.icon, 14.0).color(ink)).selectable(false));
+        }
+        cell(ui, RichText::new(told(message)).font(fonts::regular(12.5)).color(ink));
     });
     let body = body_of(message);
     if columns.size {

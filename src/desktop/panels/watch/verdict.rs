@@ -2,8 +2,12 @@
 
 use crate::{
     client::{Message, Opening},
-    desktop::{icons, theme::Tone},
+    desktop::{icons, messages::is_will, theme::Tone},
 };
+
+/// What it means that a message is a will.
+pub(super) const WILL: &str =
+    "Published by the broker, because the computer that sealed it vanished without saying goodbye";
 
 /// An icon, a word and a tone that say the same.
 pub(super) struct Verdict<'a> {
@@ -24,4 +28,10 @@ pub(super) fn verdict(message: &Message) -> Verdict<'_> {
         }
         Opening::Refused { name, .. } => Verdict { icon: icons::PROHIBIT, word: name, tone: Tone::Red },
     }
+}
+
+/// The same in words alone, with whether it is a will.
+pub(super) fn told(message: &Message) -> String {
+    let word = verdict(message).word;
+    if is_will(message) { format!("Will, {}", word.to_lowercase()) } else { word.to_owned() }
 }

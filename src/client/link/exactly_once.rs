@@ -1,0 +1,213 @@
+//! Messages at QoS 2, on a connection of their own whose session begins and ends with it.
+//!
+//! Within one connection MQTT delivers them exactly once: PUBLISH, PUBREC, PUBREL, PUBCOMP. Where the connection breaks
+//! before PUBCOMP, the session that knew of the exchange is gone, so MQTT cannot tell whether the broker passed the
+//! message on. The outbox sends the identical bytes again. What a reader sees twice it drops: a sealed message carries
+//! its session and sequence number, which the replay guard knows. In the clear nothing tells the second from the first.
+//!
+//! The connection is opened when a message waits and closed when none has for a while. It has a client id of its own, so
+//! that the account's session, and what the broker keeps for it, are not touched.
+
+use std::time::Duration;
+
+use rumqttc::v5::{
+    ConnectionError,
+    mqttbytes::v5::{PubRec, PubRecReason},
+};
+use tokio::time::Instant;
+
+use super::{
+    super::{Asked, AuditLog, Failure, OutboxState, store::OutboxRow},
+    GOODBYE, Link, Turn,
+    backoff::{self, Cause},
+    connect::{Broker, Connection, Happening, Purpose, Takes},
+    outgoing::{Hold, Outgoing, Pumped},
+    publish::Answer,
+};
+
+/// How long the connection stays open with nothing to send.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub(super) struct ExactlyOnce {
+    pub(super) outgoing: Outgoing,
+    client_id: String,
+    connection: Option<Connection>,
+    /// Attempts since the last that came online.
+    attempt: u32,
+    retry_at: Option<Instant>,
+    /// Since when nothing is under way.
+    idle_since: Option<Instant>,
+    /// rumqttc 0.25 loses a place in its table with every refused PUBREC: the connection is replaced when what is under
+    /// way on it is done.
+    worn: bool,
+}
+
+impl ExactlyOnce {
+    pub(super) fn of(rows: Vec<OutboxRow>, client_id: String) -> Self {
+        Self {
+            client_id,
+            outgoing: Outgoing::of(rows),
+            connection: None,
+            attempt: 0,
+            retry_at: None,
+            idle_since: None,
+            worn: false,
+        }
+    }
+
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The next happening; never, where there is no connection.
+    pub(super) async fn happening(&mut self) -> Happening {
+        match &mut self.connection {
+            Some(connection) => match connection.events.recv().await {
+                Some(happening) => happening,
+                None => Happening::Lost(ConnectionError::RequestsDone),
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A happening that waits already.
+    pub(super) fn waiting_happening(&mut self) -> Option<Happening> {
+        self.connection.as_mut()?.events.try_recv().ok()
+    }
+
+    pub(super) fn next_clock(&self) -> Option<Instant> {
+        let idle = self.idle_since.map(|since| since + IDLE);
+        let retry = self.retry_at.filter(|_| self.outgoing.has_waiting());
+        [idle, retry, self.outgoing.next_due()].into_iter().flatten().min()
+    }
+
+    pub(super) fn take_connection(&mut self) -> Option<Connection> {
+        self.connection.take()
+    }
+
+    /// Opens the connection where a message waits and the account's own is `online`, hands over what it takes, and
+    /// closes it where it is idle or worn.
+    pub(super) fn pump(&mut self, broker: &Broker, online: bool, now: Instant, hold: Hold<'_>) -> Pumped {
+        let due = self.outgoing.has_waiting() || self.outgoing.next_due().is_some_and(|due| due <= now);
+        if due && online && self.connection.is_none() && self.retry_at.is_none_or(|at| at <= now) {
+            self.attempt += 1;
+            self.retry_at = None;
+            self.connection = Some(Connection::begin(broker, Purpose::ExactlyOnce));
+        }
+        let mut pumped = Pumped::default();
+        if let Some(connection) = self.connection.as_mut().filter(|_| !self.worn) {
+            pumped = self.outgoing.pump(connection, now, hold);
+        }
+        let done = !self.outgoing.is_under_way() && self.connection.as_ref().is_some_and(is_online);
+        self.idle_since = done.then(|| self.idle_since.unwrap_or(now));
+        let is_over = self.worn || self.idle_since.is_some_and(|since| now - since >= IDLE);
+        if done
+            && is_over
+            && let Some(connection) = self.connection.take()
+        {
+            (self.worn, self.idle_since) = (false, None);
+            tokio::spawn(connection.disconnect(false, GOODBYE));
+        }
+        pumped
+    }
+
+    /// Without the connection: what is not completed is queued again, and given.
+    fn back(&mut self) -> Vec<OutboxRow> {
+        (self.connection, self.worn, self.idle_since) = (None, false, None);
+        self.outgoing.back()
+    }
+}
+
+fn is_online(connection: &Connection) -> bool {
+    connection.takes.is_some()
+}
+
+impl Link {
+    pub(super) fn happening_at_2(&mut self, happening: Happening, turn: &mut Turn) {
+        match happening {
+            Happening::Online(connack) => {
+                let takes = Takes::of(&connack);
+                if let Some(connection) = &mut self.exactly_once.connection {
+                    connection.takes = takes;
+                }
+                self.exactly_once.attempt = 0;
+                if takes.is_none() {
+                    self.lost_at_2("the station says that it takes no messages at all", turn);
+                }
+            }
+            Happening::Sent(packet_id) => self.sent(2, packet_id, turn),
+            Happening::Received(pubrec) => self.received(pubrec, turn),
+            Happening::Completed(packet_id) => {
+                if let Some((row, no_subscribers)) = self.exactly_once.outgoing.answered(packet_id) {
+                    self.settle(&row, OutboxState::Acknowledged { no_subscribers }, turn);
+                }
+            }
+            Happening::Lost(error) => {
+                let reason = match Cause::of(&error) {
+                    Cause::Transient(reason) | Cause::Credentials(reason) => reason,
+                    Cause::Identity => "the station's certificate does not hold".to_owned(),
+                };
+                self.lost_at_2(&reason, turn);
+            }
+            // Nothing is subscribed here and nothing published at QoS 1.
+            _ => {}
+        }
+    }
+
+    /// PUBREC: rumqttc has answered one that is a success with PUBREL.
+    fn received(&mut self, pubrec: PubRec, turn: &mut Turn) {
+        let told = pubrec.properties.and_then(|properties| properties.reason_string);
+        let answer = match pubrec.reason {
+            PubRecReason::Success => Answer::Taken { no_subscribers: false },
+            PubRecReason::NoMatchingSubscribers => Answer::Taken { no_subscribers: true },
+            PubRecReason::QuotaExceeded => Answer::NoRoom,
+            PubRecReason::NotAuthorized => Answer::NotPermitted,
+            PubRecReason::TopicNameInvalid => Answer::Refused("the station takes the topic for invalid"),
+            PubRecReason::PayloadFormatInvalid => {
+                Answer::Refused("the station takes the payload for invalid")
+            }
+            _ => Answer::Refused("the station refused it"),
+        };
+        if let Answer::Taken { no_subscribers } = answer {
+            if let Some(row) = self.exactly_once.outgoing.received(pubrec.pkid, no_subscribers) {
+                turn.entries.push(row.entry(OutboxState::Received));
+            }
+            return;
+        }
+        self.exactly_once.worn = true;
+        self.answered(2, pubrec.pkid, answer, told.as_deref(), turn);
+    }
+
+    /// The account's own connection shows whether the station is there; this tells only what concerns messages at QoS 2.
+    fn lost_at_2(&mut self, reason: &str, turn: &mut Turn) {
+        let lane = &mut self.exactly_once;
+        let was_online = lane.connection.as_ref().is_some_and(is_online);
+        let again = lane.back();
+        turn.entries.extend(again.iter().map(|row| row.entry(OutboxState::Queued)));
+        lane.retry_at = Some(Instant::now() + backoff::wait(lane.attempt.max(1)));
+        // Once, and not with every attempt.
+        if !was_online && lane.attempt == 2 && lane.outgoing.has_waiting() {
+            let what = "Messages at QoS 2 wait: their connection could not be made.";
+            let next = "They go out when it can. QoS 1 needs no connection of its own.";
+            self.teller.fail(Asked::Publish, Failure::new(what, reason, next));
+        }
+    }
+
+    /// The session is over.
+    pub(super) fn end_exactly_once(&mut self, turn: &mut Turn) {
+        let again = self.exactly_once.back();
+        turn.entries.extend(again.iter().map(|row| row.entry(OutboxState::Queued)));
+    }
+
+    /// A message has come to its end.
+    pub(super) fn settle(&mut self, row: &OutboxRow, state: OutboxState, turn: &mut Turn) {
+        turn.changes.done.push(row.id);
+        let outcome = match &state {
+            OutboxState::Refused { why } => Err(why.as_str()),
+            _ => Ok(()),
+        };
+        turn.audit.push((AuditLog::Publisher, self.outbox_record(row, outcome)));
+        turn.entries.push(row.entry(state));
+    }
+}
