@@ -41,7 +41,7 @@ impl Violation {
     }
 
     /// It goes beyond a limit of ours.
-    fn beyond(self, limit: Limit) -> Self {
+    pub(super) fn beyond(self, limit: Limit) -> Self {
         Self { limit: Some(limit), ..self }
     }
 

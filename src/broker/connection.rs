@@ -14,18 +14,19 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    sync::OwnedSemaphorePermit,
     task::yield_now,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use super::{
     ClientCertificate, Event, Limit, Transport,
+    admission::Place,
     control::{Control, End},
     core::Core,
     handshake::{self, Admitted},
     inbound::{Inbound, Step},
     input::Input,
+    listener::Held,
     pace::Bucket,
     router::Route,
     session::Session,
@@ -51,13 +52,8 @@ pub(super) struct Origin {
 }
 
 /// Serves one connection until it is over.
-pub(super) async fn serve<R, W>(
-    core: Arc<Core>,
-    mut reader: R,
-    mut writer: W,
-    origin: Origin,
-    permit: OwnedSemaphorePermit,
-) where
+pub(super) async fn serve<R, W>(core: Arc<Core>, mut reader: R, mut writer: W, origin: Origin, held: Held)
+where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
@@ -82,10 +78,11 @@ pub(super) async fn serve<R, W>(
         }
         Ok(Ok(opening)) => handshake::admit(&core, opening, origin).await,
     };
+    let Held { permit, place } = held;
     drop(permit);
     match admitted {
         // A task of its own, because this one is as large as everything that a handshake may need.
-        Ok(admitted) => drop(core.tasks.spawn(live(&core, reader, writer, admitted))),
+        Ok(admitted) => drop(core.tasks.spawn(live(&core, reader, writer, admitted, place))),
         Err(refusal) => {
             tracing::debug!(%peer, reason = refusal.text, "connection refused");
             // The peer may be gone, or not listening: that is its own affair.
@@ -105,6 +102,7 @@ fn live<R, W>(
     reader: R,
     writer: W,
     admitted: Admitted,
+    place: Place,
 ) -> impl Future<Output = ()> + Send + use<R, W>
 where
     R: AsyncRead + Unpin + Send,
@@ -147,6 +145,7 @@ where
         );
         let reason = control.why().map_or(Cow::Borrowed("the connection ended"), |end| end.text);
         core.observer.observe(Event::Disconnected { identity: &control.identity, peer, reason: &reason });
+        drop(place);
     }
 }
 

@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 
 use rmqtt_codec::v5::DisconnectReasonCode;
 
-use super::codec::Violation;
+use super::{Limit, codec::Violation};
 
 /// The first byte of a PUBLISH without its flags (MQTT 5.0 §2.1.2, type 3).
 const PUBLISH: u8 = 0x30;
@@ -36,7 +36,8 @@ pub(super) fn frame(buffer: &[u8], max_remaining: u32) -> Result<Option<Frame>, 
         if byte & 0x80 == 0 {
             if remaining > max_remaining as usize {
                 let text = format!("a packet of {remaining} bytes, and {max_remaining} are the most");
-                return Err(Violation::new(DisconnectReasonCode::PacketTooLarge, text));
+                let violation = Violation::new(DisconnectReasonCode::PacketTooLarge, text);
+                return Err(violation.beyond(Limit::MaxPacketBytes));
             }
             let frame = Frame { header: index + 1, length: index + 1 + remaining };
             return Ok((buffer.len() >= frame.length).then_some(frame));

@@ -33,9 +33,9 @@ pub(super) struct Door {
 }
 
 /// What a connection gives back when it is over or, the permit, when its CONNECT is answered.
-struct Held {
-    permit: OwnedSemaphorePermit,
-    place: Place,
+pub(super) struct Held {
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) place: Place,
 }
 
 /// Accepts until the broker stops.
@@ -99,20 +99,18 @@ async fn greet(core: Arc<Core>, socket: TcpStream, peer: SocketAddr, door: Door,
     // Neither is needed to serve it.
     let _ = socket.set_nodelay(true);
     let _ = SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE));
-    let Held { permit, place } = held;
     let origin = Origin { peer, transport: Transport::Tcp, certificate: None, deadline };
     // What most connections do not need is in boxes of its own, so that a plain connection's task stays small.
     match (door.tls, door.websocket) {
         (None, None) => {
             let (reader, writer) = socket.into_split();
-            serve(core, reader, writer, origin, permit).await;
+            serve(core, reader, writer, origin, held).await;
         }
-        (None, Some(origins)) => Box::pin(through_websocket(core, socket, origins, origin, permit)).await,
+        (None, Some(origins)) => Box::pin(through_websocket(core, socket, origins, origin, held)).await,
         (Some(tls), websocket) => {
-            Box::pin(through_tls(core, socket, &tls, websocket, origin, permit)).await;
+            Box::pin(through_tls(core, socket, &tls, websocket, origin, held)).await;
         }
     }
-    drop(place);
 }
 
 async fn through_tls(
@@ -121,7 +119,7 @@ async fn through_tls(
     tls: &SharedTls,
     websocket: Option<Origins>,
     origin: Origin,
-    permit: OwnedSemaphorePermit,
+    held: Held,
 ) {
     let accept = TlsAcceptor::from(tls.now()).accept(socket);
     let Some(stream) = in_time(&core, &origin, "TLS handshake", accept).await else { return };
@@ -130,21 +128,16 @@ async fn through_tls(
     let transport = if certificate.is_some() { Transport::MutualTls } else { Transport::Tls };
     let origin = Origin { transport, certificate, ..origin };
     match websocket {
-        Some(origins) => through_websocket(core, stream, origins, origin, permit).await,
+        Some(origins) => through_websocket(core, stream, origins, origin, held).await,
         None => {
             let (reader, writer) = tokio::io::split(stream);
-            serve(core, reader, writer, origin, permit).await;
+            serve(core, reader, writer, origin, held).await;
         }
     }
 }
 
-async fn through_websocket<S>(
-    core: Arc<Core>,
-    socket: S,
-    origins: Origins,
-    origin: Origin,
-    permit: OwnedSemaphorePermit,
-) where
+async fn through_websocket<S>(core: Arc<Core>, socket: S, origins: Origins, origin: Origin, held: Held)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let encrypted = origin.transport.is_encrypted();
@@ -152,7 +145,7 @@ async fn through_websocket<S>(
     let Some(framed) = in_time(&core, &origin, "WebSocket handshake", upgrade).await else { return };
     let transport = if encrypted { Transport::WebSocketTls } else { Transport::WebSocket };
     let (reader, writer) = tokio::io::split(framed);
-    serve(core, reader, writer, Origin { transport, ..origin }, permit).await;
+    serve(core, reader, writer, Origin { transport, ..origin }, held).await;
 }
 
 /// What a handshake gives before the connection's deadline; what goes wrong is told to the observer.
