@@ -14,7 +14,6 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    task::yield_now,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
@@ -33,10 +32,6 @@ use super::{
     stats::Counters,
     writer::write_loop,
 };
-
-/// Reads in a row before other connections of the same thread have a turn, those among them that are to be written
-/// what was read.
-const READS_IN_A_ROW: u32 = 4;
 
 /// How long the writer may take for its last words.
 const LINGER: Duration = Duration::from_secs(2);
@@ -169,7 +164,6 @@ async fn read_loop(
     let mut last_packet = Instant::now();
     let mut pace = Bucket::new(core.limits.publishes_per_second, Instant::now().into_std());
     let mut buffer = input.begun();
-    let mut in_a_row = 0;
     loop {
         let (packets, publishes) = (inbound.packets, inbound.publishes);
         let step = inbound.consume(&mut buffer);
@@ -213,11 +207,7 @@ async fn read_loop(
             Box::pin(wait_for_own_socket(session, control)).await;
             last_packet = Instant::now();
         }
-        in_a_row += 1;
-        if in_a_row == READS_IN_A_ROW {
-            in_a_row = 0;
-            yield_now().await;
-        }
+        input.give_way().await;
         let read = loop {
             tokio::select! {
                 biased;

@@ -7,10 +7,15 @@ use std::{future::poll_fn, io, pin::pin, task::Poll};
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    task::yield_now,
+};
 
 /// The most that one read takes.
 const READ_BYTES: usize = 256 * 1024;
+/// Reads in a row before others have a turn.
+const READS_IN_A_ROW: u32 = 4;
 /// Buffers that are kept for the next to read: as many as threads may want at once, and some.
 const KEPT_BUFFERS: usize = 16;
 /// The beginning of a packet up to this size is copied to the buffer that the rest of it is read into. A longer one keeps
@@ -44,11 +49,13 @@ pub(super) struct Input<R> {
     reader: R,
     /// The beginning of a packet whose rest has not come.
     begun: BytesMut,
+    /// Reads since one had to wait.
+    in_a_row: u32,
 }
 
 impl<R: AsyncRead + Unpin> Input<R> {
     pub(super) fn new(reader: R, begun: BytesMut) -> Self {
-        Self { reader, begun }
+        Self { reader, begun, in_a_row: 0 }
     }
 
     /// What has come so far, without reading.
@@ -56,13 +63,26 @@ impl<R: AsyncRead + Unpin> Input<R> {
         std::mem::take(&mut self.begun)
     }
 
+    /// Lets other connections of the same thread have a turn, those among them that are to be written what was read,
+    /// once enough has been read here without waiting.
+    pub(super) async fn give_way(&mut self) {
+        if self.in_a_row >= READS_IN_A_ROW {
+            self.in_a_row = 0;
+            yield_now().await;
+        }
+    }
+
     /// Waits for bytes; returns them behind those that were kept, and how many are new: 0 at the end of the stream.
     /// May be dropped while it waits.
     pub(super) async fn read(&mut self, buffers: &Buffers) -> io::Result<(BytesMut, usize)> {
         poll_fn(|context| {
+            self.in_a_row += 1;
             if self.begun.len() > SHORT {
                 self.begun.reserve(self.begun.len().min(READ_BYTES));
                 let read = pin!(self.reader.read_buf(&mut self.begun)).poll(context);
+                if read.is_pending() {
+                    self.in_a_row = 0;
+                }
                 return read.map_ok(|read| (std::mem::take(&mut self.begun), read));
             }
             let mut buffer = buffers.lend();
@@ -75,6 +95,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 }
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    self.in_a_row = 0;
                     buffers.give_back(buffer);
                     Poll::Pending
                 }
