@@ -18,6 +18,7 @@ use super::{
     core::Core,
     handshake::{self, Admitted},
     inbound::{Inbound, Step},
+    live::Facts,
     router::Target,
     session::Session,
     stats::Counters,
@@ -65,13 +66,22 @@ pub(super) async fn serve<R, W>(
             core.observer.observe(Event::ProtocolError { peer, client_id: None, error: &refusal.text });
             Err(refusal)
         }
-        Ok(Ok(opening)) => handshake::admit(&core, opening, peer, transport).await,
+        Ok(Ok(opening)) => {
+            Counters::add(&core.tallies.connects, 1);
+            handshake::admit(&core, opening, peer, transport).await
+        }
     };
     drop(permit);
     match admitted {
-        Ok(admitted) => live(core, reader, writer, admitted).await,
+        Ok(admitted) => {
+            core.tallies.spoke();
+            live(core, reader, writer, admitted).await;
+        }
         Err(refusal) => {
             tracing::debug!(%peer, reason = refusal.text, "connection refused");
+            if !refusal.answer.is_empty() {
+                core.tallies.spoke();
+            }
             // The peer may be gone, or not listening: that is its own affair.
             let _ = timeout(LINGER, async {
                 writer.write_all(&refusal.answer).await?;
@@ -91,6 +101,8 @@ where
     let (session, control) = (attached.session, attached.control);
     let (identity, peer) = (&control.identity, control.peer);
     let (protocol, transport) = (control.protocol, control.transport);
+    let topic = will.as_ref().map(|will| &will.topic);
+    let _ = control.facts.set(Facts::new(keep_alive, session_expiry_secs, topic));
     core.observer.observe(Event::Connected { identity, peer, protocol, transport });
     let write = write_loop(Arc::clone(&core), Arc::clone(&session), Arc::clone(&control), writer);
     let mut write = core.tasks.spawn(write);
@@ -109,6 +121,9 @@ where
     let will = will.filter(|_| end.will);
     let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
     inbound.farewell(&end, &mut last_words);
+    if end.code.is_some() && protocol.is_v5() {
+        core.tallies.spoke();
+    }
     control.finish(last_words);
     if timeout(LINGER, &mut write).await.is_err() {
         write.abort();

@@ -21,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Authority, Event, Identity, Limits, Observer, Verdict,
     control::{Control, End},
+    figures::Tallies,
     journal::{Journal, NOT_KEPT},
     keeper::{Change, Kept, now_ms},
     message::Message,
@@ -29,6 +30,7 @@ use super::{
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
     stats::Counters,
+    sys::{self, Sys},
     ticket::Tickets,
     will::Will,
 };
@@ -49,6 +51,8 @@ pub(super) struct Core {
     pub(super) sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     pub(super) connections: Mutex<HashMap<u64, Arc<Control>>>,
     pub(super) counters: Counters,
+    pub(super) tallies: Tallies,
+    pub(super) sys: Sys,
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -119,6 +123,8 @@ impl Core {
             sessions: Mutex::default(),
             connections: Mutex::default(),
             counters: Counters::default(),
+            tallies: Tallies::default(),
+            sys: Sys::default(),
             handshakes: Arc::new(Semaphore::new(limits.max_pending_handshakes)),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -176,9 +182,19 @@ impl Core {
         self.evictions.load(SeqCst)
     }
 
+    /// Whether `identity` may publish to `topic`, asked afresh.
+    pub(super) fn may_publish(&self, identity: &Identity, topic: &TopicName) -> Verdict {
+        if sys::is_own(topic) {
+            return Verdict::Deny(
+                "topics under $SYS are the broker's own: nobody else publishes there".into(),
+            );
+        }
+        self.authority.publish(identity, topic)
+    }
+
     /// What `identity` may do with `topic`, asked afresh.
     pub(super) fn route(&self, identity: &Identity, publisher: u64, topic: &TopicName) -> Route {
-        let verdict = self.authority.publish(identity, topic);
+        let verdict = self.may_publish(identity, topic);
         let targets = if verdict.is_allowed() {
             self.router.targets(publisher, topic, &*self.authority, &*self.observer)
         } else {
@@ -236,6 +252,7 @@ impl Core {
         }
         match self.publish(&message, &route.targets) {
             Published::Accepted { .. } => {
+                Counters::add(&self.tallies.wills_published, 1);
                 let (bytes, retained) = (message.payload.len() as u64, message.retain);
                 self.observer.observe(Event::Published { identity, topic, messages: 1, bytes, retained });
             }
@@ -273,6 +290,7 @@ impl Core {
                 return Err(NoPlace::Connections);
             }
             connections.insert(control.id, Arc::clone(&control));
+            self.tallies.max_connections.fetch_max(connections.len() as u64, SeqCst);
         }
 
         let mut sessions = self.sessions.lock();
@@ -358,7 +376,7 @@ impl Core {
     }
 
     /// A session that is no longer among the sessions ends; returns its connection, if it has one.
-    fn end_session(
+    pub(super) fn end_session(
         &self,
         session: &Session,
         publish_will: bool,
@@ -423,15 +441,17 @@ impl Core {
         });
     }
 
-    fn remove_if_over(&self, session: &Arc<Session>) {
+    /// True if it was over, and is gone now.
+    fn remove_if_over(&self, session: &Arc<Session>) -> bool {
         let mut sessions = self.sessions.lock();
         let current = sessions.get(&session.key).is_some_and(|current| Arc::ptr_eq(current, session));
         if !(current && !session.is_connected() && session.is_over(Instant::now())) {
-            return;
+            return false;
         }
         sessions.remove(&session.key);
         drop(sessions);
         self.end_session(session, true, &mut Tickets::default());
+        true
     }
 
     /// See [`super::Broker::permissions_changed`].
@@ -473,6 +493,7 @@ impl Core {
         if self.sweeping.swap(true, SeqCst) {
             return;
         }
+        self.publish_sys_in_background();
         let core = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut interval = tokio::time::interval(SWEEP_INTERVAL);
@@ -498,7 +519,7 @@ impl Core {
         }
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         for session in sessions.iter().filter(|session| session.is_over(now)) {
-            self.remove_if_over(session);
+            Counters::add(&self.tallies.expired, u64::from(self.remove_if_over(session)));
         }
     }
 }

@@ -24,6 +24,7 @@ use super::{
     codec::{Codec, Incoming, PINGRESP, PUBACK_BYTES, Violation, puback, topic_name},
     control::{Control, End},
     core::{Core, Published},
+    figures::Seen,
     journal::{Journal, NOT_KEPT},
     keeper::Change,
     message::{Message, forwarded},
@@ -99,6 +100,7 @@ pub(super) struct Inbound {
     pub(super) session_expiry_secs: u32,
     /// Packets handled so far.
     pub(super) packets: u64,
+    seen: Seen,
 }
 
 impl Inbound {
@@ -127,6 +129,7 @@ impl Inbound {
             batch: 1,
             session_expiry_secs,
             packets: 0,
+            seen: Seen::default(),
         }
     }
 
@@ -182,6 +185,7 @@ impl Inbound {
         }
         let end = if self.tickets.is_empty() { None } else { self.keep_promises().await };
         if !self.replies.is_empty() {
+            self.seen.answered(&self.replies);
             self.session.reply(self.control.id, &self.replies);
             self.replies.clear();
         }
@@ -202,6 +206,8 @@ impl Inbound {
             });
         }
         Counters::add(&self.core.counters.messages_in, messages);
+        let received = self.seen.settle(self.packets, &self.core.tallies);
+        Counters::add(&self.session.traces.received, received);
         self.batch += 1;
         end
     }
@@ -285,6 +291,7 @@ impl Inbound {
         if publish.dup && publish.qos == QoS::AtMostOnce {
             return Err(Violation::malformed("DUP is set on a QoS 0 message"));
         }
+        self.seen.flow.add(publish.qos.value(), publish.payload.len());
         let properties = publish.properties.as_ref();
         let alias = properties.and_then(|properties| properties.topic_alias);
         let aliased = match alias {
@@ -511,7 +518,8 @@ impl Inbound {
 
     /// Sends the retained messages that a filter matches.
     fn replay_one(&mut self, filter: &TopicFilter, options: SubscriptionOptions) {
-        let topics = self.core.retained.lock().matching(filter);
+        let table = self.core.retained_for(filter);
+        let topics = table.lock().matching(filter);
         let identity = &self.control.identity;
         let permitted = topics.into_iter().filter(|topic| {
             let yes = self.core.authority.deliver(identity, topic);
@@ -527,7 +535,7 @@ impl Inbound {
         let subscription_ids: Arc<[u32]> = options.id.into_iter().collect();
         let now = Instant::now();
         // Looked up again and queued under one lock, so that a newer message cannot come before an older one.
-        let retained = self.core.retained.lock();
+        let retained = table.lock();
         let parcels = permitted.iter().filter_map(|topic| {
             let message = Arc::clone(retained.get(topic, now)?);
             let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));

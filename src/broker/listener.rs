@@ -14,6 +14,7 @@ use super::{
     Event, Transport,
     connection::{Origin, serve},
     core::Core,
+    stats::Counters,
 };
 
 /// How long accepting rests after the system refused a socket (too many open files, no memory).
@@ -44,6 +45,7 @@ pub(super) async fn accept_loop(
                 continue;
             }
         };
+        Counters::add(&core.tallies.sockets, 1);
         let Ok(permit) = Arc::clone(&core.handshakes).try_acquire_owned() else {
             let error = "too many connections are waiting for their CONNECT";
             core.observer.observe(Event::ProtocolError { peer, client_id: None, error });

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `seam`, `keeper` | what the broker asks and tells; what it has kept |
 //! | `limits`, `stats` | what it gives out at most; what it counts |
+//! | `figures`, `commits`, `sys`, `live` | seen from outside: all figures, `$SYS`, the sessions that there are |
 //! | `listener`, `handshake` | from accept to the answer to CONNECT |
 //! | `connection`, `inbound` | the task that reads: waits, and what packets do |
 //! | `writer`, `control` | the task that writes; how others reach a connection |
@@ -27,15 +28,18 @@
 //! A will whose connection ends with the process is not published.
 
 mod codec;
+mod commits;
 mod connection;
 mod control;
 mod core;
+mod figures;
 mod handshake;
 mod inbound;
 mod journal;
 mod keeper;
 mod limits;
 mod listener;
+mod live;
 mod message;
 mod outbox;
 mod page;
@@ -45,32 +49,33 @@ mod router;
 mod seam;
 mod session;
 mod stats;
+mod sys;
 mod ticket;
 mod trie;
 mod will;
 mod writer;
 
-use std::{
-    fmt, io,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{fmt, io, sync::Arc};
 
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{net::TcpListener, time::timeout};
 
-use self::{control::End, core::Core, journal::Journal, listener::accept_loop};
 pub use self::{
+    commits::{COMMIT_CLASSES_US, Commits},
+    figures::{Depth, Figures, Flow, Speaking},
     keeper::{
         Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, KeptWill,
         SubscriptionOptions,
     },
     limits::Limits,
+    live::{LiveConnection, LiveSession, Selection},
     seam::{
         Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
         Verdict,
     },
     stats::Stats,
 };
+use self::{control::End, core::Core, journal::Journal, listener::accept_loop};
 
 /// An MQTT broker. A cheap handle: clones are the same broker.
 #[derive(Clone)]
@@ -142,19 +147,7 @@ impl Broker {
     /// What the broker counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let counters = &self.core.counters;
-        Stats {
-            connections: self.core.connections.lock().len() as u64,
-            sessions: self.core.sessions.lock().len() as u64,
-            subscriptions: self.core.router.len() as u64,
-            retained: self.core.retained.lock().len() as u64,
-            messages_in: counters.messages_in.load(Relaxed),
-            messages_out: counters.messages_out.load(Relaxed),
-            bytes_in: counters.bytes_in.load(Relaxed),
-            bytes_out: counters.bytes_out.load(Relaxed),
-            dropped: counters.dropped.load(Relaxed),
-            not_kept: counters.not_kept.load(Relaxed),
-        }
+        self.core.stats()
     }
 
     /// Stops accepting, ends all connections (MQTT 5: DISCONNECT 0x8B) and waits for them, within

@@ -15,6 +15,7 @@ use bytes::BytesMut;
 use super::{
     Limits,
     control::Control,
+    figures::{Depth, Flow},
     journal::Journal,
     keeper::Change,
     message::{Form, Heads, Message},
@@ -45,7 +46,7 @@ pub(super) struct Link {
     /// QoS 0 messages lost since the writer last looked.
     dropped: u64,
     /// Messages put into the buffer since the writer last looked.
-    sent: u64,
+    sent: Flow,
     /// Nothing leaves the queues while the authority is asked about them again.
     held: bool,
 }
@@ -68,7 +69,7 @@ impl Link {
             stuck: false,
             last_ack: Instant::now(),
             dropped: 0,
-            sent: 0,
+            sent: Flow::default(),
             held: true,
         }
     }
@@ -114,7 +115,7 @@ pub(super) struct Taken {
     pub(super) dropped: u64,
     /// QoS 1 messages lost to a full queue, counted when it happened.
     pub(super) lost: u64,
-    pub(super) sent: u64,
+    pub(super) sent: Flow,
 }
 
 /// See the module.
@@ -275,7 +276,7 @@ impl Outbox {
             let packet_id = packet_id(end);
             let form = form(link, qos, retain, false, packet_id, subscription_ids);
             if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
-                link.sent += 1;
+                link.sent.add(qos, message.payload.len());
                 let number = match &mut self.page {
                     Some(page) => page.queued(message, (retain, false), subscription_ids, &mut fanout.kept),
                     None => 0,
@@ -301,7 +302,7 @@ impl Outbox {
         }
         let form = form(link, 0, retain, false, 0, subscription_ids);
         if message.append_shared(form, &mut fanout.heads, &mut link.buffer) {
-            link.sent += 1;
+            link.sent.add(0, message.payload.len());
         }
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
     }
@@ -376,7 +377,7 @@ impl Outbox {
                     let id = packet_id(self.cursor);
                     let form = form(link, parcel.qos, parcel.retain, true, id, &parcel.subscription_ids);
                     if parcel.message.append(form, &mut link.buffer) {
-                        link.sent += 1;
+                        link.sent.add(parcel.qos, parcel.message.payload.len());
                         self.outstanding += 1;
                     } else {
                         gone.extend(slot.take().map(|parcel| parcel.number));
@@ -400,7 +401,7 @@ impl Outbox {
                 gone.push(parcel.number);
                 continue;
             }
-            link.sent += 1;
+            link.sent.add(parcel.qos, parcel.message.payload.len());
             if parcel.qos > 0 {
                 self.inflight.push_back(Some(parcel));
                 self.cursor += 1;
@@ -563,6 +564,15 @@ impl Outbox {
         let behind = link.is_some_and(|link| link.buffer.len() >= 2 * high_water);
         self.awaited |= behind;
         behind
+    }
+
+    /// How much waits for the client.
+    pub(super) fn depth(&self) -> Depth {
+        Depth {
+            queued: (self.waiting.bounded() + self.waiting.replays()) as u64,
+            queued_bytes: self.waiting.bytes() as u64,
+            inflight: self.inflight.iter().flatten().count() as u64,
+        }
     }
 
     /// Whether the writer has something to do.

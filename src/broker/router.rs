@@ -126,6 +126,11 @@ impl Router {
         self.subscriptions.read().len()
     }
 
+    /// Whether there is a filter that begins with this level.
+    pub(super) fn has_under(&self, level: &str) -> bool {
+        self.subscriptions.read().has_under(level)
+    }
+
     /// Who is to be sent the messages of `topic` that come from the session `publisher`.
     pub(super) fn targets(
         &self,

@@ -17,8 +17,10 @@ use tokio::sync::Notify;
 use super::{
     Identity, Limits, SubscriptionOptions,
     control::{Control, End},
+    figures::Depth,
     journal::Journal,
     keeper::{Change, KeptSession, now_ms},
+    live::Traces,
     message::Message,
     outbox::{Congestion, Fanout, Link, Outbox, Outcome, Taken},
     page::Page,
@@ -54,6 +56,8 @@ pub(super) struct Session {
     away_until: Mutex<Option<Instant>>,
     /// A will that is delayed, and the connection that left it.
     pub(super) pending_will: Mutex<Option<(u64, Will)>>,
+    /// For people to see.
+    pub(super) traces: Traces,
 }
 
 impl Session {
@@ -68,6 +72,7 @@ impl Session {
             paused: AtomicBool::new(false),
             away_until: Mutex::new(None),
             pending_will: Mutex::new(None),
+            traces: Traces::default(),
         }
     }
 
@@ -112,6 +117,7 @@ impl Session {
         *session.outbox.lock() = Outbox::restored(limits, page, parcels, u16::from_be_bytes(base));
         *session.subscriptions.lock() = kept.subscriptions.into_iter().collect();
         *session.away_until.lock() = Some(Instant::now() + remaining);
+        session.traces.left_ms.store(left_ms, SeqCst);
         session
     }
 
@@ -264,6 +270,7 @@ impl Session {
             Some(left)
         })?;
         *self.away_until.lock() = Some(Instant::now() + keep_for);
+        self.traces.left_ms.store(now_ms(), SeqCst);
         self.room.notify_waiters();
         Some(left)
     }
@@ -288,6 +295,21 @@ impl Session {
     /// Whether a connection holds it.
     pub(super) fn is_connected(&self) -> bool {
         self.outbox.lock().link().is_some()
+    }
+
+    /// The connection that holds it.
+    pub(super) fn control(&self) -> Option<Arc<Control>> {
+        self.outbox.lock().link().map(|link| Arc::clone(&link.control))
+    }
+
+    /// When it is over, unless somebody comes back for it.
+    pub(super) fn away_until(&self) -> Option<Instant> {
+        *self.away_until.lock()
+    }
+
+    /// What waits for its client.
+    pub(super) fn depth(&self) -> Depth {
+        self.outbox.lock().depth()
     }
 
     /// One message of every topic that is yet to be sent.

@@ -1,6 +1,9 @@
 //! The task that writes one connection: takes all that is ready in one swap and writes it in one go.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use bytes::{Buf, BytesMut};
 use tokio::{
@@ -34,7 +37,12 @@ pub(super) async fn write_loop(
         if messages > 0 {
             core.observer.observe(Event::Dropped { identity: &control.identity, messages });
         }
-        Counters::add(&core.counters.messages_out, taken.sent);
+        let sent = taken.sent.total();
+        if sent > 0 {
+            core.counters.messages_out.fetch_add(sent, Relaxed);
+            core.tallies.went(&taken.sent);
+            session.traces.sent.fetch_add(sent, Relaxed);
+        }
         if chunk.is_empty() {
             if taken.gone || control.finishing.is_cancelled() {
                 break;

@@ -8,6 +8,7 @@ mod harness;
 mod hostile;
 mod keeping;
 mod others;
+mod outside;
 mod permissions;
 mod pressure;
 mod sessions;
