@@ -157,6 +157,8 @@ impl Core {
                 }
             }
         }
+        // The last, since it always changes: who hears it knows that the round is complete.
+        values.push(("uptime".to_owned(), format!("{} seconds", figures.uptime.as_secs())));
         let now = Instant::now();
         let mut table = self.sys.table.lock();
         *self.sys.made.lock() = Some(now);
@@ -196,7 +198,6 @@ fn values(figures: &Figures) -> Vec<(String, String)> {
     let away = stats.sessions.saturating_sub(stats.connections);
     let stored = stats.retained + figures.depth.queued;
     put("version", &format_args!("sealwire version {}", env!("CARGO_PKG_VERSION")));
-    put("uptime", &format_args!("{} seconds", figures.uptime.as_secs()));
     put("clients/connected", &stats.connections);
     put("clients/disconnected", &away);
     put("clients/total", &stats.sessions);

@@ -45,6 +45,11 @@ pub(super) struct StationOptions {
     /// Also speak MQTT without TLS here; loopback only. Off by default.
     #[arg(long, value_name = "127.0.0.1:PORT")]
     pub plain: Option<SocketAddr>,
+    /// Tell Prometheus metrics without a token here, at /metrics over plain HTTP; loopback only. Off by default.
+    ///
+    /// The HTTPS API tells them too, at /metrics, to who shows the token in the file keys/metrics.token.
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Let clients without a username in, with this role; loopback only. Off by default.
     #[arg(long, value_name = "ROLE")]
     pub anonymous: Option<String>,

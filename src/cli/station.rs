@@ -43,6 +43,7 @@ fn configure(folders: DataFolders, options: StationOptions) -> Config {
         mqtt: options.listen,
         api: options.api,
         plain: options.plain,
+        metrics: options.metrics,
         anonymous: options.anonymous,
         otp: match options.otp {
             Otp::Required => OtpPolicy::Required,
@@ -62,6 +63,9 @@ fn print(running: &Running, anonymous: Option<&str>) -> anyhow::Result<()> {
     say(&format!("  MQTT over TLS    mqtts://{}", running.mqtt_tls))?;
     if let Some(plain) = running.plain {
         say(&format!("  MQTT, no TLS     mqtt://{plain}  (this computer only)"))?;
+    }
+    if let Some(metrics) = running.metrics {
+        say(&format!("  Metrics          http://{metrics}/metrics  (this computer only)"))?;
     }
     if let Some(role) = anonymous {
         say(&format!("  Anonymous        clients without a username have the role {role}"))?;

@@ -25,6 +25,8 @@ pub struct Config {
     pub api: SocketAddr,
     /// Where MQTT without TLS listens, if at all. Loopback only.
     pub plain: Option<SocketAddr>,
+    /// Where the metrics are told without a token, over plain HTTP, if at all. Loopback only.
+    pub metrics: Option<SocketAddr>,
     /// The role of clients that give no name, or `None` to refuse them.
     pub anonymous: Option<String>,
     /// Whether accounts need one-time codes.
@@ -54,6 +56,7 @@ impl Config {
             mqtt: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
             api: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
             plain: None,
+            metrics: None,
             anonymous: None,
             otp: OtpPolicy::Required,
             sign_up: SignUpPolicy::Open,
@@ -72,6 +75,8 @@ pub struct Running {
     pub mqtt_tls: SocketAddr,
     /// Where MQTT without TLS is, if anywhere.
     pub plain: Option<SocketAddr>,
+    /// Where the metrics are told without a token, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// SHA-256 of the CA's SubjectPublicKeyInfo, 64 hex digits: what a client pins.
     pub fingerprint: String,
     /// What the first account must present; `None` once there is one.

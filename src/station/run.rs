@@ -55,6 +55,9 @@ pub async fn run(
     if let Some(plain) = config.plain.filter(|plain| !plain.ip().is_loopback()) {
         return Err(StationError::PlainBeyondLoopback(plain));
     }
+    if let Some(metrics) = config.metrics.filter(|metrics| !metrics.ip().is_loopback()) {
+        return Err(StationError::MetricsBeyondLoopback(metrics));
+    }
     create_private_dir(config.data.root())?;
     let _lock = take_lock(&config.data).await?;
     StationFile::remove(&config.data); // One that a kill left behind.
@@ -111,6 +114,10 @@ impl Station {
             Some(address) => Some(listen("MQTT without TLS", address).await?),
             None => None,
         };
+        let metrics = match config.metrics {
+            Some(address) => Some(listen("metrics", address).await?),
+            None => None,
+        };
         let (store, key) = Store::open(&users.join("station.db"), &keys.join("station.key")).await?;
         let database = |error: &dyn std::fmt::Display| StationError::Database {
             path: users.join("station.db"),
@@ -140,6 +147,7 @@ impl Station {
             api: address(&api)?,
             mqtt_tls: address(&mqtt)?,
             plain: plain.as_ref().map(address).transpose()?,
+            metrics: metrics.as_ref().map(address).transpose()?,
             fingerprint: authority.fingerprint()?,
             setup_code: setup_code.as_ref().map(|(code, _)| code.clone()),
             ca_certificate: authority.ca_path(),
@@ -151,13 +159,18 @@ impl Station {
             trail: trail.clone(),
             mqtt: Mqtt::new(broker.clone()),
             endpoint: MqttEndpoint { tls_port: running.mqtt_tls.port() },
+            scrape_token: token::kept_token(&keys.join("metrics.token"))?,
             setup_code: setup_code.clone(),
         };
         let accounts = Arc::new(Accounts::open(ground, config)?);
 
         let stop = CancellationToken::new();
-        let served = Api { router: http::router(accounts), tls: api_tls, stop: stop.clone() };
+        let served = Api { router: http::router(Arc::clone(&accounts)), tls: api_tls, stop: stop.clone() };
         let mut listeners = vec![("HTTPS", tokio::spawn(http::serve(api, served)))];
+        if let Some(metrics) = metrics {
+            let serving = http::serve_plain(metrics, http::plain_router(accounts), stop.clone());
+            listeners.push(("metrics", tokio::spawn(serving)));
+        }
         let of_tls = broker.clone();
         listeners
             .push(("MQTT over TLS", tokio::spawn(async move { of_tls.serve_tls(mqtt, mqtt_tls).await })));

@@ -11,6 +11,7 @@
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
 //! | `deliver` | what arrives: opened, judged, kept |
 //! | `subscriptions` | what is watched |
+//! | `sys` | the broker's own figures, while a page shows them |
 //! | `state` | online, waiting, given up, and what a lost connection means |
 //! | `backoff` | how long to wait, and causes in words |
 
@@ -21,6 +22,7 @@ mod outgoing;
 mod publish;
 mod state;
 mod subscriptions;
+mod sys;
 
 use std::time::Duration;
 
@@ -73,6 +75,8 @@ pub(super) enum Ask {
     ClearHistory,
     StartSample,
     StopSample,
+    /// The broker's own figures are wanted, or no longer.
+    WatchBroker(bool),
     KeysChanged,
     /// The vault has this version now: an older one is refused at the next login.
     VaultSeen {
@@ -144,6 +148,7 @@ pub(super) struct Link {
     role_checked: Option<Instant>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
+    figures_wanted: bool,
 }
 
 /// What one turn gathers.
@@ -153,6 +158,7 @@ struct Turn {
     /// Told after the commit.
     entries: Vec<OutboxEntry>,
     messages: Vec<Message>,
+    figures: Vec<(String, String)>,
     audit: Vec<(AuditLog, Record)>,
     /// Packet ids to acknowledge after the commit.
     acks: Vec<u16>,
@@ -199,6 +205,7 @@ impl Link {
             repeats: publish::Repeats::default(),
             role_checked: None,
             done_later: Vec::new(),
+            figures_wanted: false,
         };
         link.tell_all();
         link.connect();
@@ -279,6 +286,7 @@ impl Link {
             }
             Err(error) => self.not_kept(turn, &error.to_string()).await,
         }
+        self.tell_figures(turn);
         self.pump().await;
         if let Some(error) = turn.lost.take() {
             self.lost(&error);
@@ -328,6 +336,7 @@ impl Link {
             Ask::ClearHistory => self.clear_history().await,
             Ask::StartSample => self.start_sample(),
             Ask::StopSample => self.stop_sample(),
+            Ask::WatchBroker(on) => self.watch_broker(on),
             Ask::KeysChanged => self.sealing.keys_changed(),
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
