@@ -103,6 +103,8 @@ fn table(
 fn cells(row: &mut TableRow<'_, '_>, line: &AccountLine, roles: &[RoleLine], own: bool) {
     row.col(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
+        let ink = tokens(ui).text_muted;
+        ui.add(Label::new(icons::icon(icons::USER, 14.0).color(ink)).selectable(false));
         cell_text(ui, &line.username, fonts::medium(12.5), tokens(ui).text_strong);
         if own {
             pill(ui, "you", Tone::Neutral);

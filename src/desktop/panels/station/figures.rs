@@ -20,6 +20,8 @@ use crate::{
 
 use super::grouped;
 
+/// Below this width the numbers have no room for all that is said beside them.
+const NARROW: f32 = 800.0;
 /// How far back the plot goes, in seconds, and between the marks.
 const SPAN: f64 = 900.0;
 const STEP: f64 = 180.0;
@@ -35,13 +37,14 @@ pub(super) fn show(ui: &mut Ui, model: &Model, roomy: bool) {
         waiting(ui, "Asking the broker for its figures…");
         return;
     }
-    row(ui, &tiles(broker));
+    let narrow = ui.available_width() < NARROW;
+    row(ui, &tiles(broker, narrow));
     if roomy {
         paces(ui, broker);
     }
 }
 
-fn tiles(broker: &BrokerState) -> [Tile<'static>; 4] {
+fn tiles(broker: &BrokerState, narrow: bool) -> [Tile<'static>; 4] {
     let number = |name: &str| broker.number(name);
     let text = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), grouped);
     let pace = broker.paces().back();
@@ -57,11 +60,10 @@ fn tiles(broker: &BrokerState) -> [Tile<'static>; 4] {
             name: "Connected",
             value: text(number("clients/connected")),
             unit: "",
-            note: format!(
-                "{} away, {} at most",
-                text(number("clients/disconnected")),
-                text(number("clients/maximum"))
-            ),
+            note: match (text(number("clients/disconnected")), text(number("clients/maximum"))) {
+                (away, _) if narrow => format!("{away} away"),
+                (away, most) => format!("{away} away, {most} at most"),
+            },
             note_tone: Tone::Neutral,
         },
         Tile {
@@ -70,7 +72,10 @@ fn tiles(broker: &BrokerState) -> [Tile<'static>; 4] {
             name: "Messages in",
             value: rate(pace.map(|pace| pace.received)),
             unit: "msg/s",
-            note: format!("{} in all", text(number("publish/messages/received"))),
+            note: match text(number("publish/messages/received")) {
+                _ if narrow => String::new(),
+                all => format!("{all} in all"),
+            },
             note_tone: Tone::Neutral,
         },
         Tile {
@@ -140,14 +145,10 @@ fn paces(ui: &mut Ui, broker: &BrokerState) {
         };
         let (received, sent) = (line(|pace| pace.received), line(|pace| pace.sent));
         let top = received.iter().chain(&sent).map(|[_, y]| *y).fold(0.0, f64::max);
-        let high = if top > 0.0 { top * 1.15 } else { 1.0 };
+        let level = round_level(top);
         ui.visuals_mut().override_text_color = Some(t.text_muted);
         ui.style_mut().text_styles.insert(egui::TextStyle::Body, fonts::regular(11.0));
-        let marks = move |_: GridInput| {
-            (0..=(SPAN / STEP) as i32)
-                .map(|at| GridMark { value: -f64::from(at) * STEP, step_size: STEP })
-                .collect::<Vec<_>>()
-        };
+        let marks = move |_: GridInput| round_times(newest);
         let clock = move |x: f64| when::clock(newest.saturating_add_signed((x * 1000.0).round() as i64));
         Plot::new("pace plot")
             .height(84.0)
@@ -163,11 +164,12 @@ fn paces(ui: &mut Ui, broker: &BrokerState) {
             .grid_color(t.line_strong)
             .x_grid_spacer(marks)
             .y_grid_spacer(move |_| {
-                [0.0, high / 2.0].into_iter().map(|value| GridMark { value, step_size: high / 2.0 }).collect()
+                let mark = |value| GridMark { value, step_size: level / 2.0 };
+                vec![mark(level / 2.0), mark(level)]
             })
             .grid_spacing(egui::Rangef::new(8.0, 20.0))
             .x_axis_formatter(move |mark, _| clock(mark.value))
-            .y_axis_formatter(|mark, _| rate_number(mark.value))
+            .y_axis_formatter(|mark, _| level_text(mark.value))
             .y_axis_min_width(34.0)
             .label_formatter(move |at| match at {
                 HoverPosition::NearDataPoint { plot_name, position, .. } => {
@@ -177,13 +179,39 @@ fn paces(ui: &mut Ui, broker: &BrokerState) {
             })
             .show(ui, |plot| {
                 plot.set_plot_bounds_x(-SPAN..=0.0);
-                plot.set_plot_bounds_y(0.0..=high);
+                plot.set_plot_bounds_y(0.0..=level * 1.12);
                 for (name, points, ink) in [("out", sent, ink_out), ("in", received, ink_in)] {
                     let points = PlotPoints::from(points);
                     plot.line(Line::new(name, points).color(ink).width(1.6).fill(0.0).fill_alpha(0.08));
                 }
             });
     });
+}
+
+/// The first number that is not below `top` and round, as its half is.
+fn round_level(top: f64) -> f64 {
+    if top <= 1.0 {
+        return 1.0;
+    }
+    let power = 10_f64.powf(top.log10().floor());
+    [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]
+        .map(|factor| factor * power)
+        .into_iter()
+        .find(|level| *level >= top)
+        .unwrap_or(top)
+}
+
+/// A round number, without digits that say nothing.
+fn level_text(level: f64) -> String {
+    if level.fract() == 0.0 { grouped(level as u64) } else { format!("{level:.1}") }
+}
+
+/// Marks at round times of the day, none so near to an end that its text would be cut off.
+fn round_times(newest_ms: u64) -> Vec<GridMark> {
+    let newest = newest_ms as f64 / 1000.0;
+    let first = ((newest - SPAN * 0.97) / STEP).ceil() as i64;
+    let last = ((newest - SPAN * 0.03) / STEP).floor() as i64;
+    (first..=last).map(|at| GridMark { value: at as f64 * STEP - newest, step_size: STEP }).collect()
 }
 
 /// `3 d 4 h`, `2 h 5 min`, `7 min`, `12 s`.
@@ -200,6 +228,15 @@ pub(super) fn duration_text(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_stand_at_round_numbers_and_times_within_the_plot() {
+        assert_eq!([0.0, 0.3, 1.2, 29.6, 400.0, 401.0].map(round_level), [1.0, 1.0, 2.0, 30.0, 400.0, 600.0]);
+        assert_eq!([0.5, 2_500.0].map(level_text), ["0.5", "2,500"]);
+        let marks = round_times(1_000_037_000);
+        assert!((4..=5).contains(&marks.len()));
+        assert!(marks.iter().all(|mark| (-SPAN..0.0).contains(&mark.value)));
+    }
 
     #[test]
     fn a_time_is_told_by_its_two_largest_units() {

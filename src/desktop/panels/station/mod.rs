@@ -105,7 +105,7 @@ impl StationPanel {
         Frame::new().inner_margin(Margin::same(PANEL_MARGIN as i8)).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 12.0;
             figures::show(ui, model, ui.available_height() >= ROOMY);
-            self.bar(ui, model, out);
+            self.bar(ui, model);
             if let Some(stale) = &self.stale
                 && Banner::error(stale).action("Try again").low().show(ui).acted
             {
@@ -139,12 +139,13 @@ impl StationPanel {
             Tab::Sessions => self.find.trim().to_owned(),
             Tab::Accounts => String::new(),
         };
-        let due = match &self.asked {
+        let another = match &self.asked {
             None => true,
-            Some((tab, asked, _)) if *tab != self.tab || *asked != find => true,
-            Some((.., at)) => now - at >= REFRESH.as_secs_f64(),
+            Some((tab, asked, _)) => *tab != self.tab || *asked != find,
         };
-        if !due || model.is_pending(self.tab.asked()) {
+        let due = self.asked.as_ref().is_none_or(|(.., at)| now - at >= REFRESH.as_secs_f64());
+        // What was typed is asked at once; what is the same waits for its answer.
+        if !another && (!due || model.is_pending(self.tab.asked())) {
             return;
         }
         out.send(match self.tab {
@@ -154,7 +155,7 @@ impl StationPanel {
         self.asked = Some((self.tab, find, now));
     }
 
-    fn bar(&mut self, ui: &mut Ui, model: &Model, out: &mut Outbound) {
+    fn bar(&mut self, ui: &mut Ui, model: &Model) {
         ui.horizontal(|ui| {
             let tabs = [(Tab::Sessions, "Sessions"), (Tab::Accounts, "Accounts")];
             if segmented(ui, "What is shown", &mut self.tab, &tabs) {
@@ -172,11 +173,8 @@ impl StationPanel {
                 .width((ui.available_width() - 220.0).clamp(150.0, 320.0))
                 .limit(200)
                 .show(ui);
-            if icon_button(ui, icons::ARROW_CLOCKWISE, "Look again").clicked()
-                && !model.is_pending(self.tab.asked())
-            {
+            if icon_button(ui, icons::ARROW_CLOCKWISE, "Look again").clicked() {
                 self.asked = None;
-                self.refresh(ui, model, out);
             }
             let count = match self.tab {
                 Tab::Sessions => model.sessions.as_ref().map(|state| {

@@ -301,7 +301,7 @@ pub(super) fn detail(
         let client = format!("“{}” of {}", session.client_id, owner(session));
         let ask = |forget| Dialog::End { id: session.id, client: client.clone(), forget, own };
         if session.connection.is_some()
-            && Button::danger("End the connection…").icon(icons::PLUGS).wide().show(ui).clicked()
+            && Button::secondary("End the connection…").icon(icons::PLUGS).wide().show(ui).clicked()
         {
             wanted = Some(ask(false));
         }
