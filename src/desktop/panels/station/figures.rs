@@ -130,9 +130,13 @@ fn paces(ui: &mut Ui, broker: &BrokerState) {
             let up = RichText::new(up.unwrap_or(version)).font(fonts::regular(12.0)).color(t.text_muted);
             ui.add(Label::new(up).selectable(false));
         });
-        let Some(newest) = broker.paces().back().map(|pace| pace.at_ms) else {
-            muted(ui, "The first two rounds of figures make a line: one comes every ten seconds.");
-            return;
+        // One pace alone is a point.
+        let newest = match broker.paces().back() {
+            Some(pace) if broker.paces().len() > 1 => pace.at_ms,
+            _ => {
+                muted(ui, "A line begins with the third round of figures: one comes every ten seconds.");
+                return;
+            }
         };
         let line = |of: fn(&crate::desktop::model::Pace) -> f64| -> Vec<[f64; 2]> {
             let at = |ms: u64| (ms as f64 - newest as f64) / 1000.0;

@@ -116,7 +116,7 @@ impl Cell {
             Self::InFlight,
             Self::Will,
         ];
-        let mut left = width - 190.0;
+        let mut left = width - 260.0;
         let mut fitting = Vec::new();
         for cell in order {
             left -= cell.width() + 8.0;
