@@ -672,3 +672,25 @@ fn the_line_under_the_form_leads_to_where_the_will_is_written() {
     world.click("Write a will");
     assert!(world.sees("vanishes without saying goodbye"));
 }
+
+#[test]
+fn only_an_admin_is_offered_station_which_rests_when_another_page_is_on() {
+    for role in ["publisher", "subscriber"] {
+        let mut world = World::new(SIZE);
+        world.logged_in(role);
+        assert!(world.harness.query_by_label("Station").is_none(), "{role}");
+    }
+    let mut world = World::new(SIZE);
+    world.logged_in("admin");
+    world.asked();
+    world.click("Station");
+    let asked = world.asked();
+    assert!(matches!(&asked[..], [Command::WatchBroker(true), Command::ListSessions { .. }]), "{asked:?}");
+    world.click("Audit");
+    let asked = world.asked();
+    assert!(asked.iter().any(|command| matches!(command, Command::WatchBroker(false))), "{asked:?}");
+    // Whose role is taken away has the page no longer.
+    world.click("Station");
+    world.tell([Event::Account(account("publisher"))]);
+    assert!(world.harness.query_by_label("Station").is_none());
+}

@@ -12,5 +12,7 @@ mod keys;
 mod publish;
 #[path = "desktop_panels/scene.rs"]
 mod scene;
+#[path = "desktop_panels/station.rs"]
+mod station;
 #[path = "desktop_panels/watch.rs"]
 mod watch;

@@ -26,7 +26,13 @@
 //! | `POST devices` *session* | [`NewDevice`] | [`DeviceCredential`] |
 //! | `DELETE devices/{id}` *session* | | |
 //! | `GET accounts` *admin's session* | | `Vec<`[`AccountEntry`]`>` |
+//! | `GET roles` *admin's session* | | `Vec<`[`RoleEntry`]`>` |
 //! | `PUT accounts/{username}/role` *admin's session* | [`SetRole`] | |
+//! | `DELETE accounts/{username}` *admin's session* | | |
+//! | `GET sessions` *admin's session* | query: [`SessionQuery`] | [`SessionList`] |
+//! | `DELETE sessions/{id}` *admin's session* | query: [`EndSession`] | |
+//!
+//! `GET /metrics`, outside of [`BASE`], answers a scraper in Prometheus's text format.
 
 mod account;
 mod admin;
@@ -42,7 +48,10 @@ pub use account::{
     Account, ChangePassword, ConfirmOtp, Enrolment, LogIn, OtpConfirmed, RecoverFinish, RecoverOpen,
     RecoverOpened, ResetByCode, Salt, SaltRequest, SecondFactor, SessionGrant, SignUp, SignedUp,
 };
-pub use admin::{AccountEntry, SetRole};
+pub use admin::{
+    AccountEntry, ConnectionEntry, EndSession, MAX_SESSIONS, RoleEntry, SessionEntry, SessionList,
+    SessionQuery, SetRole,
+};
 pub use audit::{Anchor, Anchors};
 pub use device::{Device, DeviceCredential, NewDevice};
 pub use problem::{Problem, ProblemCode};

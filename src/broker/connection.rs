@@ -26,6 +26,7 @@ use super::{
     inbound::{Inbound, Step},
     input::Input,
     listener::Held,
+    live::Facts,
     pace::Bucket,
     router::Route,
     session::Session,
@@ -71,15 +72,24 @@ where
             core.observer.observe(Event::ProtocolError { peer, client_id: None, error: &refusal.text });
             Err(refusal)
         }
-        Ok(Ok(opening)) => handshake::admit(&core, opening, origin).await,
+        Ok(Ok(opening)) => {
+            Counters::add(&core.tallies.connects, 1);
+            handshake::admit(&core, opening, origin).await
+        }
     };
     let Held { permit, place } = held;
     drop(permit);
     match admitted {
         // A task of its own, because this one is as large as everything that a handshake may need.
-        Ok(admitted) => drop(core.tasks.spawn(live(&core, reader, writer, admitted, place))),
+        Ok(admitted) => {
+            core.tallies.spoke();
+            drop(core.tasks.spawn(live(&core, reader, writer, admitted, place)));
+        }
         Err(refusal) => {
             tracing::debug!(%peer, reason = refusal.text, "connection refused");
+            if !refusal.answer.is_empty() {
+                core.tallies.spoke();
+            }
             // The peer may be gone, or not listening: that is its own affair.
             let _ = timeout(LINGER, async {
                 writer.write_all(&refusal.answer).await?;
@@ -107,6 +117,8 @@ where
     let (session, control) = (attached.session, attached.control);
     let (identity, peer) = (&control.identity, control.peer);
     let (protocol, transport) = (control.protocol, control.transport);
+    let topic = will.as_ref().map(|will| &will.topic);
+    let _ = control.facts.set(Facts::new(keep_alive, session_expiry_secs, topic));
     core.observer.observe(Event::Connected { identity, peer, protocol, transport });
     let mut inbound = Inbound::new(
         Arc::clone(core),
@@ -129,6 +141,9 @@ where
                 let will = will.filter(|_| end.will).map(|will| *will);
                 let mut last_words = core.detach(&session, &control, inbound.session_expiry_secs, will);
                 inbound.farewell(&end, &mut last_words);
+                if end.code.is_some() && protocol.is_v5() {
+                    core.tallies.spoke();
+                }
                 control.finish(last_words);
             },
             async {

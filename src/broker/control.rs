@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
@@ -15,7 +15,7 @@ use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Identity, Protocol, Transport};
+use super::{Identity, Protocol, Transport, live::Facts};
 
 /// Why a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) struct Control {
     pub(super) peer: SocketAddr,
     pub(super) protocol: Protocol,
     pub(super) transport: Transport,
+    /// Set once the connection is live.
+    pub(super) facts: OnceLock<Facts>,
     /// There is something to write.
     pub(super) wake: Notify,
     /// The reader should stop; [`Control::why`] says why.
@@ -75,6 +77,7 @@ impl Control {
             peer,
             protocol,
             transport,
+            facts: OnceLock::new(),
             wake: Notify::new(),
             ending: CancellationToken::new(),
             finishing: CancellationToken::new(),

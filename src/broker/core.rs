@@ -19,10 +19,11 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Authority, Event, Identity, Limit, Limits, Observer,
+    Authority, Event, Identity, Limit, Limits, Observer, Verdict,
     admission::Admission,
     aliases::Aliases,
     control::{Control, End},
+    figures::Tallies,
     inbound::Burst,
     input::Buffers,
     journal::{Journal, NOT_KEPT},
@@ -34,6 +35,7 @@ use super::{
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
     stats::Counters,
+    sys::{self, Sys},
     ticket::Tickets,
     will::Will,
 };
@@ -54,6 +56,8 @@ pub(super) struct Core {
     pub(super) sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     pub(super) connections: Mutex<HashMap<u64, Arc<Control>>>,
     pub(super) counters: Counters,
+    pub(super) tallies: Tallies,
+    pub(super) sys: Sys,
     pub(super) buffers: Buffers,
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) admission: Arc<Admission>,
@@ -132,6 +136,8 @@ impl Core {
             sessions: Mutex::default(),
             connections: Mutex::default(),
             counters: Counters::default(),
+            tallies: Tallies::default(),
+            sys: Sys::default(),
             buffers: Buffers::default(),
             handshakes: Arc::new(Semaphore::new(limits.max_pending_handshakes)),
             queued: Arc::new(Total::new(limits.queue_bytes_total)),
@@ -201,16 +207,31 @@ impl Core {
         self.evictions.load(SeqCst)
     }
 
+    /// Whether `identity` may publish to `topic`, asked afresh.
+    pub(super) fn may_publish(&self, identity: &Identity, topic: &TopicName) -> Verdict {
+        if sys::is_own(topic) {
+            return Verdict::Deny(
+                "topics under $SYS are the broker's own: nobody else publishes there".into(),
+            );
+        }
+        self.authority.publish(identity, topic)
+    }
+
     /// What `identity` may do with `topic`, asked afresh.
     pub(super) fn route(&self, identity: &Identity, publisher: u64, topic: &TopicName) -> Route {
-        let verdict = self.authority.publish(identity, topic);
+        let verdict = self.may_publish(identity, topic);
         if !verdict.is_allowed() {
             return Route::to_nobody(verdict);
         }
+        self.allowed_route(publisher, topic)
+    }
+
+    /// Who is sent what a session, or nobody's (0), publishes to `topic`.
+    pub(super) fn allowed_route(&self, publisher: u64, topic: &TopicName) -> Route {
         let (authority, observer) = (&*self.authority, &*self.observer);
         let targets = self.router.targets(publisher, topic, authority, observer);
         let shared = self.router.shared(topic, authority, observer);
-        Route { verdict, targets, shared }
+        Route { verdict: Verdict::Allow, targets, shared }
     }
 
     /// Retains the message if it asks for that, and gives it to every target.
@@ -330,6 +351,7 @@ impl Core {
                 return Err(NoPlace::Connections);
             }
             connections.insert(control.id, Arc::clone(&control));
+            self.tallies.max_connections.fetch_max(connections.len() as u64, SeqCst);
         }
 
         let mut sessions = self.sessions.lock();
@@ -415,7 +437,7 @@ impl Core {
     }
 
     /// A session that is no longer among the sessions ends; returns its connection, if it has one.
-    fn end_session(
+    pub(super) fn end_session(
         &self,
         session: &Session,
         publish_will: bool,
@@ -465,15 +487,17 @@ impl Core {
         left.unwrap_or_default()
     }
 
-    fn remove_if_over(&self, session: &Arc<Session>) {
+    /// True if it was over, and is gone now.
+    fn remove_if_over(&self, session: &Arc<Session>) -> bool {
         let mut sessions = self.sessions.lock();
         let current = sessions.get(&session.key).is_some_and(|current| Arc::ptr_eq(current, session));
         if !(current && !session.is_connected() && session.is_over(Instant::now())) {
-            return;
+            return false;
         }
         sessions.remove(&session.key);
         drop(sessions);
         self.end_session(session, true, &mut Tickets::default());
+        true
     }
 
     /// See [`super::Broker::permissions_changed`].
@@ -515,6 +539,7 @@ impl Core {
         if self.sweeping.swap(true, SeqCst) {
             return;
         }
+        self.publish_sys_in_background();
         let core = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut interval = tokio::time::interval(SWEEP_INTERVAL);
@@ -540,7 +565,7 @@ impl Core {
         }
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         for session in sessions.iter().filter(|session| session.is_over(now)) {
-            self.remove_if_over(session);
+            Counters::add(&self.tallies.expired, u64::from(self.remove_if_over(session)));
         }
     }
 }

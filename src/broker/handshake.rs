@@ -378,7 +378,7 @@ pub(super) async fn admit(core: &Arc<Core>, opening: Opening, origin: Origin) ->
     let answer = timeout(limits.authority_timeout, core.authority.connect(request)).await;
     let answer = answer.unwrap_or_else(|_| Err(ConnectRefusal::Unavailable("no answer in time".to_owned())));
     let answer = answer.and_then(|identity| match &will {
-        Some(will) => match core.authority.publish(&identity, &will.topic) {
+        Some(will) => match core.may_publish(&identity, &will.topic) {
             Verdict::Allow => Ok(identity),
             Verdict::Deny(reason) => {
                 Err(ConnectRefusal::NotAuthorized(format!("the will to {}: {reason}", will.topic)))

@@ -25,6 +25,7 @@ use super::{
     codec::{Codec, Incoming, PINGRESP, Violation, no_subscribers, puback, pubrec, topic_name},
     control::{Control, End},
     core::{Core, Published},
+    figures::Seen,
     journal::NOT_KEPT,
     lean::{Lean, frame},
     message::{Message, forwarded},
@@ -122,6 +123,7 @@ pub(super) struct Inbound {
     pub(super) packets: u64,
     /// Of these, messages.
     pub(super) publishes: u64,
+    seen: Seen,
 }
 
 impl Inbound {
@@ -155,6 +157,7 @@ impl Inbound {
             session_expiry_secs,
             packets: 0,
             publishes: 0,
+            seen: Seen::default(),
         }
     }
 
@@ -261,6 +264,8 @@ impl Inbound {
             });
         }
         Counters::add(&self.core.counters.messages_in, messages);
+        let received = self.seen.settle(self.packets, &self.core.tallies);
+        Counters::add(&self.session.traces.received, received);
         self.batch += 1;
         end
     }
@@ -273,7 +278,7 @@ impl Inbound {
                 kept = journal.settled(&self.tickets) => kept,
                 () = self.control.ending.cancelled() => {
                     // Nobody is left to be told.
-                    self.replies.clear();
+                    self.take_back_replies();
                     true
                 }
             },
@@ -311,10 +316,16 @@ impl Inbound {
         self.replies.extend_from_slice(&replies[from..]);
         // Neither SUBACK nor PUBCOMP can say so.
         if subscribed || !completed.is_empty() || !self.control.protocol.is_v5() {
-            self.replies.clear();
+            self.take_back_replies();
             return Some(not_kept());
         }
         None
+    }
+
+    /// Nothing of this batch is answered.
+    fn take_back_replies(&mut self) {
+        self.replies.clear();
+        self.seen.lately.others = 0;
     }
 
     /// A publish is not taken. Before MQTT 5 that cannot be said, only that it came (MQTT-3.3.5-2).
@@ -340,7 +351,10 @@ impl Inbound {
             }
             Incoming::PubComp(packet_id) => self.answers.push(Answer::Completed(packet_id.get())),
             Incoming::PubRel(packet_id) => self.release(packet_id),
-            Incoming::Ping => self.replies.extend_from_slice(&PINGRESP),
+            Incoming::Ping => {
+                self.seen.answered(1);
+                self.replies.extend_from_slice(&PINGRESP);
+            }
             Incoming::Subscribe { packet_id, id, filters } => {
                 self.subscribe(packet_id, id, &filters)?;
                 // The retained messages come after the answer and before those to the packets that follow.
@@ -367,6 +381,7 @@ impl Inbound {
         if publish.dup && publish.qos == QoS::AtMostOnce {
             return Err(Violation::malformed("DUP is set on a QoS 0 message"));
         }
+        self.seen.lately.add(publish.qos.value(), publish.payload.len());
         let properties = publish.properties.as_ref();
         let alias = properties.and_then(|properties| properties.topic_alias);
         let aliased = match alias {
@@ -437,6 +452,7 @@ impl Inbound {
                 let tally = self.tally(&message.topic, publish.retain, 1, bytes);
                 let must_be_kept = !kept.is_empty();
                 if let Some(packet_id) = publish.packet_id {
+                    self.seen.answered(1);
                     let at = self.replies.len();
                     let nobody = route.is_empty() && !publish.retain && self.control.protocol.is_v5();
                     match receipt {
@@ -494,6 +510,7 @@ impl Inbound {
         let identity = &self.control.identity;
         self.core.observer.observe(Event::PublishDenied { identity, topic, reason });
         if let Some(packet_id) = packet_id {
+            self.seen.answered(1);
             self.refuse(receipt, packet_id, code, reason);
         }
     }

@@ -148,6 +148,11 @@ impl Inflight {
         self.slots.iter()
     }
 
+    /// How many are not settled.
+    pub(super) fn unsettled(&self) -> usize {
+        self.slots.iter().filter(|slot| !matches!(slot.state, State::Free)).count()
+    }
+
     /// What is yet to be sent over this link.
     pub(super) fn unsent(&self) -> impl Iterator<Item = &Parcel> {
         self.slots.iter().skip(self.cursor).filter_map(|slot| match &slot.state {

@@ -25,6 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    commits::{CommitTallies, Commits},
     keeper::{Change, KeepError, Keeper},
     ticket::{Batch, Ticket, Tickets},
 };
@@ -60,6 +61,7 @@ pub(super) struct Journal {
     /// The last number given to a message.
     messages: AtomicU64,
     finished: CancellationToken,
+    tallies: CommitTallies,
 }
 
 struct Pending {
@@ -100,6 +102,7 @@ impl Journal {
             retry_at: Mutex::new(Instant::now()),
             messages: AtomicU64::new(last_message),
             finished: CancellationToken::new(),
+            tallies: CommitTallies::default(),
         }
     }
 
@@ -197,6 +200,15 @@ impl Journal {
         refuses
     }
 
+    /// What it counted, and what waits now.
+    pub(super) fn commits(&self) -> Commits {
+        let (pending, pending_bytes) = {
+            let pending = self.pending.lock();
+            (pending.changes.len() as u64, pending.bytes as u64)
+        };
+        Commits { pending, pending_bytes, failing: self.is_failing(), ..self.tallies.snapshot() }
+    }
+
     /// Commits what is there, and then nothing more.
     pub(super) fn close(&self) {
         self.pending.lock().closing = true;
@@ -212,9 +224,13 @@ impl Journal {
     pub(super) async fn run(self: Arc<Self>) {
         let _last = LastWords(&self);
         while self.work_is_due().await {
-            let Some((batch, mut changes)) = self.take() else { continue };
+            let Some((batch, mut changes, bytes)) = self.take() else { continue };
             prune(&mut changes);
-            let outcome = if changes.is_empty() { Ok(()) } else { self.keeper.commit(&changes).await };
+            let (count, begun) = (changes.len(), Instant::now());
+            let outcome = if count == 0 { Ok(()) } else { self.keeper.commit(&changes).await };
+            if count > 0 {
+                self.tallies.note(outcome.is_ok(), count, bytes, begun.elapsed());
+            }
             *self.committing.lock() = None;
             self.judge(&outcome);
             if outcome.is_err() {
@@ -254,19 +270,20 @@ impl Journal {
         }
     }
 
-    fn take(&self) -> Option<(Arc<Batch>, Vec<Change>)> {
+    fn take(&self) -> Option<(Arc<Batch>, Vec<Change>, usize)> {
         let _whole = self.gate.write();
         let mut pending = self.pending.lock();
         pending.hurried = false;
         if pending.changes.is_empty() {
             return None;
         }
-        (pending.bytes, pending.counted) = (0, 0);
+        let bytes = std::mem::take(&mut pending.bytes);
+        pending.counted = 0;
         let changes = std::mem::take(&mut pending.changes);
         let batch = std::mem::take(&mut pending.batch);
         *self.committing.lock() = Some(Arc::clone(&batch));
         self.full.store(false, SeqCst);
-        Some((batch, changes))
+        Some((batch, changes, bytes))
     }
 
     /// Says in the log when the keeper begins to fail and when it works again.

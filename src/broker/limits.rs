@@ -86,6 +86,8 @@ pub struct Limits {
     pub max_retained_bytes: usize,
     /// Topic aliases that an MQTT 5 client may set, and that we set towards one that takes them. Default 16.
     pub max_topic_aliases: u16,
+    /// How often the broker's figures are published under `$SYS`; zero turns them off. Default 10 s.
+    pub sys_interval: Duration,
     /// Topics whose verdict and subscribers each connection remembers. Default 1,024.
     pub route_cache_topics: usize,
 }
@@ -124,6 +126,7 @@ impl Default for Limits {
             max_retained_messages: 100_000,
             max_retained_bytes: 256 * MIB,
             max_topic_aliases: 16,
+            sys_interval: Duration::from_secs(10),
             route_cache_topics: 1_024,
         }
     }

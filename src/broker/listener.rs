@@ -16,6 +16,7 @@ use super::{
     admission::Place,
     connection::{Origin, serve},
     core::Core,
+    stats::Counters,
     websocket::upgrade,
 };
 
@@ -56,6 +57,7 @@ pub(super) async fn accept_loop(core: &Arc<Core>, listener: TcpListener, door: D
                 continue;
             }
         };
+        Counters::add(&core.tallies.sockets, 1);
         let now = Instant::now().into_std();
         let rest = core.admission.knock(now);
         let held = core.admission.admit(peer.ip(), now).and_then(|place| {

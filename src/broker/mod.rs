@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `seam`, `keeper` | what the broker asks and tells; what it has kept |
 //! | `limits`, `stats` | what it gives out at most; what it counts |
+//! | `figures`, `commits`, `sys`, `live` | seen from outside: all figures, `$SYS`, the sessions that there are |
 //! | `listener`, `handshake` | from accept to the answer to CONNECT |
 //! | `tls`, `websocket`, `frames` | what may lie between TCP and MQTT |
 //! | `admission`, `pace` | who may knock, and how fast things may come |
@@ -39,10 +40,12 @@
 mod admission;
 mod aliases;
 mod codec;
+mod commits;
 mod connection;
 mod control;
 mod core;
 mod exchanges;
+mod figures;
 mod frames;
 mod framing;
 mod handshake;
@@ -54,6 +57,7 @@ mod keeper;
 mod lean;
 mod limits;
 mod listener;
+mod live;
 mod message;
 mod outbox;
 mod pace;
@@ -65,6 +69,7 @@ mod seam;
 mod session;
 mod shared;
 mod stats;
+mod sys;
 mod ticket;
 mod tls;
 mod trie;
@@ -72,26 +77,20 @@ mod websocket;
 mod will;
 mod writer;
 
-use std::{
-    fmt, io,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{fmt, io, sync::Arc};
 
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{net::TcpListener, time::timeout};
 
-use self::{
-    control::End,
-    core::Core,
-    journal::Journal,
-    listener::{Door, accept_loop},
-};
 pub use self::{
+    commits::{COMMIT_CLASSES_US, Commits},
+    figures::{Depth, Figures, Flow, Speaking},
     keeper::{
         Change, Forgetful, KeepError, Keeper, Kept, KeptMessage, KeptParcel, KeptSession, KeptWill,
         SubscriptionOptions,
     },
     limits::Limits,
+    live::{LiveConnection, LiveSession, Selection},
     seam::{
         Authority, BoxFuture, ConnectRefusal, ConnectRequest, Event, Identity, Observer, Protocol, Transport,
         Verdict,
@@ -99,6 +98,12 @@ pub use self::{
     stats::{Limit, LimitsHit, Stats},
     tls::{ClientCertificate, SharedTls},
     websocket::Origins,
+};
+use self::{
+    control::End,
+    core::Core,
+    journal::Journal,
+    listener::{Door, accept_loop},
 };
 
 /// An MQTT broker. A cheap handle: clones are the same broker.
@@ -185,20 +190,7 @@ impl Broker {
     /// What the broker counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let counters = &self.core.counters;
-        Stats {
-            connections: self.core.connections.lock().len() as u64,
-            sessions: self.core.sessions.lock().len() as u64,
-            subscriptions: self.core.router.len() as u64,
-            retained: self.core.retained.lock().len() as u64,
-            messages_in: counters.messages_in.load(Relaxed),
-            messages_out: counters.messages_out.load(Relaxed),
-            bytes_in: counters.bytes_in.load(Relaxed),
-            bytes_out: counters.bytes_out.load(Relaxed),
-            dropped: counters.dropped.load(Relaxed),
-            not_kept: counters.not_kept.load(Relaxed),
-            limits_hit: counters.limits_hit().with(Limit::QueueBytesTotal, self.core.queued.refused()),
-        }
+        self.core.stats()
     }
 
     /// Stops accepting, ends all connections (MQTT 5: DISCONNECT 0x8B) and waits for them, within

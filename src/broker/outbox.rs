@@ -20,6 +20,7 @@ use bytes::BytesMut;
 use super::{
     Limits,
     control::Control,
+    figures::{Count, Depth},
     inflight::{Inflight, Slot, State, packet_id},
     journal::Journal,
     keeper::Change,
@@ -87,7 +88,7 @@ pub(super) struct Taken {
     pub(super) dropped: u64,
     /// QoS 1 and 2 messages lost to a full queue, counted when it happened.
     pub(super) lost: u64,
-    pub(super) sent: u64,
+    pub(super) sent: Count,
 }
 
 /// See the module.
@@ -270,7 +271,7 @@ impl Outbox {
             }
             let form = form(link, qos, retain, false, packet_id(number), subscription_ids);
             if put(link, message, form) {
-                link.sent += 1;
+                link.sent.add(qos, message.payload.len());
                 self.next += 1;
                 let parcel = Parcel {
                     message: Arc::clone(message),
@@ -302,7 +303,7 @@ impl Outbox {
         }
         let form = form(link, 0, retain, false, 0, subscription_ids);
         if put(link, message, form) {
-            link.sent += 1;
+            link.sent.add(0, message.payload.len());
         }
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
     }
@@ -555,6 +556,15 @@ impl Outbox {
         let behind = link.is_some_and(|link| link.buffer.len() >= 2 * high_water);
         self.awaited |= behind;
         behind
+    }
+
+    /// How much waits for the client.
+    pub(super) fn depth(&self) -> Depth {
+        Depth {
+            queued: (self.waiting.bounded() + self.waiting.replays()) as u64,
+            queued_bytes: self.waiting.bytes() as u64,
+            inflight: self.inflight.unsettled() as u64,
+        }
     }
 
     /// Whether the writer has something to do.

@@ -100,6 +100,11 @@ impl Retained {
     pub(super) fn len(&self) -> usize {
         self.by_topic.len()
     }
+
+    /// Topic, payload and properties of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 #[cfg(test)]

@@ -176,6 +176,11 @@ impl Router {
         self.subscriptions.read().len() + self.groups.len()
     }
 
+    /// Those of the subscriptions that are shared.
+    pub(super) fn shared_len(&self) -> usize {
+        self.groups.len()
+    }
+
     /// The groups that share the messages of `topic`, with those of their members who may be sent them.
     pub(super) fn shared(
         &self,
@@ -200,6 +205,11 @@ impl Router {
             (!members.is_empty()).then_some(SharedTarget { members, turn })
         });
         groups.collect()
+    }
+
+    /// Whether there is a filter that begins with this level.
+    pub(super) fn has_under(&self, level: &str) -> bool {
+        self.subscriptions.read().has_under(level) || self.groups.has_under(level)
     }
 
     /// Who is to be sent the messages of `topic` that come from the session `publisher`.

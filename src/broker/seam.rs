@@ -20,6 +20,32 @@ pub enum Protocol {
     V5,
 }
 
+impl Protocol {
+    /// Its name, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V31 => "MQTT 3.1",
+            Self::V311 => "MQTT 3.1.1",
+            Self::V5 => "MQTT 5",
+        }
+    }
+}
+
+impl Transport {
+    /// Its name, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::MutualTls => "mutual TLS",
+            Self::WebSocket => "WebSocket",
+            Self::WebSocketTls => "WebSocket over TLS",
+        }
+    }
+}
+
 /// How the bytes came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {

@@ -18,9 +18,11 @@ use super::{
     Identity, Limits, SubscriptionOptions,
     control::{Control, End},
     exchanges::Exchanges,
+    figures::Depth,
     inbound::Burst,
     journal::Journal,
     keeper::{Change, KeptSession, now_ms},
+    live::Traces,
     message::Message,
     outbox::{Answer, Congestion, Fanout, Given, Link, Outbox, Outcome, Readiness, Taken},
     page::Page,
@@ -63,6 +65,8 @@ pub(super) struct Session {
     pub(super) pending_will: Mutex<Option<(u64, Will)>>,
     /// The connection that left the will which the keeper has.
     pub(super) will_on_file: Mutex<Option<u64>>,
+    /// For people to see.
+    pub(super) traces: Traces,
 }
 
 impl Session {
@@ -79,6 +83,7 @@ impl Session {
             away_until: Mutex::new(None),
             pending_will: Mutex::new(None),
             will_on_file: Mutex::new(None),
+            traces: Traces::default(),
         })
     }
 
@@ -138,6 +143,7 @@ impl Session {
         *session.exchanges.lock() = Exchanges::restored(kept.accepted);
         *session.subscriptions.lock() = kept.subscriptions.into_iter().collect();
         *session.away_until.lock() = Some(Instant::now() + remaining);
+        session.traces.left_ms.store(left_ms, SeqCst);
         session
     }
 
@@ -327,6 +333,7 @@ impl Session {
             Some(left)
         })?;
         *self.away_until.lock() = Some(Instant::now() + keep_for);
+        self.traces.left_ms.store(now_ms(), SeqCst);
         self.room.notify_waiters();
         Some(left)
     }
@@ -356,6 +363,21 @@ impl Session {
     /// Whether a connection holds it.
     pub(super) fn is_connected(&self) -> bool {
         self.outbox.lock().link().is_some()
+    }
+
+    /// The connection that holds it.
+    pub(super) fn control(&self) -> Option<Arc<Control>> {
+        self.outbox.lock().link().map(|link| Arc::clone(&link.control))
+    }
+
+    /// When it is over, unless somebody comes back for it.
+    pub(super) fn away_until(&self) -> Option<Instant> {
+        *self.away_until.lock()
+    }
+
+    /// What waits for its client.
+    pub(super) fn depth(&self) -> Depth {
+        self.outbox.lock().depth()
     }
 
     /// One message of every topic that is yet to be sent.

@@ -117,6 +117,11 @@ impl Groups {
         self.state.read().members
     }
 
+    /// Whether one shares a filter that begins with this level.
+    pub(super) fn has_under(&self, level: &str) -> bool {
+        self.state.read().by_filter.has_under(level)
+    }
+
     /// The groups that a message of this topic is for.
     pub(super) fn matching(&self, topic: &TopicName) -> Vec<Found> {
         let state = self.state.read();

@@ -119,6 +119,11 @@ impl<V> Trie<V> {
         self.root.visit(&levels, !name.is_system(), &mut found);
     }
 
+    /// Whether some filter begins with this literal level.
+    pub(super) fn has_under(&self, level: &str) -> bool {
+        self.root.literal.contains_key(level)
+    }
+
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         self.len

@@ -105,6 +105,7 @@ impl Core {
         };
         match published {
             Published::Accepted { .. } => {
+                Counters::add(&self.tallies.wills_published, 1);
                 let (bytes, retained) = (message.payload.len() as u64, message.retain);
                 self.observer.observe(Event::Published { identity, topic, messages: 1, bytes, retained });
             }

@@ -34,7 +34,10 @@ pub(super) async fn write_loop(
         if messages > 0 {
             core.observer.observe(Event::Dropped { identity: &control.identity, messages });
         }
-        Counters::add(&core.counters.messages_out, taken.sent);
+        let sent = taken.sent.total();
+        Counters::add(&core.counters.messages_out, sent);
+        Counters::add(&session.traces.sent, sent);
+        core.tallies.went(&taken.sent);
         if chunk.is_empty() {
             if taken.gone || control.finishing.is_cancelled() {
                 break;

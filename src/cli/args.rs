@@ -69,6 +69,11 @@ pub(super) struct StationOptions {
     /// Refuse clients without such a certificate.
     #[arg(long)]
     pub require_client_certificate: bool,
+    /// Tell Prometheus metrics without a token here, at /metrics over plain HTTP; loopback only. Off by default.
+    ///
+    /// The HTTPS API tells them too, at /metrics, to who shows the token in the file keys/metrics.token.
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Let clients without a username in, with this role; loopback only. Off by default.
     #[arg(long, value_name = "ROLE")]
     pub anonymous: Option<String>,

@@ -58,6 +58,7 @@ fn configure(folders: DataFolders, options: StationOptions) -> anyhow::Result<Co
         mqtt: options.listen.unwrap_or(config.mqtt),
         api: options.api.unwrap_or(config.api),
         plain: options.plain.or(config.plain),
+        metrics: options.metrics.or(config.metrics),
         websocket: options.websocket.or(config.websocket),
         websocket_tls: options.websocket_tls.or(config.websocket_tls),
         plain_beyond_loopback: options.plain_anywhere || config.plain_beyond_loopback,
@@ -98,6 +99,9 @@ fn print(running: &Running, config: &Config) -> anyhow::Result<()> {
     }
     if let Some(address) = running.websocket {
         say(&format!("  WebSocket        ws://{address}/mqtt  ({})", reach(address)))?;
+    }
+    if let Some(metrics) = running.metrics {
+        say(&format!("  Metrics          http://{metrics}/metrics  (this computer only)"))?;
     }
     if let Some(role) = &config.anonymous {
         let from = if config.anonymous_beyond_loopback { "from anywhere" } else { "from this computer" };

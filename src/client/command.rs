@@ -190,4 +190,18 @@ pub enum Command {
     NewDevice { label: String },
     /// Revokes one. Answer: `Devices`.
     RevokeDevice { id: i64 },
+
+    /// An admin's page shows the broker's own figures from now on, or no longer. Answer: `Figures`, again and again.
+    WatchBroker(bool),
+    /// Lists the broker's sessions whose client id, account or address holds `find`. Answer: `Sessions`.
+    ListSessions { find: String },
+    /// Ends a session's connection; with `forget` the session too, with what is queued in it.
+    /// Answer: `SessionEnded`.
+    EndSession { id: u64, forget: bool },
+    /// Lists the accounts and the roles that there are. Answer: `Accounts`.
+    ListAccounts,
+    /// Gives an account another role, at once. Answer: `AccountChanged`, `Accounts`.
+    SetRole { username: String, role: String },
+    /// Removes an account, its vault and all that waits for it. Answer: `AccountChanged`, `Accounts`.
+    RemoveAccount { username: String },
 }

@@ -225,6 +225,14 @@ impl Desk {
             Command::ListDevices => self.list_devices().await,
             Command::NewDevice { label } => self.new_device(label).await,
             Command::RevokeDevice { id } => self.revoke_device(id).await,
+            Command::WatchBroker(on) => {
+                self.pass(Asked::Figures, "The broker's figures are not known.", Ask::WatchBroker(on));
+            }
+            Command::ListSessions { find } => self.list_sessions(find).await,
+            Command::EndSession { id, forget } => self.end_broker_session(id, forget).await,
+            Command::ListAccounts => self.list_accounts().await,
+            Command::SetRole { username, role } => self.set_role(username, role).await,
+            Command::RemoveAccount { username } => self.remove_account(username).await,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{AuditLog, Password, Suite};
+use super::{AccountLine, AuditLog, Password, RoleLine, SessionView, Suite};
 
 /// Which command a failure belongs to, so that it is shown where the eye already is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +35,11 @@ pub enum Asked {
     Audit,
     Devices,
     Will,
+    Figures,
+    Sessions,
+    EndSession,
+    Accounts,
+    ChangeAccount,
 }
 
 /// What went wrong, why, and the next step.
@@ -445,4 +450,14 @@ pub enum Event {
     },
     /// The sample sensor.
     Sample(SampleState),
+    /// The broker's own figures that are new, by the name below `$SYS/broker/`.
+    Figures(Vec<(String, String)>),
+    /// Sessions of the broker: how many the search has, and the first of them.
+    Sessions { find: String, total: usize, sessions: Vec<SessionView> },
+    /// A session's connection was ended, or the session.
+    SessionEnded { id: u64, forgotten: bool },
+    /// Every account, and the roles that there are.
+    Accounts { accounts: Vec<AccountLine>, roles: Vec<RoleLine> },
+    /// An account has another role, or is gone.
+    AccountChanged { username: String },
 }

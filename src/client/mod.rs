@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod admin;
 mod audit;
 mod clock;
 mod command;
@@ -25,6 +26,7 @@ mod store;
 mod teller;
 mod tls;
 
+pub use admin::{AccountLine, ConnectionView, RoleLine, SessionView};
 pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust, Will};
 pub use event::{
     AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView,

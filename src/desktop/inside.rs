@@ -22,7 +22,10 @@ use super::{
     icons,
     model::{Model, Outbound, Place},
     palette::Palette,
-    panels::{AuditPanel, KeysPanel, PublishPanel, Section, SettingsContext, SettingsPanel, WatchPanel},
+    panels::{
+        AuditPanel, KeysPanel, PublishPanel, Section, SettingsContext, SettingsPanel, StationPanel,
+        WatchPanel,
+    },
     widgets::{RailEntry, Shell},
 };
 
@@ -76,6 +79,7 @@ pub(super) struct Inside {
     publish: PublishPanel,
     keys: KeysPanel,
     audit: AuditPanel,
+    station: StationPanel,
     settings: SettingsPanel,
     palette: Palette,
     overlay: Overlay,
@@ -86,6 +90,7 @@ fn places(model: &Model) -> Vec<Place> {
     let offered = |place: &Place| match place {
         Place::Watch => model.may(Right::Subscribe),
         Place::Publish => model.may(Right::Publish),
+        Place::Station => model.is_admin(),
         Place::Keys | Place::Audit | Place::Settings => true,
     };
     Place::ALL.into_iter().filter(offered).collect()
@@ -97,6 +102,7 @@ const fn icon_of(place: Place) -> &'static str {
         Place::Publish => icons::PAPER_PLANE_TILT,
         Place::Keys => icons::KEY,
         Place::Audit => icons::SCROLL,
+        Place::Station => icons::COMPUTER_TOWER,
         Place::Settings => icons::GEAR_SIX,
     }
 }
@@ -111,6 +117,7 @@ impl Inside {
             publish: PublishPanel::default(),
             keys: KeysPanel::default(),
             audit: AuditPanel::default(),
+            station: StationPanel::default(),
             settings: SettingsPanel::default(),
             palette: Palette::default(),
             overlay: Overlay::None,
@@ -146,6 +153,7 @@ impl Inside {
         self.watch.on_event(event, model);
         self.publish.on_event(event, model);
         self.keys.on_event(event, model);
+        self.station.on_event(event, model);
         self.settings.on_event(event);
         match event {
             Event::LoggedIn(_) if matches!(self.overlay, Overlay::LogInAgain(_)) => {
@@ -172,6 +180,9 @@ impl Inside {
                 self.place == Place::Keys
             }
             Asked::Audit => self.place == Place::Audit,
+            Asked::Figures | Asked::Sessions | Asked::EndSession | Asked::Accounts | Asked::ChangeAccount => {
+                self.place == Place::Station
+            }
             Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices | Asked::Will => {
                 self.place == Place::Settings
             }
@@ -206,7 +217,7 @@ impl Inside {
         // Each part of the frame notes what was pressed in it; they are drawn one after another.
         let (mut controls, mut left, mut banner) =
             (bars::Pressed::None, bars::Pressed::None, bars::Pressed::None);
-        let Self { place, watch, publish, keys, audit, settings, .. } = self;
+        let Self { place, watch, publish, keys, audit, station, settings, .. } = self;
         let place = *place;
         let mut step = None;
         let mut settings_wish = None;
@@ -244,6 +255,7 @@ impl Inside {
                         Place::Publish => publish.ui(ui, model, out),
                         Place::Keys => keys.ui(ui, model, out),
                         Place::Audit => audit.ui(ui, model, out),
+                        Place::Station => station.ui(ui, model, out),
                         Place::Settings => {
                             let context = SettingsContext {
                                 own_station: around.own_station,
@@ -256,6 +268,9 @@ impl Inside {
                 },
             )
         };
+        if place != Place::Station {
+            station.rest(out);
+        }
         match clicked {
             Some(index) if index == places.len() => {
                 self.ask_log_out(false, model, out);

@@ -5,9 +5,11 @@
 //! sends what is in there after the frame. Nothing here draws or acts.
 
 mod asked;
+mod broker;
 mod outbound;
 
 pub use asked::asked_by;
+pub use broker::{BrokerState, Pace};
 pub use outbound::{Outbound, Place};
 
 use std::{
@@ -18,14 +20,16 @@ use std::{
 use crate::{
     acl::Right,
     client::{
-        AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure, KeyView,
-        LinkState, OutboxEntry, SampleState, StationView, SubscriptionView, WillView,
+        AccountLine, AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure,
+        KeyView, LinkState, OutboxEntry, RoleLine, SampleState, SessionView, StationView, SubscriptionView,
+        WillView,
     },
     topic::{TopicFilter, TopicName},
 };
 
 use super::{
     messages::{Budget, MessageStore, ROWS_PREFERENCE},
+    when,
     widgets::{Problem, Severity},
 };
 
@@ -52,6 +56,17 @@ pub struct LeftOut {
     pub repeats: u64,
     /// What the bounded queue to the window left out.
     pub dropped: u64,
+}
+
+/// Sessions of the broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionsState {
+    /// What was searched for.
+    pub find: String,
+    /// How many the search has.
+    pub total: usize,
+    /// The first of them.
+    pub sessions: Vec<SessionView>,
 }
 
 /// What an event means beyond the data it carries: something for the app to route or to tell.
@@ -100,6 +115,12 @@ pub struct Model {
     pub audits: [AuditState; 2],
     /// Credentials for plain MQTT programs; `None` before they were listed.
     pub devices: Option<Vec<DeviceView>>,
+    /// The broker's own figures; for an admin.
+    pub broker: BrokerState,
+    /// The broker's sessions; `None` before they were listed. For an admin.
+    pub sessions: Option<SessionsState>,
+    /// Every account and role; `None` before they were listed. For an admin.
+    pub accounts: Option<(Vec<AccountLine>, Vec<RoleLine>)>,
     /// What was counted and is not shown.
     pub left_out: LeftOut,
     /// What was asked and is not yet answered, for busy buttons.
@@ -124,6 +145,9 @@ impl Default for Model {
             sample: SampleState::Off,
             audits: [AuditState::default(), AuditState::default()],
             devices: None,
+            broker: BrokerState::default(),
+            sessions: None,
+            accounts: None,
             left_out: LeftOut::default(),
             pending: HashSet::new(),
             failures: HashMap::new(),
@@ -261,6 +285,19 @@ impl Model {
             Event::AuditVerified { log, verdict } => self.audits[index(log)].verdict = Some(verdict),
             Event::Devices(devices) => self.devices = Some(devices),
             Event::Sample(sample) => self.sample = sample,
+            Event::Figures(figures) => self.broker.take(figures, when::now_ms()),
+            Event::Sessions { find, total, sessions } => {
+                self.sessions = Some(SessionsState { find, total, sessions });
+            }
+            Event::SessionEnded { forgotten: true, .. } => return told("The session is gone."),
+            Event::SessionEnded { forgotten: false, .. } => return told("The connection was ended."),
+            Event::Accounts { accounts, roles } => self.accounts = Some((accounts, roles)),
+            Event::AccountChanged { username } => {
+                return Some(Happened::Told(
+                    Severity::Success,
+                    format!("The account {username} was changed."),
+                ));
+            }
             Event::OtpOn => return told("One-time codes are on."),
             Event::PasswordChanged => return told("The password was changed."),
             // The screens and dialogs that wait for these keep them: each is shown once.

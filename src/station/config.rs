@@ -34,6 +34,8 @@ pub struct Config {
     pub websocket_origins: Vec<String>,
     /// Whether what listens without TLS may be reached from other computers.
     pub plain_beyond_loopback: bool,
+    /// Where the metrics are told without a token, over plain HTTP, if at all. Loopback only, always.
+    pub metrics: Option<SocketAddr>,
     /// Certificates that the MQTT listeners use besides the station's own.
     pub certificates: CertificateFiles,
     /// The role of clients that give no name, or `None` to refuse them. From this computer only, see
@@ -75,6 +77,7 @@ impl Config {
             websocket_origins: Vec::new(),
             plain_beyond_loopback: false,
             certificates: CertificateFiles::default(),
+            metrics: None,
             anonymous: None,
             anonymous_beyond_loopback: false,
             limits: Limits::default(),
@@ -89,6 +92,9 @@ impl Config {
 impl Config {
     /// What no station can be run with.
     pub(super) fn check(&self) -> Result<(), StationError> {
+        if let Some(metrics) = self.metrics.filter(|metrics| !metrics.ip().is_loopback()) {
+            return Err(StationError::MetricsBeyondLoopback(metrics));
+        }
         let plain = [self.plain, self.websocket].into_iter().flatten().find(|at| !at.ip().is_loopback());
         match plain {
             Some(plain) if !self.plain_beyond_loopback => Err(StationError::PlainBeyondLoopback(plain)),
@@ -115,6 +121,8 @@ pub struct Running {
     pub websocket: Option<SocketAddr>,
     /// Where MQTT over WebSocket and TLS is, if anywhere.
     pub websocket_tls: Option<SocketAddr>,
+    /// Where the metrics are told without a token, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// SHA-256 of the CA's SubjectPublicKeyInfo, 64 hex digits: what a client pins.
     pub fingerprint: String,
     /// What the first account must present; `None` once there is one.

@@ -43,6 +43,12 @@ pub enum StationError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// Metrics without a token would leave this computer.
+    #[error(
+        "metrics without a token are for this computer only, and {0} can be reached from others: use an address such \
+         as 127.0.0.1:9464, or let the scraper ask the HTTPS API with the token in keys/metrics.token"
+    )]
+    MetricsBeyondLoopback(SocketAddr),
     /// The file is no database any more.
     #[error(
         "the station's database {} is damaged ({reason}). It was left as it is. Put a copy from a backup in its \

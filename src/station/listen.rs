@@ -17,6 +17,8 @@ const BACKLOG: u32 = 4096;
 /// The ports of a station, open and not yet served.
 pub(crate) struct Ports {
     pub(crate) api: TcpListener,
+    /// Where metrics are told without a token.
+    pub(crate) metrics: Option<TcpListener>,
     mqtt: TcpListener,
     plain: Option<TcpListener>,
     websocket: Option<TcpListener>,
@@ -33,6 +35,7 @@ impl Ports {
             |what, address: Option<SocketAddr>| address.map(|address| listen(what, address)).transpose();
         Ok(Self {
             api: listen("the HTTPS API", config.api)?,
+            metrics: maybe("metrics", config.metrics)?,
             mqtt: listen("MQTT over TLS", config.mqtt)?,
             plain: maybe("MQTT without TLS", config.plain)?,
             websocket: maybe("MQTT over WebSocket without TLS", config.websocket)?,
@@ -44,6 +47,7 @@ impl Ports {
     pub(crate) fn tell(&self, running: &mut Running) -> Result<(), StationError> {
         let maybe = |listener: &Option<TcpListener>| listener.as_ref().map(address).transpose();
         running.api = address(&self.api)?;
+        running.metrics = maybe(&self.metrics)?;
         running.mqtt_tls = address(&self.mqtt)?;
         running.plain = maybe(&self.plain)?;
         running.websocket = maybe(&self.websocket)?;
@@ -51,7 +55,7 @@ impl Ports {
         Ok(())
     }
 
-    /// Serves MQTT on all but the API's, which is given back.
+    /// Serves MQTT on all that are for it, and gives the API's back.
     pub(crate) fn serve(
         self,
         broker: &Broker,

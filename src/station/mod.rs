@@ -16,6 +16,7 @@
 //! | `accounts/` | sign-up, login, one-time codes, ways back in |
 //! | `http/` | the API over TLS: extractors, handlers, problems |
 //! | `authority`, `trail`, `mqtt` | what the broker asks, what it tells, and the broker itself |
+//! | `metrics`, `process` | what a scraper is told |
 //! | `roles` | the role pack and who has which role now |
 
 pub mod host;
@@ -43,7 +44,11 @@ mod listen;
 #[cfg(feature = "station")]
 mod log;
 #[cfg(feature = "station")]
+mod metrics;
+#[cfg(feature = "station")]
 mod mqtt;
+#[cfg(feature = "station")]
+mod process;
 #[cfg(feature = "station")]
 mod roles;
 #[cfg(feature = "station")]

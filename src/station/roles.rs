@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 
 use crate::{
     acl::{Role, RolePack},
-    api::RoleOffer,
+    api::{RoleEntry, RoleOffer},
     files::read_bounded,
 };
 
@@ -69,10 +69,27 @@ impl RoleBook {
         self.roles.contains_key(name)
     }
 
+    /// Every role of the pack, by name.
+    pub(crate) fn all(&self) -> Vec<RoleEntry> {
+        let entry = |role: &Arc<Role>| RoleEntry {
+            name: role.name.clone(),
+            description: role.description.clone(),
+            admin: role.admin,
+        };
+        let mut all: Vec<_> = self.roles.values().map(entry).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
     /// Notes an account's role.
     pub(crate) fn assign(&self, account: &str, role: &str) {
         let role = self.role(role);
         self.accounts.write().insert(account.to_owned(), role);
+    }
+
+    /// Forgets an account: from now on it may do nothing.
+    pub(crate) fn forget(&self, account: &str) {
+        self.accounts.write().remove(account);
     }
 
     /// The present role of an account; the empty name is the anonymous client's.

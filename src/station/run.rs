@@ -107,7 +107,7 @@ impl Station {
         let authority = tls::Authority::open(&keys, &config.clock)?;
         let api_tls = authority.server_config(&[b"http/1.1"])?;
         let certificates = Certificates::open(&config.certificates, &authority, &config.clock)?;
-        let ports = Ports::open(config)?;
+        let mut ports = Ports::open(config)?;
         let (store, key) = Store::open(&users.join("station.db"), &keys.join("station.key")).await?;
         let database = |error: &dyn std::fmt::Display| StationError::Database {
             path: users.join("station.db"),
@@ -143,6 +143,7 @@ impl Station {
             plain: None,
             websocket: None,
             websocket_tls: None,
+            metrics: None,
             fingerprint: authority.fingerprint()?,
             setup_code: setup_code.as_ref().map(|(code, _)| code.clone()),
             ca_certificate: authority.ca_path(),
@@ -155,14 +156,20 @@ impl Station {
             trail: trail.clone(),
             mqtt: Mqtt::new(broker.clone()),
             endpoint: MqttEndpoint { tls_port: running.mqtt_tls.port() },
+            scrape_token: token::kept_token(&keys.join("metrics.token"))?,
             setup_code: setup_code.clone(),
         };
         let accounts = Arc::new(Accounts::open(ground, config)?);
 
         let stop = CancellationToken::new();
-        let served = Api { router: http::router(accounts), tls: api_tls, stop: stop.clone() };
+        let served = Api { router: http::router(Arc::clone(&accounts)), tls: api_tls, stop: stop.clone() };
+        let metrics = ports.metrics.take();
         let (api, mut listeners) = ports.serve(&broker, &certificates, &config.websocket_origins);
         listeners.push(("HTTPS", tokio::spawn(http::serve(api, served))));
+        if let Some(metrics) = metrics {
+            let serving = http::serve_plain(metrics, http::plain_router(accounts), stop.clone());
+            listeners.push(("metrics", tokio::spawn(serving)));
+        }
         trail.note("", "", "station started", "ok", None);
         Ok(Self {
             running,

@@ -43,6 +43,29 @@ pub(crate) fn proof_of(text: &str) -> Proof {
     Sha256::digest(text.as_bytes()).into()
 }
 
+/// The token in its file; a new one where there is none.
+pub(crate) fn kept_token(path: &Path) -> Result<Confidential, StationError> {
+    match read_bounded(path, 1024) {
+        Ok(text) => {
+            let text = Zeroizing::new(String::from_utf8_lossy(&text).trim().to_owned());
+            // One that was emptied by hand is no token at all.
+            if text.len() >= 32 {
+                return Ok(Confidential::new(text.as_str().to_owned()));
+            }
+        }
+        Err(FilesError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    let token = new_token()?;
+    write_secret(path, token.reveal().as_bytes())?;
+    Ok(token)
+}
+
+/// Whether two secrets are one, in constant time for those of one length.
+pub(crate) fn same_secret(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
 /// The setup code in its file; a new one (128 bits, base32 in groups of five) where there is none.
 pub(crate) fn setup_code(path: &Path) -> Result<Confidential, StationError> {
     match read_bounded(path, 1024) {

@@ -11,6 +11,7 @@ mod hostile;
 mod keeping;
 mod model;
 mod others;
+mod outside;
 mod permissions;
 mod pressure;
 mod rules;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod account;
+mod admin;
 #[cfg(not(target_os = "macos"))] // That system answers on 127.0.0.1 only.
 mod exactly_once;
 #[cfg(not(target_os = "macos"))]

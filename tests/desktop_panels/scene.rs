@@ -12,7 +12,7 @@ use sealwire::{
     desktop::{
         icons,
         model::{Model, Outbound, asked_by},
-        panels::{KeysPanel, PublishPanel, WatchPanel},
+        panels::{KeysPanel, PublishPanel, StationPanel, WatchPanel},
         theme::{self, ThemeChoice},
         widgets::{RailEntry, Shell},
     },
@@ -24,6 +24,7 @@ pub(crate) enum Page {
     Watch,
     Publish,
     Keys,
+    Station,
 }
 
 pub(crate) struct Scene {
@@ -32,6 +33,7 @@ pub(crate) struct Scene {
     pub(crate) watch: WatchPanel,
     pub(crate) publish: PublishPanel,
     pub(crate) keys: KeysPanel,
+    pub(crate) station: StationPanel,
     pub(crate) out: Outbound,
     asked: usize,
 }
@@ -44,6 +46,7 @@ impl Scene {
             watch: WatchPanel::default(),
             publish: PublishPanel::default(),
             keys: KeysPanel::default(),
+            station: StationPanel::default(),
             out: Outbound::new(),
             asked: 0,
         }
@@ -54,6 +57,7 @@ impl Scene {
         self.watch.on_event(&event, &self.model);
         self.publish.on_event(&event, &self.model);
         self.keys.on_event(&event, &self.model);
+        self.station.on_event(&event, &self.model);
         self.model.apply(event);
     }
 
@@ -62,14 +66,16 @@ impl Scene {
             RailEntry::new(icons::BROADCAST, "Watch"),
             RailEntry::new(icons::PAPER_PLANE_TILT, "Publish"),
             RailEntry::new(icons::KEY, "Keys"),
+            RailEntry::new(icons::COMPUTER_TOWER, "Station"),
         ];
         let (active, title) = match self.page {
             Page::Watch => (0, "Watch"),
             Page::Publish => (1, "Publish"),
             Page::Keys => (2, "Keys"),
+            Page::Station => (3, "Station"),
         };
         let shell = Shell { rail: &rail, active, title };
-        let Self { model, watch, publish, keys, out, page, .. } = self;
+        let Self { model, watch, publish, keys, station, out, page, .. } = self;
         let clicked = shell.show(
             ui,
             |_| {},
@@ -80,12 +86,17 @@ impl Scene {
                 Page::Watch => watch.ui(ui, model, out),
                 Page::Publish => publish.ui(ui, model, out),
                 Page::Keys => keys.ui(ui, model, out),
+                Page::Station => station.ui(ui, model, out),
             },
         );
+        if *page != Page::Station {
+            station.rest(out);
+        }
         match clicked {
             Some(0) => self.page = Page::Watch,
             Some(1) => self.page = Page::Publish,
             Some(2) => self.page = Page::Keys,
+            Some(3) => self.page = Page::Station,
             _ => {}
         }
         for command in &self.out.commands()[self.asked..] {

@@ -7,6 +7,7 @@ mod harness;
 mod accounts;
 mod authority;
 mod host;
+mod outside;
 mod recovery;
 mod surface;
 mod transports;

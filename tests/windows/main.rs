@@ -99,6 +99,11 @@ fn a_person_alone_sees_a_sealed_reading_and_two_windows_pass_one_on() {
     album.keep_all(&mut ada, "4-watch-empty");
     ada.click("Start the sample sensor");
     ada.see("celsius");
+    // Its admin sees the station from outside: this very window is connected.
+    ada.click("Station");
+    ada.see("this window");
+    ada.see("1 session");
+    album.keep_all(&mut ada, "11-station");
     ada.close();
 
     // A publisher's window and a subscriber's window, side by side on one computer.

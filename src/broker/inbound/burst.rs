@@ -45,6 +45,8 @@ pub(in super::super) struct Burst<'a> {
     /// Packet id and payload of each. The id is none at QoS 0.
     pieces: &'a [Piece],
     pub(in super::super) largest: usize,
+    /// Of all together.
+    pub(in super::super) payload_bytes: u64,
     received: Instant,
     /// QoS 0 for the other version of the protocol; written when first asked for.
     translated: OnceCell<BytesMut>,
@@ -147,9 +149,11 @@ impl Inbound {
     }
 
     /// The first of them was counted as a packet when it was found.
-    fn count_burst(&mut self, messages: usize) {
-        self.packets += (messages as u64).saturating_sub(1);
-        self.publishes += messages as u64;
+    fn count_burst(&mut self, qos: u8, messages: usize, payload_bytes: u64) {
+        let messages = messages as u64;
+        self.packets += messages.saturating_sub(1);
+        self.publishes += messages;
+        self.seen.lately.add_many(qos, messages, payload_bytes);
     }
 
     fn publish_burst(
@@ -166,15 +170,15 @@ impl Inbound {
             for (packet_id, _) in pieces {
                 self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::NotAuthorized, reason);
             }
-            self.count_burst(pieces.len());
+            self.count_burst(head.qos(), pieces.len(), payload_bytes(pieces));
             return Ok((pieces.last().map_or(0, |(_, payload)| payload.end), None));
         }
         // No more at once than the subscribers' queues have room for, so that waiting comes before losing.
         let room = if head.qos() == 0 { usize::MAX } else { self.core.room_for_burst(&route) };
         let pieces = pieces.get(..room).unwrap_or(pieces);
         let end = pieces.last().map_or(0, |(_, payload)| payload.end);
-        let (packets, bytes) = (&buffer[..end], pieces.iter().map(|(_, payload)| payload.len() as u64).sum());
-        self.count_burst(pieces.len());
+        let (packets, bytes) = (&buffer[..end], payload_bytes(pieces));
+        self.count_burst(head.qos(), pieces.len(), bytes);
         let burst = Burst {
             packets,
             v5: self.control.protocol.is_v5(),
@@ -183,6 +187,7 @@ impl Inbound {
             properties: if head.properties.is_empty() { Bytes::new() } else { self.plain_properties.clone() },
             pieces,
             largest,
+            payload_bytes: bytes,
             received: Instant::now(),
             translated: OnceCell::new(),
             messages: OnceCell::new(),
@@ -193,6 +198,9 @@ impl Inbound {
                 let must_be_kept = !kept.is_empty();
                 self.tickets.extend(kept);
                 let nobody = route.is_empty() && burst.v5;
+                if head.qos() > 0 {
+                    self.seen.answered(pieces.len());
+                }
                 for (packet_id, payload) in pieces {
                     let Some(packet_id) = *packet_id else { continue };
                     let at = self.replies.len();
@@ -232,4 +240,8 @@ impl Inbound {
             Published::NotRetained(_) => Ok((end, None)),
         }
     }
+}
+
+fn payload_bytes(pieces: &[Piece]) -> u64 {
+    pieces.iter().map(|(_, payload)| payload.len() as u64).sum()
 }

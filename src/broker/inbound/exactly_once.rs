@@ -36,6 +36,7 @@ impl Inbound {
                     self.promises.push(Promise { at, packet_id, length: 4, receipt, counted: None });
                 }
                 pubrec(packet_id, &mut self.replies);
+                self.seen.answered(1);
                 Ok(true)
             }
         }
@@ -44,6 +45,7 @@ impl Inbound {
     /// PUBREL.
     pub(super) fn release(&mut self, packet_id: NonZeroU16) {
         let mut exchanges = self.session.exchanges.lock();
+        self.seen.answered(1);
         let completed = |session| Change::Completed { session, packet_ids: vec![packet_id.get()] };
         match exchanges.complete(packet_id.get(), || self.session.record(completed)) {
             Completion::Unknown => self.codec.pubcomp_unknown(packet_id, &mut self.replies),
@@ -64,6 +66,7 @@ impl Inbound {
         let unknown = self.session.answer(self.control.id, &self.answers);
         self.answers.clear();
         for packet_id in unknown.into_iter().filter_map(NonZeroU16::new) {
+            self.seen.answered(1);
             self.codec.pubrel_unknown(packet_id, &mut self.replies);
         }
     }

@@ -61,6 +61,7 @@ impl Inbound {
                 }
             }
         }
+        self.seen.answered(1);
         self.codec.suback(packet_id, codes, refusal.as_deref(), &mut self.replies);
         Ok(())
     }
@@ -117,7 +118,8 @@ impl Inbound {
 
     /// Sends the retained messages that a filter matches.
     fn replay_one(&mut self, filter: &TopicFilter, options: SubscriptionOptions) {
-        let topics = self.core.retained.lock().matching(filter);
+        let table = self.core.retained_for(filter);
+        let topics = table.lock().matching(filter);
         let identity = &self.control.identity;
         let permitted = topics.into_iter().filter(|topic| {
             let yes = self.core.authority.deliver(identity, topic);
@@ -133,7 +135,7 @@ impl Inbound {
         let subscription_ids: Arc<[u32]> = options.id.into_iter().collect();
         let now = Instant::now();
         // Looked up again and queued under one lock, so that a newer message cannot come before an older one.
-        let retained = self.core.retained.lock();
+        let retained = table.lock();
         let parcels = permitted.iter().filter_map(|topic| {
             let message = Arc::clone(retained.get(topic, now)?);
             let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));
@@ -158,6 +160,7 @@ impl Inbound {
                 false => UnsubscribeAckReason::NoSubscriptionExisted,
             });
         }
+        self.seen.answered(1);
         self.codec.unsuback(packet_id, codes, &mut self.replies);
     }
 }

@@ -84,7 +84,7 @@ impl Outbox {
             return true;
         }
         link.buffer.extend_from_slice(burst.forwardable(link.v5));
-        link.sent += count;
+        link.sent.add_many(0, count, burst.payload_bytes);
         taken.congested = link.buffer.len() >= self.high_water;
         true
     }

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use super::super::{
     aliases::{Alias, Aliases},
     control::Control,
+    figures::Count,
     message::{Form, Message},
 };
 
@@ -30,8 +31,8 @@ pub(in super::super) struct Link {
     pub(super) last_ack: Instant,
     /// QoS 0 messages lost since the writer last looked.
     pub(super) dropped: u64,
-    /// Messages put into the buffer since the writer last looked.
-    pub(super) sent: u64,
+    /// What was put into the buffer since the writer last looked.
+    pub(super) sent: Count,
     /// Nothing leaves the queues while the authority is asked about them again.
     pub(super) held: bool,
 }
@@ -55,7 +56,7 @@ impl Link {
             stuck: false,
             last_ack: Instant::now(),
             dropped: 0,
-            sent: 0,
+            sent: Count::default(),
             held: true,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::BufMut;
 
-use super::{Outbox, Slot, State, Ticket, form, packet_id, put};
+use super::{Link, Outbox, Slot, State, Ticket, form, packet_id, put};
 
 /// What stopped the pump.
 enum Stop {
@@ -68,7 +68,7 @@ impl Outbox {
                     Some(Some(false)) => return Stop::Lost(number),
                 }
                 *ticket = None;
-                pubrel(number, &mut link.buffer);
+                pubrel(number, link);
             }
             self.releases.pop_front();
         }
@@ -90,7 +90,7 @@ impl Outbox {
                         let id = packet_id(number);
                         let form = form(link, parcel.qos, parcel.retain, true, id, &parcel.subscription_ids);
                         if put(link, &parcel.message, form) {
-                            link.sent += 1;
+                            link.sent.add(parcel.qos, parcel.message.payload.len());
                         } else if parcel.qos == 2 {
                             return Stop::Lost(number);
                         } else {
@@ -105,7 +105,7 @@ impl Outbox {
                             Some(Some(false)) => return Stop::Lost(number),
                         }
                         *ticket = None;
-                        pubrel(number, &mut link.buffer);
+                        pubrel(number, link);
                     }
                 }
                 self.inflight.advance();
@@ -126,13 +126,14 @@ impl Outbox {
             let Some(mut parcel) = self.waiting.pop() else { break };
             parcel.after = None;
             let (number, qos) = (parcel.number, parcel.qos);
+            let payload = parcel.message.payload.len();
             let sent = !parcel.void && !parcel.message.is_expired(*now.get_or_insert_with(Instant::now)) && {
                 let id = packet_id(number);
                 let form = form(link, qos, parcel.retain, parcel.again, id, &parcel.subscription_ids);
                 put(link, &parcel.message, form)
             };
             if sent {
-                link.sent += 1;
+                link.sent.add(qos, payload);
                 if qos > 0 {
                     self.inflight.push(Slot { number, state: State::Sent(parcel) });
                 }
@@ -149,7 +150,8 @@ impl Outbox {
 }
 
 /// PUBREL with success: the same four bytes in every version.
-fn pubrel(number: u64, out: &mut bytes::BytesMut) {
-    out.put_slice(&[0x62, 2]);
-    out.put_u16(packet_id(number));
+fn pubrel(number: u64, link: &mut Link) {
+    link.buffer.put_slice(&[0x62, 2]);
+    link.buffer.put_u16(packet_id(number));
+    link.sent.others += 1;
 }

@@ -38,6 +38,9 @@ impl Link {
             tracing::warn!("a message under an invalid topic name was left out");
             return;
         };
+        if topic.is_system() && self.take_figure(&topic, &publish.payload, turn) {
+            return;
+        }
         let (wire, retained) = (publish.payload, publish.retain);
         let guard = &mut self.guard;
         let received =

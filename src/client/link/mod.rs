@@ -14,6 +14,7 @@
 //! | `held` | messages without a seal whose topic was decided about anew |
 //! | `will` | what the broker publishes if this computer vanishes |
 //! | `subscriptions` | what is watched |
+//! | `sys` | the broker's own figures, while a page shows them |
 //! | `state` | online, waiting, given up, and what a lost connection means |
 //! | `backoff` | how long to wait, and causes in words |
 
@@ -26,6 +27,7 @@ mod outgoing;
 mod publish;
 mod state;
 mod subscriptions;
+mod sys;
 mod will;
 
 use std::{collections::HashSet, time::Duration};
@@ -87,6 +89,8 @@ pub(super) enum Ask {
     ClearHistory,
     StartSample,
     StopSample,
+    /// The broker's own figures are wanted, or no longer.
+    WatchBroker(bool),
     KeysChanged,
     /// The vault has this version now: an older one is refused at the next login.
     VaultSeen {
@@ -168,6 +172,7 @@ pub(super) struct Link {
     done_later: Vec<i64>,
     /// As well, packet ids that were released.
     released_later: Vec<u16>,
+    figures_wanted: bool,
 }
 
 /// What one turn gathers.
@@ -177,6 +182,7 @@ struct Turn {
     /// Told after the commit.
     entries: Vec<OutboxEntry>,
     messages: Vec<Message>,
+    figures: Vec<(String, String)>,
     audit: Vec<(AuditLog, Record)>,
     /// Packet ids to acknowledge after the commit.
     acks: Vec<(u16, QoS)>,
@@ -241,6 +247,7 @@ impl Link {
             role_checked: None,
             done_later: Vec::new(),
             released_later: Vec::new(),
+            figures_wanted: false,
         };
         link.tell_all();
         link.connect();
@@ -335,6 +342,7 @@ impl Link {
             }
             Err(error) => self.not_kept(turn, &error.to_string()).await,
         }
+        self.tell_figures(turn);
         self.pump().await;
         if let Some(error) = turn.lost.take() {
             self.lost(&error, turn);
@@ -395,6 +403,7 @@ impl Link {
             Ask::ClearHistory => self.clear_history().await,
             Ask::StartSample => self.start_sample(),
             Ask::StopSample => self.stop_sample(),
+            Ask::WatchBroker(on) => self.watch_broker(on),
             Ask::KeysChanged => {
                 self.sealing.keys_changed();
                 self.reconsider(turn).await;

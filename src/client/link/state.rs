@@ -106,6 +106,7 @@ impl Link {
             *online_since = Some(Instant::now());
         }
         self.subscriptions.ask_all();
+        self.ask_figures_again();
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
         self.teller.tell(Event::Link(LinkState::Online {
             broker: format!("mqtts://{}", self.broker.address),

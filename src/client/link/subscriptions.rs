@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rumqttc::v5::mqttbytes::v5::{SubAck, SubscribeReasonCode, UnsubAck};
 
-use crate::{acl::Right, topic::TopicFilter};
+use crate::{
+    acl::Right,
+    topic::{TopicFilter, TopicName},
+};
 
 use super::{
     super::{Asked, AuditLog, Event, Failure, SubscriptionView, failure::told as safe, store::StoreError},
@@ -64,6 +67,25 @@ impl Subscriptions {
         self.forget_answers();
         self.to_ask = self.watched.keys().cloned().collect();
         self.to_end = self.gone.clone();
+    }
+
+    /// Asks for what no person watches: it is in no list, and not remembered.
+    pub(super) fn ask_quietly(&mut self, filter: TopicFilter) {
+        self.to_end.remove(&filter);
+        self.to_ask.insert(filter);
+    }
+
+    /// Ends it, unless a person watches the same.
+    pub(super) fn end_quietly(&mut self, filter: TopicFilter) {
+        if !self.watched.contains_key(&filter) {
+            self.to_ask.remove(&filter);
+            self.to_end.insert(filter);
+        }
+    }
+
+    /// Whether a person watches this topic.
+    pub(super) fn watches(&self, topic: &TopicName) -> bool {
+        self.watched.keys().any(|filter| filter.matches(topic))
     }
 
     pub(super) fn forget_answers(&mut self) {
@@ -155,6 +177,7 @@ impl Link {
 
     pub(super) fn subscribed(&mut self, suback: &SubAck) {
         let Some(connection) = self.phase.connection() else { return };
+        let mut refused = Vec::new();
         let told =
             suback.properties.as_ref().and_then(|properties| properties.reason_string.as_deref().map(safe));
         for (filter, code) in connection.answered(suback.pkid).into_iter().zip(&suback.return_codes) {
@@ -168,7 +191,12 @@ impl Link {
             }
             if let Some(there) = self.subscriptions.watched.get_mut(&filter) {
                 there.granted = Some(granted);
+            } else if let Err(why) = granted {
+                refused.push((filter, why));
             }
+        }
+        for (filter, why) in refused {
+            self.figures_refused(&filter, &why);
         }
         self.tell_subscriptions();
     }

@@ -29,7 +29,12 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::DeleteKey { .. } => Asked::DeleteKey,
         Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,
         Command::ListDevices | Command::NewDevice { .. } | Command::RevokeDevice { .. } => Asked::Devices,
-        Command::RetryNow | Command::SetPreference { .. } => return None,
+        Command::WatchBroker(true) => Asked::Figures,
+        Command::ListSessions { .. } => Asked::Sessions,
+        Command::EndSession { .. } => Asked::EndSession,
+        Command::ListAccounts => Asked::Accounts,
+        Command::SetRole { .. } | Command::RemoveAccount { .. } => Asked::ChangeAccount,
+        Command::WatchBroker(false) | Command::RetryNow | Command::SetPreference { .. } => return None,
     })
 }
 
@@ -58,6 +63,11 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
         Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
         Event::Sample(_) => &[Asked::Sample],
+        Event::Figures(_) => &[Asked::Figures],
+        Event::Sessions { .. } => &[Asked::Sessions],
+        Event::SessionEnded { .. } => &[Asked::EndSession],
+        Event::Accounts { .. } => &[Asked::Accounts],
+        Event::AccountChanged { .. } => &[Asked::ChangeAccount],
         Event::Preferences(_)
         | Event::Failed(..)
         | Event::Account(_)

@@ -13,13 +13,16 @@ pub enum Place {
     Keys,
     /// What was done.
     Audit,
+    /// The station, for who administers it.
+    Station,
     /// Everything about the account, the station and this computer.
     Settings,
 }
 
 impl Place {
     /// Every place, in the order of the rail.
-    pub const ALL: [Self; 5] = [Self::Watch, Self::Publish, Self::Keys, Self::Audit, Self::Settings];
+    pub const ALL: [Self; 6] =
+        [Self::Watch, Self::Publish, Self::Keys, Self::Audit, Self::Station, Self::Settings];
 
     /// Its name, as the rail and the title say it.
     #[must_use]
@@ -29,6 +32,7 @@ impl Place {
             Self::Publish => "Publish",
             Self::Keys => "Keys",
             Self::Audit => "Audit",
+            Self::Station => "Station",
             Self::Settings => "Settings",
         }
     }

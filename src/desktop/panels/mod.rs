@@ -9,6 +9,7 @@ mod keys;
 mod publish;
 mod sealing;
 mod settings;
+mod station;
 mod watch;
 
 pub use audit::AuditPanel;
@@ -17,6 +18,7 @@ pub use keys::KeysPanel;
 pub use publish::PublishPanel;
 pub use sealing::{Sealing, sealing};
 pub use settings::{Section, SettingsContext, SettingsPanel, SettingsWish};
+pub use station::StationPanel;
 pub use watch::WatchPanel;
 
 /// The qualities of service, in MQTT's words and in plain ones.

@@ -11,6 +11,7 @@ mod otp;
 mod password;
 mod reset;
 mod session;
+mod sessions;
 mod sign_up;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc};
@@ -24,6 +25,7 @@ use super::{
     mqtt::Mqtt,
     roles::RoleBook,
     store::{Store, StoreError},
+    token::same_secret,
     trail::Trail,
 };
 
@@ -56,6 +58,8 @@ pub(crate) struct Ground {
     pub(crate) mqtt: Mqtt,
     /// Where MQTT is.
     pub(crate) endpoint: MqttEndpoint,
+    /// What a scraper of the metrics presents.
+    pub(crate) scrape_token: Confidential,
     /// What the first account must present, and the file where it stands; `None` where there is an account.
     pub(crate) setup_code: Option<(Confidential, PathBuf)>,
 }
@@ -89,6 +93,11 @@ impl Accounts {
             otp: config.otp,
             sign_up: config.sign_up,
         })
+    }
+
+    /// Whether this is the scrape token. Both are random and of one length, and compared in constant time.
+    pub(crate) fn is_scrape_token(&self, token: &str) -> bool {
+        same_secret(self.scrape_token.reveal(), token)
     }
 
     /// What the station tells anybody.

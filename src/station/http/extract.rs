@@ -70,7 +70,7 @@ impl FromRequestParts<State> for Admin {
 }
 
 /// The token of RFC 6750 §2.1. The scheme's name has no case (RFC 9110 §11.1).
-fn bearer(value: &HeaderValue) -> Option<&str> {
+pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::StatusCode,
 };
 
 use crate::{
     api::{
-        Account, AccountEntry, Anchors, ChangePassword, ConfirmOtp, Device, DeviceCredential, Enrolment,
-        LogIn, NewDevice, OtpConfirmed, Problem, ProblemCode, PutRecoveryCodes, PutVault, RecoverFinish,
-        RecoverOpen, RecoverOpened, ResetByCode, Salt, SaltRequest, SessionGrant, SetRole, SignUp, SignedUp,
-        StationInfo, Vault, VaultVersion,
+        Account, AccountEntry, Anchors, ChangePassword, ConfirmOtp, Device, DeviceCredential, EndSession,
+        Enrolment, LogIn, NewDevice, OtpConfirmed, Problem, ProblemCode, PutRecoveryCodes, PutVault,
+        RecoverFinish, RecoverOpen, RecoverOpened, ResetByCode, RoleEntry, Salt, SaltRequest, SessionGrant,
+        SessionList, SessionQuery, SetRole, SignUp, SignedUp, StationInfo, Vault, VaultVersion,
     },
     station::accounts::{Accounts, Admin, Caller, LoggedIn},
 };
@@ -166,6 +169,46 @@ pub(super) async fn set_role(
     let Path(username) = username.map_err(|_| not_found("there is no such account"))?;
     let username = username.parse().map_err(|_| not_found("there is no such account"))?;
     desk.set_role(&admin, &username, request, from).await.map(|()| DONE)
+}
+
+pub(super) async fn list_roles(State(desk): Desk, admin: Admin) -> Json<Vec<RoleEntry>> {
+    Json(desk.all_roles(&admin))
+}
+
+pub(super) async fn remove_account(
+    State(desk): Desk,
+    admin: Admin,
+    from: Caller,
+    username: Result<Path<String>, PathRejection>,
+) -> Done {
+    let Path(username) = username.map_err(|_| not_found("there is no such account"))?;
+    let username = username.parse().map_err(|_| not_found("there is no such account"))?;
+    desk.remove_account(&admin, &username, from).await.map(|()| DONE)
+}
+
+pub(super) async fn list_sessions(
+    State(desk): Desk,
+    admin: Admin,
+    query: Result<Query<SessionQuery>, QueryRejection>,
+) -> Answer<SessionList> {
+    let Query(query) = query.map_err(|error| malformed_query(&error))?;
+    Ok(Json(desk.sessions(&admin, query)))
+}
+
+pub(super) async fn end_session(
+    State(desk): Desk,
+    admin: Admin,
+    from: Caller,
+    id: Result<Path<u64>, PathRejection>,
+    query: Result<Query<EndSession>, QueryRejection>,
+) -> Done {
+    let Path(id) = id.map_err(|_| not_found("a session is named by its number"))?;
+    let Query(how) = query.map_err(|error| malformed_query(&error))?;
+    desk.end_mqtt_session(&admin, id, how, from).map(|()| DONE)
+}
+
+fn malformed_query(error: &QueryRejection) -> Problem {
+    Problem::new(ProblemCode::Malformed, error.body_text())
 }
 
 fn not_found(message: &str) -> Problem {

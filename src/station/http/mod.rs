@@ -5,6 +5,7 @@
 
 mod extract;
 mod handlers;
+mod metrics;
 mod serve;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use crate::api::{BASE, MAX_BODY_BYTES, Problem, ProblemCode};
 
 use super::accounts::Accounts;
 
-pub(crate) use serve::{Api, serve};
+pub(crate) use metrics::plain_router;
+pub(crate) use serve::{Api, serve, serve_plain};
 
 /// The table of paths; `api/mod.rs` has it with requests and answers.
 pub(crate) fn router(accounts: Arc<Accounts>) -> Router {
@@ -42,9 +44,14 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router {
         .route("/devices", get(h::devices).post(h::add_device))
         .route("/devices/{id}", delete(h::remove_device))
         .route("/accounts", get(h::list_accounts))
-        .route("/accounts/{username}/role", put(h::set_role));
+        .route("/accounts/{username}", delete(h::remove_account))
+        .route("/accounts/{username}/role", put(h::set_role))
+        .route("/roles", get(h::list_roles))
+        .route("/sessions", get(h::list_sessions))
+        .route("/sessions/{id}", delete(h::end_session));
     Router::new()
         .nest(BASE, paths)
+        .route(metrics::PATH, get(metrics::with_token))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

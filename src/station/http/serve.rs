@@ -20,6 +20,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -94,8 +95,48 @@ pub(crate) async fn serve(listener: TcpListener, api: Api) -> io::Result<()> {
 async fn attend(stream: TcpStream, acceptor: &TlsAcceptor, api: Api, guest: Guest) {
     let _ = stream.set_nodelay(true);
     let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
+    converse(stream, api.router, &api.stop, &guest).await;
+}
+
+/// Serves without TLS until it is stopped: for this computer alone.
+pub(crate) async fn serve_plain(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let guests = Arc::new(Guests::default());
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Some(guest) = guests.admit(peer.ip().to_canonical()) {
+                    let (router, stop) = (router.clone(), stop.clone());
+                    tasks.spawn(async move { converse(stream, router, &stop, &guest).await });
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the metrics could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    tasks.close();
+    let _ = timeout(GOODBYE_WITHIN, tasks.wait()).await;
+    Ok(())
+}
+
+/// HTTP/1.1 over a stream that is open, until it ends.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    stop: &CancellationToken,
+    guest: &Guest,
+) {
     let caller = Caller(guest.address);
-    let router = api.router;
     let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request, caller));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -106,7 +147,7 @@ async fn attend(stream: TcpStream, acceptor: &TlsAcceptor, api: Api, guest: Gues
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = api.stop.cancelled() => {
+        () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -189,6 +189,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "\"127.0.0.1:8083\"",
         "MQTT over WebSocket without TLS (ws), for programs on this computer."
     ),
+    maybe_address!(
+        metrics,
+        "\"127.0.0.1:9464\"",
+        "The station's figures for Prometheus, at /metrics over plain HTTP and without a token; this computer only. The \
+         HTTPS API tells them too, to who shows the token in keys/metrics.token."
+    ),
     flag!(
         "listen",
         plain_beyond_loopback,
@@ -328,6 +334,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         4_294_967_295,
         "Seconds that a session outlives its connection, at most."
     ),
+    count!(
+        max_keep_alive_secs,
+        1,
+        65_535,
+        "The longest keep-alive, in seconds: an MQTT 5 client that promises a longer one is told to keep to this."
+    ),
     bytes!(max_connect_bytes, 64, 1 << 20, "The largest CONNECT packet."),
     bytes!(max_packet_bytes, 128, 268_435_455, "The largest packet after that."),
     count!(max_client_id_bytes, 23, 65_535, "The longest client id, in bytes."),
@@ -373,7 +385,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         3600.0,
         "Seconds that a publisher waits for a client that acknowledges nothing."
     ),
+    time!(
+        will_grace,
+        0.0,
+        3600.0,
+        "Seconds that wills of connections which ended with the station wait after its next start."
+    ),
     count!(max_retained_messages, 0, MANY, "Retained messages."),
     bytes!(max_retained_bytes, 0, BYTES, "The same in bytes."),
+    time!(
+        sys_interval,
+        0.0,
+        86_400.0,
+        "Seconds between two rounds of the broker's figures under $SYS; 0 turns them off."
+    ),
     count!(route_cache_topics, 1, MANY, "Topics whose subscribers a connection remembers."),
 ];

@@ -192,6 +192,28 @@ impl Store {
         Ok(Some(true))
     }
 
+    /// Removes an account and all that is its own; `None` where there is no such account, `false` where it is the last
+    /// of `admins`.
+    pub(crate) async fn remove_account(
+        &self,
+        username: &str,
+        is_admin: impl Fn(&str) -> bool,
+    ) -> Result<Option<bool>, StoreError> {
+        let mut tx = self.write().await?;
+        let all: Vec<(String, String)> =
+            sqlx::query_as("SELECT username, role FROM account").fetch_all(&mut *tx).await?;
+        if !all.iter().any(|(name, _)| name == username) {
+            return Ok(None);
+        }
+        if !all.iter().any(|(name, role)| name != username && is_admin(role)) {
+            return Ok(Some(false));
+        }
+        // Vaults, sessions, devices and the rest go with it (ON DELETE CASCADE).
+        sqlx::query("DELETE FROM account WHERE username = ?").bind(username).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Some(true))
+    }
+
     /// Every account's name and role, for the book that the broker asks.
     pub(crate) async fn roles(&self) -> Result<Vec<(String, String)>, StoreError> {
         Ok(sqlx::query_as("SELECT username, role FROM account").fetch_all(&self.pool).await?)

@@ -9,7 +9,7 @@ mod empty;
 mod filters;
 mod plot;
 mod table;
-mod tiles;
+pub(super) mod tiles;
 mod topics;
 mod verdict;
 mod wire;

@@ -12,14 +12,15 @@ use crate::desktop::{
     widgets::{card_frame, size_text},
 };
 
-struct Tile<'a> {
-    icon: &'static str,
-    tone: Tone,
-    name: &'a str,
-    value: String,
-    unit: &'a str,
-    note: String,
-    note_tone: Tone,
+/// One number in a card.
+pub(in crate::desktop::panels) struct Tile<'a> {
+    pub(in crate::desktop::panels) icon: &'static str,
+    pub(in crate::desktop::panels) tone: Tone,
+    pub(in crate::desktop::panels) name: &'a str,
+    pub(in crate::desktop::panels) value: String,
+    pub(in crate::desktop::panels) unit: &'a str,
+    pub(in crate::desktop::panels) note: String,
+    pub(in crate::desktop::panels) note_tone: Tone,
 }
 
 /// Draws the four tiles in a row.
@@ -75,18 +76,23 @@ pub(super) fn tiles(ui: &mut Ui, model: &Model) {
             note_tone: Tone::Neutral,
         },
     ];
-    let gap = 12.0;
-    let width = (ui.available_width() - 3.0 * gap) / 4.0;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = gap;
-        for tile in &tiles {
-            tile.show(ui, width);
-        }
-    });
+    row(ui, &tiles);
     // The numbers fall to zero by themselves: look again while they have not.
     if rate > 0.0 {
         ui.ctx().request_repaint_after(std::time::Duration::from_secs(1));
     }
+}
+
+/// Draws tiles of one width side by side.
+pub(in crate::desktop::panels) fn row(ui: &mut Ui, tiles: &[Tile<'_>]) {
+    let gap = 12.0;
+    let width = (ui.available_width() - (tiles.len() as f32 - 1.0) * gap) / tiles.len() as f32;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        for tile in tiles {
+            tile.show(ui, width);
+        }
+    });
 }
 
 impl Tile<'_> {
@@ -129,7 +135,7 @@ impl Tile<'_> {
 }
 
 /// A rate as it is read: 0, 0.4, 26.0, 20,148.
-pub(super) fn rate_number(rate: f64) -> String {
+pub(in crate::desktop::panels) fn rate_number(rate: f64) -> String {
     if rate <= 0.0 {
         "0".to_owned()
     } else if rate < 1_000.0 {
