@@ -30,6 +30,7 @@ use super::{
     pace::Bucket,
     router::Route,
     session::Session,
+    signals::Signal,
     stats::Counters,
     writer::write_loop,
 };
@@ -130,7 +131,9 @@ where
     let mut input = Input::new(reader, rest);
     let core = Arc::clone(core);
     async move {
+        // Reading has its turn first, so that what it answers is written in the same one.
         tokio::join!(
+            biased;
             async {
                 let found = read_loop(&core, &session, &control, &mut input, keep_alive, &mut inbound).await;
                 control.end(found);
@@ -161,7 +164,7 @@ where
 
 /// When the writer has had its time for the last words.
 async fn out_of_time(control: &Control) {
-    control.finishing.cancelled().await;
+    control.signals.raised(Signal::Finishing).await;
     sleep(LINGER).await;
 }
 
@@ -174,7 +177,7 @@ async fn read_loop(
     keep_alive: Option<Duration>,
     inbound: &mut Inbound,
 ) -> End {
-    let mut ending = pin!(control.ending.cancelled());
+    let mut ending = pin!(control.ending());
     let mut alarm = pin!(sleep(keep_alive.unwrap_or(Duration::MAX)));
     let mut last_packet = Instant::now();
     let mut pace = Bucket::new(core.limits.publishes_per_second, Instant::now().into_std());
@@ -217,7 +220,7 @@ async fn read_loop(
         if inbound.packets > packets {
             last_packet = Instant::now();
         }
-        input.keep(&core.buffers, buffer);
+        input.keep(buffer);
         while session.is_behind(control.id) && !control.has_ended() {
             Box::pin(wait_for_own_socket(session, control)).await;
             last_packet = Instant::now();
@@ -227,7 +230,7 @@ async fn read_loop(
             tokio::select! {
                 biased;
                 () = &mut ending => return control.why().unwrap_or_else(|| End::lost("the connection ended")),
-                read = input.read(&core.buffers) => break read,
+                read = input.read() => break read,
                 () = &mut alarm, if keep_alive.is_some() => {
                     let due = last_packet + keep_alive.unwrap_or(Duration::MAX);
                     if Instant::now() >= due {
@@ -258,7 +261,7 @@ async fn wait_for_pace(core: &Core, control: &Control, pace: &mut Bucket, publis
     core.counters.hit(Limit::PublishesPerSecond, 1);
     tokio::select! {
         () = sleep(wait) => {}
-        () = control.ending.cancelled() => {}
+        () = control.ending() => {}
     }
     true
 }
@@ -268,7 +271,7 @@ async fn wait_for_journal(core: &Core, control: &Control) {
     let Some(journal) = &core.journal else { return };
     tokio::select! {
         () = journal.room() => {}
-        () = control.ending.cancelled() => {}
+        () = control.ending() => {}
     }
 }
 
@@ -293,7 +296,7 @@ async fn wait_for_targets(session: &Session, control: &Control, route: &Route) {
             tokio::select! {
                 () = &mut room => {}
                 () = sleep(congestion.patience) => target.give_up(),
-                () = control.ending.cancelled() => break,
+                () = control.ending() => break,
             }
         }
     }
@@ -309,7 +312,7 @@ async fn wait_for_own_socket(session: &Session, control: &Control) {
     }
     tokio::select! {
         () = room => {}
-        () = control.ending.cancelled() => {}
+        () = control.ending() => {}
         () = sleep_until(Instant::now() + Duration::from_secs(1)) => {}
     }
 }

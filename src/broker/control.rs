@@ -3,19 +3,18 @@
 use std::{
     borrow::Cow,
     net::SocketAddr,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
 use rmqtt_codec::v5::DisconnectReasonCode;
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
-use super::{Identity, Protocol, Transport, live::Facts};
+use super::{
+    Identity, Protocol, Transport,
+    live::Facts,
+    signals::{Signal, Signals},
+};
 
 /// Why a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +50,8 @@ pub(super) struct Control {
     pub(super) transport: Transport,
     /// Set once the connection is live.
     pub(super) facts: OnceLock<Facts>,
-    /// There is something to write.
-    pub(super) wake: Notify,
-    /// The reader should stop; [`Control::why`] says why.
-    pub(super) ending: CancellationToken,
-    /// The writer should write what is left, then the last words, and stop.
-    pub(super) finishing: CancellationToken,
-    /// The same as `ending`, to be looked at before every packet.
-    ended: AtomicBool,
+    /// The reader should stop when it ends ([`Control::why`] says why), the writer once it finishes.
+    pub(super) signals: Signals,
     why: Mutex<Option<End>>,
     last_words: Mutex<BytesMut>,
 }
@@ -78,10 +71,7 @@ impl Control {
             protocol,
             transport,
             facts: OnceLock::new(),
-            wake: Notify::new(),
-            ending: CancellationToken::new(),
-            finishing: CancellationToken::new(),
-            ended: AtomicBool::new(false),
+            signals: Signals::default(),
             why: Mutex::new(None),
             last_words: Mutex::new(BytesMut::new()),
         }
@@ -95,14 +85,18 @@ impl Control {
             *why = Some(end);
         }
         drop(why);
-        self.ended.store(true, SeqCst);
-        self.ending.cancel();
+        self.signals.raise(Signal::Ending);
         first
     }
 
     /// Whether it ends.
     pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(SeqCst)
+        self.signals.is_raised(Signal::Ending)
+    }
+
+    /// Resolves when it ends. Only for its own task.
+    pub(super) async fn ending(&self) {
+        self.signals.raised(Signal::Ending).await;
     }
 
     /// The reason that stands.
@@ -113,7 +107,7 @@ impl Control {
     /// Gives the writer its last bytes and lets it stop.
     pub(super) fn finish(&self, last_words: BytesMut) {
         *self.last_words.lock() = last_words;
-        self.finishing.cancel();
+        self.signals.raise(Signal::Finishing);
     }
 
     /// What [`Control::finish`] left.

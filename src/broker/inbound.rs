@@ -244,7 +244,7 @@ impl Inbound {
         // Boxed: most connections never wait here, and each would own the room for it.
         let end = if self.tickets.is_empty() { None } else { Box::pin(self.keep_promises()).await };
         if !self.replies.is_empty() {
-            self.session.reply(self.control.id, &self.replies);
+            self.session.reply(&self.control, &self.replies);
             self.replies.clear();
         }
         if !hold {
@@ -276,7 +276,7 @@ impl Inbound {
             Some(journal) => tokio::select! {
                 biased;
                 kept = journal.settled(&self.tickets) => kept,
-                () = self.control.ending.cancelled() => {
+                () = self.control.ending() => {
                     // Nobody is left to be told.
                     self.take_back_replies();
                     true

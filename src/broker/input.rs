@@ -3,10 +3,9 @@
 //!
 //! Start at [`Input::read`].
 
-use std::{future::poll_fn, io, pin::pin, task::Poll};
+use std::{cell::Cell, future::poll_fn, io, pin::pin, task::Poll};
 
 use bytes::BytesMut;
-use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     task::yield_now,
@@ -16,31 +15,25 @@ use tokio::{
 const READ_BYTES: usize = 256 * 1024;
 /// Reads in a row before others have a turn.
 const READS_IN_A_ROW: u32 = 4;
-/// Buffers that are kept for the next to read: as many as threads may want at once, and some.
-const KEPT_BUFFERS: usize = 16;
 /// The beginning of a packet up to this size is copied to the buffer that the rest of it is read into. A longer one keeps
 /// its own, which grows with what has come.
 const SHORT: usize = 16 * 1024;
 
-/// Buffers that nobody reads into at the moment.
-#[derive(Debug, Default)]
-pub(super) struct Buffers(Mutex<Vec<BytesMut>>);
+thread_local! {
+    /// What the last to read on this thread has given back.
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
 
-impl Buffers {
-    fn lend(&self) -> BytesMut {
-        let mut buffer = self.0.lock().pop().unwrap_or_default();
-        buffer.clear();
-        // Takes its whole memory back, if no payload lies in it any more.
-        buffer.reserve(READ_BYTES);
-        buffer
-    }
+fn lend() -> BytesMut {
+    let mut buffer = SPARE.take().unwrap_or_default();
+    buffer.clear();
+    // Takes its whole memory back, if no payload lies in it any more.
+    buffer.reserve(READ_BYTES);
+    buffer
+}
 
-    fn give_back(&self, buffer: BytesMut) {
-        let mut kept = self.0.lock();
-        if kept.len() < KEPT_BUFFERS {
-            kept.push(buffer);
-        }
-    }
+fn give_back(buffer: BytesMut) {
+    SPARE.set(Some(buffer));
 }
 
 /// One connection's incoming bytes.
@@ -74,7 +67,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
 
     /// Waits for bytes; returns them behind those that were kept, and how many are new: 0 at the end of the stream.
     /// May be dropped while it waits.
-    pub(super) async fn read(&mut self, buffers: &Buffers) -> io::Result<(BytesMut, usize)> {
+    pub(super) async fn read(&mut self) -> io::Result<(BytesMut, usize)> {
         poll_fn(|context| {
             self.in_a_row += 1;
             if self.begun.len() > SHORT {
@@ -85,7 +78,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 }
                 return read.map_ok(|read| (std::mem::take(&mut self.begun), read));
             }
-            let mut buffer = buffers.lend();
+            let mut buffer = lend();
             buffer.extend_from_slice(&self.begun);
             let read = pin!(self.reader.read_buf(&mut buffer)).poll(context);
             match read {
@@ -96,7 +89,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.in_a_row = 0;
-                    buffers.give_back(buffer);
+                    give_back(buffer);
                     Poll::Pending
                 }
             }
@@ -105,13 +98,13 @@ impl<R: AsyncRead + Unpin> Input<R> {
     }
 
     /// Takes a buffer back whose packets were handled, but for the beginning of one.
-    pub(super) fn keep(&mut self, buffers: &Buffers, buffer: BytesMut) {
+    pub(super) fn keep(&mut self, buffer: BytesMut) {
         if buffer.len() > SHORT {
             self.begun = buffer;
             return;
         }
         self.begun = BytesMut::from(&buffer[..]);
-        buffers.give_back(buffer);
+        give_back(buffer);
     }
 }
 
@@ -130,21 +123,21 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(async {
                 let (mut far, near) = tokio::io::duplex(1 << 20);
-                let (buffers, mut input) = (Buffers::default(), Input::new(near, BytesMut::from(&b"begun"[..])));
+                let mut input = Input::new(near, BytesMut::from(&b"begun"[..]));
                 let (mut sent, mut got, mut next) = (b"begun".to_vec(), Vec::<u8>::new(), 0u8);
                 for (length, consumed) in chunks {
                     let chunk: Vec<u8> = (0..length).map(|_| { next = next.wrapping_add(1); next }).collect();
                     far.write_all(&chunk).await.unwrap();
                     sent.extend(&chunk);
-                    let (mut buffer, read) = input.read(&buffers).await.unwrap();
+                    let (mut buffer, read) = input.read().await.unwrap();
                     prop_assert!(read > 0);
                     let consumed = consumed.min(buffer.len());
                     got.extend(&buffer.split_to(consumed));
-                    input.keep(&buffers, buffer);
+                    input.keep(buffer);
                 }
                 drop(far);
                 loop {
-                    let (buffer, read) = input.read(&buffers).await.unwrap();
+                    let (buffer, read) = input.read().await.unwrap();
                     got.extend(&buffer);
                     if read == 0 { break }
                 }
@@ -157,16 +150,16 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_waits_owns_no_buffer() {
         let (mut far, near) = tokio::io::duplex(1024);
-        let (buffers, mut input) = (Buffers::default(), Input::new(near, BytesMut::new()));
+        let mut input = Input::new(near, BytesMut::new());
         {
-            let mut read = pin!(input.read(&buffers));
+            let mut read = pin!(input.read());
             assert!(futures_pending(&mut read).await);
         }
-        assert_eq!((buffers.0.lock().len(), input.begun.capacity()), (1, 0));
+        assert_eq!(input.begun.capacity(), 0);
         far.write_all(b"abc").await.unwrap();
-        let (buffer, _) = input.read(&buffers).await.unwrap();
-        input.keep(&buffers, buffer);
-        assert_eq!((buffers.0.lock().len(), &input.begun[..]), (1, &b"abc"[..]));
+        let (buffer, _) = input.read().await.unwrap();
+        input.keep(buffer);
+        assert_eq!((&input.begun[..], input.begun.capacity()), (&b"abc"[..], 3));
     }
 
     async fn futures_pending(future: &mut (impl Future + Unpin)) -> bool {

@@ -11,8 +11,8 @@
 //! | `listener`, `handshake` | from accept to the answer to CONNECT |
 //! | `tls`, `websocket`, `frames` | what may lie between TCP and MQTT |
 //! | `admission`, `pace` | who may knock, and how fast things may come |
-//! | `connection`, `inbound` | the task that reads: waits, and what packets do |
-//! | `writer`, `control` | the task that writes; how others reach a connection |
+//! | `connection`, `inbound` | the half of a task that reads: waits, and what packets do |
+//! | `writer`, `control`, `signals` | the half of a task that writes; how others reach a connection |
 //! | `codec`, `framing` | bytes to packets and back; what is checked before |
 //! | `message`, `aliases` | a message, encoded once for all; shorter names for topics |
 //! | `session`, `outbox`, `parcels`, `inflight` | one client: what it subscribed to, what it is yet to be sent |
@@ -68,6 +68,7 @@ mod router;
 mod seam;
 mod session;
 mod shared;
+mod signals;
 mod stats;
 mod sys;
 mod ticket;

@@ -27,6 +27,7 @@ use super::{
     outbox::{Answer, Congestion, Fanout, Given, Link, Outbox, Outcome, Readiness, Taken},
     page::Page,
     parcels::{Parcel, Total},
+    signals::Signal,
     ticket::{Ticket, Tickets, Watcher},
     will::Will,
 };
@@ -178,7 +179,7 @@ impl Session {
         let room = outbox.has_room_for_waiters();
         drop(outbox);
         if let Some(control) = wake {
-            control.wake.notify_one();
+            control.signals.raise(Signal::Output);
         }
         if room {
             self.room.notify_waiters();
@@ -245,8 +246,9 @@ impl Session {
     }
 
     /// Bytes that are not messages.
-    pub(super) fn reply(&self, connection: u64, bytes: &[u8]) {
-        self.with_outbox(|outbox| outbox.reply(connection, bytes));
+    pub(super) fn reply(&self, control: &Control, bytes: &[u8]) {
+        self.outbox.lock().reply(control.id, bytes);
+        control.signals.raise_within(Signal::Answer);
     }
 
     /// For the writer: all that is ready.

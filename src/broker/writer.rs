@@ -5,6 +5,7 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
+    task::yield_now,
     time::timeout,
 };
 
@@ -13,11 +14,12 @@ use super::{
     control::{Control, End},
     core::Core,
     session::Session,
+    signals::Signal,
     stats::Counters,
 };
 
-/// A buffer that grew beyond this is given back once it is written.
-const KEEP_CAPACITY: usize = 64 * 1024;
+/// A buffer that grew beyond this is given back before the connection waits.
+const KEEP_CAPACITY: usize = 4 * 1024;
 
 /// Writes until the session goes elsewhere, the connection ends or the socket fails.
 pub(super) async fn write_loop(
@@ -39,30 +41,39 @@ pub(super) async fn write_loop(
         Counters::add(&session.traces.sent, sent);
         core.tallies.went(&taken.sent);
         if chunk.is_empty() {
-            if taken.gone || control.finishing.is_cancelled() {
+            if taken.gone || control.signals.is_raised(Signal::Finishing) {
                 break;
             }
-            tokio::select! {
-                () = control.wake.notified() => {}
-                () = control.finishing.cancelled() => {}
+            if chunk.capacity() > KEEP_CAPACITY {
+                chunk = BytesMut::new();
             }
+            wait(control).await;
             continue;
         }
         if let Err(error) = write(core, &mut socket, &mut chunk).await {
             control.end(End::lost(format!("cannot write: {error}")));
             return;
         }
-        if chunk.capacity() > KEEP_CAPACITY {
-            chunk = BytesMut::new();
-        }
     }
-    control.finishing.cancelled().await;
+    control.signals.raised(Signal::Finishing).await;
     let mut last = control.last_words();
     if !last.is_empty() && write(core, &mut socket, &mut last).await.is_err() {
         return;
     }
     // The peer may be gone already, which is what is wanted.
     let _ = timeout(core.limits.write_timeout, socket.shutdown()).await;
+}
+
+/// Waits for something to write. What others send waits until all who are ready to send have had their turn, so that it
+/// leaves in one piece; what answers the client itself does not.
+async fn wait(control: &Control) {
+    let signals = &control.signals;
+    signals.any_raised(&[Signal::Output, Signal::Answer, Signal::Finishing]).await;
+    if !signals.is_raised(Signal::Answer) && !signals.is_raised(Signal::Finishing) {
+        yield_now().await;
+    }
+    signals.lower(Signal::Output);
+    signals.lower(Signal::Answer);
 }
 
 async fn write(core: &Core, socket: &mut (impl AsyncWrite + Unpin), chunk: &mut BytesMut) -> io::Result<()> {
