@@ -316,7 +316,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::broker::{Protocol, Transport};
+    use crate::broker::{Limit, Protocol, Transport};
 
     /// As the format's own words have it: every sample belongs to the family whose HELP and TYPE stand before it.
     fn read(text: &str) -> HashMap<String, f64> {
@@ -375,6 +375,11 @@ mod tests {
         assert_eq!(samples["sealwire_connections_by{protocol=\"MQTT 5\",transport=\"TLS\"}"], 4.0);
         assert_eq!(samples["sealwire_publish_received_total{qos=\"2\"}"], 3.0);
         assert_eq!(samples["sealwire_start_time_seconds"], 1_700_000_000.5);
+        for limit in Limit::ALL {
+            assert_eq!(samples[&format!("sealwire_limit_hits_total{{limit=\"{}\"}}", limit.name())], 0.0);
+        }
+        assert_eq!(samples["sealwire_limit{limit=\"will_grace\"}"], 5.0);
+        assert_eq!(samples["sealwire_limit{limit=\"spare_loopback\"}"], 1.0);
         assert!(!text(&Figures::default(), &Process::now()).contains("journal"), "nothing is kept");
     }
 

@@ -134,7 +134,7 @@ async fn nobody_but_the_broker_publishes_there() {
     let mut liar = house.connect(v(5, "liar")).await;
     assert_eq!(liar.publish("$SYS/broker/uptime", "for ever", 1).await, 0x87);
     assert_eq!(liar.publish("$SYS", "x", 1).await, 0x87);
-    assert_eq!(liar.publish("$SYSTEM", "x", 1).await, 0, "others are the authority's affair");
+    assert_eq!(liar.publish("$SYSTEM", "x", 1).await, 0x10, "others are the authority's affair");
     liar.retain("$SYS/broker/clients/connected", "0", 0).await;
     let will = Some(("$SYS/broker/version", "mine", 1, true, 0));
     let (_, refused) = house.try_connect(crate::harness::As { will, ..v(5, "ghost") }).await;
@@ -305,4 +305,58 @@ async fn the_figures_tell_protocols_qos_wills_and_commits_apart() {
     house.log.until(&["Disconnected", "writer"]).await;
     let figures = house.broker.figures();
     assert_eq!((figures.wills, figures.wills_published), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bursts_exchanges_of_qos_2_and_groups_are_counted_to_the_packet() {
+    let house = house_with(hourly()).await;
+    let mut reader = house.connect(v(5, "reader")).await;
+    reader.subscribe("t", 2).await;
+    let mut member = house.connect(v(4, "member")).await;
+    member.subscribe("$share/g/t", 1).await;
+    let mut writer = house.connect(v(4, "writer")).await;
+    let publish = [0x30, 4, 0, 1, b't', b'x'];
+    writer.bytes(&[&publish[..], &publish, &publish, &[0xC0, 0]].concat()).await;
+    assert_eq!(writer.next().await, Got::Pong);
+    assert_eq!(writer.publish("t", "22", 2).await, 0);
+    for _ in 0..3 {
+        reader.expect("x").await;
+        member.expect("x").await;
+    }
+    let id = reader.message().await.packet_id.unwrap().get();
+    let to_member = member.message().await.packet_id.unwrap().get();
+    assert_eq!(house.broker.figures().depth.inflight, 2);
+    reader.pubrec(id).await;
+    assert_eq!(reader.next().await, Got::PubRel { id, code: 0 });
+    assert_eq!(house.broker.figures().depth.inflight, 2, "until PUBCOMP");
+    reader.pubcomp(id).await;
+    member.ack(to_member).await;
+    reader.fence().await;
+    member.fence().await;
+    let figures = house.broker.figures();
+    assert_eq!(figures.depth.inflight, 0);
+    assert_eq!((figures.stats.subscriptions, figures.shared_subscriptions), (2, 1));
+    assert_eq!((figures.received.messages, figures.received.bytes), ([3, 0, 1], 5));
+    assert_eq!((figures.sent.messages, figures.sent.bytes), ([6, 1, 1], 10));
+    assert_eq!((figures.stats.messages_in, figures.stats.messages_out), (4, 8));
+    assert_eq!((one(&house, "writer").received, one(&house, "reader").sent), (4, 4));
+    // Three CONNECT and two SUBSCRIBE; of the writer four PUBLISH, PUBREL and a ping; of the reader PUBREC, PUBCOMP and
+    // a ping; of the member PUBACK and a ping.
+    assert_eq!(figures.packets_in, 5 + 6 + 3 + 2);
+    // Three CONNACK and two SUBACK; to the writer PUBREC, PUBCOMP and a pong; to the reader PUBREL and a pong; to the
+    // member a pong; eight PUBLISH.
+    assert_eq!(figures.packets_out, 5 + 3 + 2 + 1 + 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_shares_the_figures_too() {
+    let house = house_with(Limits { sys_interval: Duration::from_millis(20), ..Limits::default() }).await;
+    let mut members = [house.connect(v(5, "one")).await, house.connect(v(5, "two")).await];
+    for member in &mut members {
+        assert_eq!(member.subscribe("$share/g/$SYS/broker/load/messages/received/1min", 0).await, 0);
+    }
+    // Nobody is given them at once, and each member has its turn.
+    for member in &mut members {
+        assert!(!member.message().await.retain);
+    }
 }

@@ -138,7 +138,10 @@ fn a_station_restored_from_an_old_backup_is_told_from_an_honest_one() {
     anna.log_out();
     let ended = station.end();
     for file in std::fs::read_dir(live.join("users")).unwrap().map(Result::unwrap) {
-        std::fs::remove_file(file.path()).unwrap();
+        let is_folder = file.file_type().unwrap().is_dir();
+        let remove =
+            if is_folder { std::fs::remove_dir_all(file.path()) } else { std::fs::remove_file(file.path()) };
+        remove.unwrap();
     }
     copy(backup.path(), &live.join("users"));
     let station = ended.start();

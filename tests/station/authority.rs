@@ -182,10 +182,10 @@ async fn plain_mqtt_takes_devices_and_never_a_logins_token() {
     );
     let login = Some((made.username.as_str(), &made.password));
     let mut device = plain(login).await.unwrap();
-    assert_eq!(device.publish("plant/press", "21.5").await.0, PubAckReason::Success);
+    assert_eq!(device.publish("plant/press", "21.5").await.0, PubAckReason::NoMatchingSubscribers);
     // A device outlives its maker's session, until it is revoked.
     station.ask::<()>("DELETE", "session", token, ()).await.unwrap();
-    assert_eq!(device.publish("plant/press", "21.6").await.0, PubAckReason::Success);
+    assert_eq!(device.publish("plant/press", "21.6").await.0, PubAckReason::NoMatchingSubscribers);
     let token = station.log_in("paul", None).await.unwrap().api_token;
     let path = format!("devices/{}", made.device.id);
     station.ask::<()>("DELETE", &path, Some(&token), ()).await.unwrap();
@@ -229,7 +229,7 @@ async fn logging_out_a_changed_password_and_a_reset_end_what_is_connected_by_the
     };
     station.ask::<()>("PUT", "password", Some(&kept.api_token), change).await.unwrap();
     assert!(other_link.end().await.contains("password was changed"));
-    assert_eq!(kept_link.publish("t", "still there").await.0, PubAckReason::Success);
+    assert_eq!(kept_link.publish("t", "still there").await.0, PubAckReason::NoMatchingSubscribers);
 
     let reset = ResetByCode {
         username: "paul".parse().unwrap(),
@@ -257,7 +257,11 @@ async fn a_changed_role_acts_at_once_on_live_connections() {
     assert_eq!(sue.message().await, "one");
     set_role("publisher").await;
     admin.publish("plant/x", "two").await;
-    assert_eq!(sue.publish("plant/y", "now I may").await.0, PubAckReason::Success, "and was given nothing");
+    assert_eq!(
+        sue.publish("plant/y", "now I may").await.0,
+        PubAckReason::NoMatchingSubscribers,
+        "nor is given it"
+    );
     set_role("subscriber").await;
     admin.publish("plant/x", "three").await;
     assert_eq!(sue.message().await, "three");

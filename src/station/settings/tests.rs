@@ -70,6 +70,8 @@ fn what_is_printed_says_the_same_again_and_shows_every_setting() {
     for one in [
         "name=A \"name\"",
         "listen.websocket=127.0.0.1:0",
+        "listen.metrics=127.0.0.1:9464",
+        "limits.sys_interval=60",
         "listen.websocket_origins=[\"https://a.example\"]",
         "certificates.client_ca=/x/ca.pem",
         "limits.queue_bytes_total=\"3 GiB\"",
