@@ -328,8 +328,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         4_294_967_295,
         "Seconds that a session outlives its connection, at most."
     ),
-    bytes!(max_connect_bytes, 64, 1 << 20, "The largest CONNECT packet, all of it."),
-    bytes!(max_packet_bytes, 128, 268_435_455, "The largest packet after that, all of it."),
+    bytes!(max_connect_bytes, 64, 1 << 20, "The largest CONNECT packet."),
+    bytes!(max_packet_bytes, 128, 268_435_455, "The largest packet after that."),
     count!(max_client_id_bytes, 23, 65_535, "The longest client id, in bytes."),
     count!(max_topic_levels, 1, 65_535, "Levels of a topic."),
     count!(max_topic_aliases, 0, 65_535, "Topic aliases that an MQTT 5 client may set."),
