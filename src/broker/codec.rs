@@ -11,8 +11,8 @@ use rmqtt_codec::{
     types::{Publish, QoS},
     v3,
     v5::{
-        self, ConnectAckReason, DisconnectReasonCode, PublishAck2, PublishAck2Reason, PublishAckReason,
-        RetainHandling, SubscribeAckReason, SubscriptionOptions, UnsubscribeAckReason,
+        self, ConnectAckReason, DisconnectReasonCode, PublishAck2Reason, PublishAckReason, RetainHandling,
+        SubscribeAckReason, SubscriptionOptions, UnsubscribeAckReason,
     },
 };
 use tokio_util::codec::{Decoder, Encoder};
@@ -20,6 +20,8 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::{
     Limit, Limits, Protocol,
     framing::{self, Breach},
+    lean::frame,
+    message::varint_len,
 };
 use crate::topic::{TopicError, TopicFilter, TopicName};
 
@@ -58,9 +60,6 @@ impl From<DecodeError> for Violation {
     fn from(error: DecodeError) -> Self {
         use DisconnectReasonCode as Code;
         let code = match &error {
-            DecodeError::MaxSizeExceeded { .. } => {
-                return Self::new(Code::PacketTooLarge, error.to_string()).beyond(Limit::MaxPacketBytes);
-            }
             DecodeError::InvalidTopicFilter
             | DecodeError::PacketIdRequired
             | DecodeError::InvalidProtocol => Code::ProtocolError,
@@ -76,6 +75,7 @@ impl From<Breach> for Violation {
         match breach {
             Breach::Malformed(text) => Self::malformed(text),
             Breach::Protocol(text) => Self::protocol(text),
+            Breach::TopicAlias(text) => Self::new(DisconnectReasonCode::TopicAliasInvalid, text),
         }
     }
 }
@@ -83,27 +83,42 @@ impl From<Breach> for Violation {
 /// What a client may send after CONNECT.
 #[derive(Debug)]
 pub(super) enum Incoming {
-    Publish(Box<Publish>),
+    /// The expiry, in seconds, is here alone as the client said it.
+    Publish {
+        publish: Box<Publish>,
+        expiry: Option<u32>,
+    },
     PubAck(NonZeroU16),
-    PubRec { packet_id: NonZeroU16, refused: bool },
+    PubRec {
+        packet_id: NonZeroU16,
+        refused: bool,
+    },
     PubRel(NonZeroU16),
     PubComp(NonZeroU16),
-    Subscribe { packet_id: NonZeroU16, id: Option<u32>, filters: Vec<(TopicFilter, SubscriptionOptions)> },
-    Unsubscribe { packet_id: NonZeroU16, filters: Vec<TopicFilter> },
+    Subscribe {
+        packet_id: NonZeroU16,
+        id: Option<u32>,
+        filters: Vec<(TopicFilter, SubscriptionOptions)>,
+    },
+    Unsubscribe {
+        packet_id: NonZeroU16,
+        filters: Vec<TopicFilter>,
+    },
     Ping,
-    Disconnect { keep_will: bool, session_expiry: Option<u32> },
+    Disconnect {
+        keep_will: bool,
+        session_expiry: Option<u32>,
+    },
 }
 
 /// One connection's codec.
 #[derive(Debug)]
 pub(super) struct Codec {
     wire: Wire,
-    /// The client takes packets so small that reason strings might not fit.
-    terse: bool,
+    /// The client's Maximum Packet Size (MQTT-3.1.2-24).
+    max_out: usize,
     /// It speaks MQTT 3.1, whose PUBREL, SUBSCRIBE and UNSUBSCRIBE have DUP when they are sent again.
     old: bool,
-    /// The fixed header of a packet was taken out of the buffer, and the rest of it is yet to come.
-    inside: bool,
 }
 
 #[derive(Debug)]
@@ -111,9 +126,6 @@ enum Wire {
     V3(v3::Codec),
     V5(v5::Codec),
 }
-
-/// What a packet with a reason string may take: 512 characters, and the packet around it.
-const ROOM_FOR_TEXT: usize = 4 * 512 + 64;
 
 /// A topic name as a packet must hold it.
 pub(super) fn topic_name(text: &str, limits: &Limits) -> Result<TopicName, Violation> {
@@ -146,29 +158,36 @@ fn topic_violation(error: &TopicError, code: DisconnectReasonCode) -> Violation 
 }
 
 impl Codec {
-    pub(super) fn v3(max_packet_bytes: u32) -> Self {
-        Self { wire: Wire::V3(v3::Codec::new(max_packet_bytes)), terse: false, old: false, inside: false }
+    /// For one that has said nothing but its version yet.
+    pub(super) fn new(v5: bool) -> Self {
+        // Complete packets alone come to them, and none that is too long.
+        let wire = if v5 { Wire::V5(v5::Codec::new(0, 0)) } else { Wire::V3(v3::Codec::new(0)) };
+        Self { wire, max_out: usize::MAX, old: false }
     }
 
-    pub(super) fn v5(max_packet_bytes: u32) -> Self {
-        Self { wire: Wire::V5(v5::Codec::new(max_packet_bytes, 0)), terse: false, old: false, inside: false }
+    /// What CONNECT said for the rest of the connection, its answer included.
+    pub(super) fn establish(&mut self, protocol: Protocol, max_out: usize) {
+        self.old = protocol == Protocol::V31;
+        self.max_out = max_out;
     }
 
-    /// Reads the first packet, which must be CONNECT; none while it is incomplete.
+    fn is_v5(&self) -> bool {
+        matches!(self.wire, Wire::V5(_))
+    }
+
+    /// Takes the first packet, which must be CONNECT and complete, out of the buffer.
     ///
     /// # Errors
     /// When it is anything else.
-    pub(super) fn decode_connect(&mut self, buffer: &mut BytesMut) -> Result<Option<Connect>, DecodeError> {
+    pub(super) fn decode_connect(&mut self, buffer: &mut BytesMut) -> Result<Connect, DecodeError> {
         match &mut self.wire {
             Wire::V3(codec) => match codec.decode(buffer)? {
-                Some((v3::Packet::Connect(connect), _)) => Ok(Some(Connect::V3(connect))),
-                Some(_) => Err(DecodeError::UnsupportedPacketType),
-                None => Ok(None),
+                Some((v3::Packet::Connect(connect), _)) => Ok(Connect::V3(connect)),
+                _ => Err(DecodeError::UnsupportedPacketType),
             },
             Wire::V5(codec) => match codec.decode(buffer)? {
-                Some((v5::Packet::Connect(connect), _)) => Ok(Some(Connect::V5(connect))),
-                Some(_) => Err(DecodeError::UnsupportedPacketType),
-                None => Ok(None),
+                Some((v5::Packet::Connect(connect), _)) => Ok(Connect::V5(connect)),
+                _ => Err(DecodeError::UnsupportedPacketType),
             },
         }
     }
@@ -182,42 +201,46 @@ impl Codec {
         buffer: &mut BytesMut,
         limits: &Limits,
     ) -> Result<Option<Incoming>, Violation> {
-        if !self.inside
-            && let Some(first) = buffer.first_mut().filter(|first| **first >> 4 != 3)
+        let v5 = self.is_v5();
+        let Some(frame) = frame(buffer, limits.max_packet_bytes, v5)? else { return Ok(None) };
+        let Some(packet) = buffer.get_mut(..frame.length) else { return Ok(None) };
+        if self.old
+            && let Some(first) = packet.first_mut().filter(|first| matches!(first, 0x6A | 0x8A | 0xAA))
         {
-            if self.old && matches!(*first, 0x6A | 0x8A | 0xAA) {
-                *first &= !0x08;
-            }
-            if framing::is_incomplete(buffer, limits.max_packet_bytes) {
-                return Ok(None);
-            }
-            framing::check(buffer, matches!(self.wire, Wire::V5(_)))?;
+            *first &= !0x08;
         }
-        let before = buffer.len();
-        let packet = match &mut self.wire {
-            Wire::V3(codec) => {
-                codec.decode(buffer)?.map(|(packet, _)| from_v3(packet, limits)).transpose()?
-            }
-            Wire::V5(codec) => {
-                codec.decode(buffer)?.map(|(packet, _)| from_v5(packet, limits)).transpose()?
-            }
-        };
-        self.inside = packet.is_none() && (self.inside || buffer.len() < before);
-        Ok(packet)
-    }
-
-    /// From CONNECT's small limit to those for the rest of the connection.
-    pub(super) fn establish(&mut self, protocol: Protocol, max_packet_bytes: u32, max_out: usize) {
-        self.old = protocol == Protocol::V31;
-        self.terse = max_out < ROOM_FOR_TEXT;
+        let expires_at_once = framing::check(packet, frame.header, v5)?;
         match &mut self.wire {
-            Wire::V3(codec) => codec.set_max_size(max_packet_bytes),
-            Wire::V5(codec) => codec.set_max_inbound_size(max_packet_bytes),
+            Wire::V3(codec) => codec.decode(buffer)?.map(|(packet, _)| from_v3(packet, limits)).transpose(),
+            Wire::V5(codec) => {
+                let packet = codec.decode(buffer)?;
+                packet.map(|(packet, _)| from_v5(packet, expires_at_once, limits)).transpose()
+            }
         }
     }
 
-    fn text<S: From<String>>(&self, text: &str) -> Option<S> {
-        if self.terse { None } else { reason_string(text) }
+    /// That SUBSCRIBE and UNSUBSCRIBE of so many filters can be answered.
+    ///
+    /// # Errors
+    /// When the answer, one code for each, is longer than what the client takes (MQTT-3.1.2-24).
+    pub(super) fn check_answer(&self, filters: usize) -> Result<(), Violation> {
+        // Packet id and the length of no properties.
+        let remaining = 3 + filters;
+        if 1 + varint_len(remaining) + remaining > self.max_out {
+            let text = "the answer is longer than the client's Maximum Packet Size";
+            return Err(Violation::new(DisconnectReasonCode::PacketTooLarge, text));
+        }
+        Ok(())
+    }
+
+    /// Writes a packet of MQTT 5, unless it is longer than what the client takes; then false.
+    fn encode_fitting(&mut self, packet: v5::Packet, out: &mut BytesMut) -> bool {
+        let start = out.len();
+        self.encode_v5(packet, out);
+        if out.len() - start > self.max_out {
+            out.truncate(start);
+        }
+        out.len() > start
     }
 
     fn encode_v5(&mut self, packet: v5::Packet, out: &mut BytesMut) {
@@ -238,9 +261,23 @@ impl Codec {
         }
     }
 
-    /// The positive answer to CONNECT, or none for the reason given (MQTT 5 only).
-    pub(super) fn connack_v5(&mut self, ack: v5::ConnectAck, out: &mut BytesMut) {
-        self.encode_v5(v5::Packet::ConnectAck(Box::new(ack)), out);
+    /// The answer to CONNECT in MQTT 5, without what may be missing from it if it is too long for the client
+    /// (MQTT-3.2.2-19). False where it is too long all the same: nothing may be sent.
+    pub(super) fn connack_v5(&mut self, mut ack: v5::ConnectAck, out: &mut BytesMut) -> bool {
+        // What goes last tells limits of ours: who knows nothing of them and meets one is disconnected with its code.
+        let dispensable: [fn(&mut v5::ConnectAck); 4] = [
+            |ack| ack.reason_string = None,
+            |ack| ack.topic_alias_max = 0,
+            |ack| ack.max_packet_size = None,
+            |ack| ack.receive_max = NonZeroU16::MAX,
+        ];
+        for leave_out in dispensable {
+            if self.encode_fitting(v5::Packet::ConnectAck(Box::new(ack.clone())), out) {
+                return true;
+            }
+            leave_out(&mut ack);
+        }
+        self.encode_fitting(v5::Packet::ConnectAck(Box::new(ack)), out)
     }
 
     /// The answer to CONNECT before MQTT 5.
@@ -261,17 +298,13 @@ impl Codec {
         text: &str,
         out: &mut BytesMut,
     ) {
-        match self.wire {
-            Wire::V3(_) => puback(packet_id, out),
-            Wire::V5(_) => self.encode_v5(
-                v5::Packet::PublishAck(v5::PublishAck {
-                    packet_id,
-                    reason_code: code,
-                    properties: Vec::new(),
-                    reason_string: self.text(text),
-                }),
-                out,
-            ),
+        if !self.is_v5() {
+            return puback(packet_id, out);
+        }
+        let (properties, reason_string) = (Vec::new(), reason_string(text));
+        let ack = v5::PublishAck { packet_id, reason_code: code, properties, reason_string };
+        if !self.encode_fitting(v5::Packet::PublishAck(ack), out) {
+            coded(0x40, packet_id, code.into(), out);
         }
     }
 
@@ -283,17 +316,13 @@ impl Codec {
         text: &str,
         out: &mut BytesMut,
     ) {
-        match self.wire {
-            Wire::V3(_) => pubrec(packet_id, out),
-            Wire::V5(_) => self.encode_v5(
-                v5::Packet::PublishReceived(v5::PublishAck {
-                    packet_id,
-                    reason_code: code,
-                    properties: Vec::new(),
-                    reason_string: self.text(text),
-                }),
-                out,
-            ),
+        if !self.is_v5() {
+            return pubrec(packet_id, out);
+        }
+        let (properties, reason_string) = (Vec::new(), reason_string(text));
+        let ack = v5::PublishAck { packet_id, reason_code: code, properties, reason_string };
+        if !self.encode_fitting(v5::Packet::PublishReceived(ack), out) {
+            coded(0x50, packet_id, code.into(), out);
         }
     }
 
@@ -301,35 +330,19 @@ impl Codec {
     pub(super) fn pubrel_unknown(&mut self, packet_id: NonZeroU16, out: &mut BytesMut) {
         match self.wire {
             Wire::V3(_) => self.encode_v3(v3::Packet::PublishRelease { packet_id }, out),
-            Wire::V5(_) => self.encode_v5(
-                v5::Packet::PublishRelease(PublishAck2 {
-                    packet_id,
-                    reason_code: PublishAck2Reason::PacketIdNotFound,
-                    properties: Vec::new(),
-                    reason_string: None,
-                }),
-                out,
-            ),
+            Wire::V5(_) => coded(0x62, packet_id, PublishAck2Reason::PacketIdNotFound.into(), out),
         }
     }
 
     /// The answer to PUBREL: there is no QoS 2 exchange to end.
     pub(super) fn pubcomp_unknown(&mut self, packet_id: NonZeroU16, out: &mut BytesMut) {
         match self.wire {
-            Wire::V3(_) => self.encode_v3(v3::Packet::PublishComplete { packet_id }, out),
-            Wire::V5(_) => self.encode_v5(
-                v5::Packet::PublishComplete(PublishAck2 {
-                    packet_id,
-                    reason_code: PublishAck2Reason::PacketIdNotFound,
-                    properties: Vec::new(),
-                    reason_string: None,
-                }),
-                out,
-            ),
+            Wire::V3(_) => pubcomp(packet_id, out),
+            Wire::V5(_) => coded(0x70, packet_id, PublishAck2Reason::PacketIdNotFound.into(), out),
         }
     }
 
-    /// The answer to SUBSCRIBE, one code per filter.
+    /// The answer to SUBSCRIBE, one code per filter; after [`Codec::check_answer`].
     pub(super) fn suback(
         &mut self,
         packet_id: NonZeroU16,
@@ -348,19 +361,21 @@ impl Codec {
                 let status = status.collect();
                 self.encode_v3(v3::Packet::SubscribeAck { packet_id, status }, out);
             }
-            Wire::V5(_) => self.encode_v5(
-                v5::Packet::SubscribeAck(v5::SubscribeAck {
-                    packet_id,
-                    properties: Vec::new(),
-                    reason_string: text.and_then(|text| self.text(text)),
-                    status: codes,
-                }),
-                out,
-            ),
+            Wire::V5(_) => {
+                let (properties, reason_string) = (Vec::new(), text.and_then(reason_string));
+                let mut ack = v5::SubscribeAck { packet_id, properties, reason_string, status: codes };
+                if ack.reason_string.is_some() {
+                    if self.encode_fitting(v5::Packet::SubscribeAck(ack.clone()), out) {
+                        return;
+                    }
+                    ack.reason_string = None;
+                }
+                self.encode_v5(v5::Packet::SubscribeAck(ack), out);
+            }
         }
     }
 
-    /// The answer to UNSUBSCRIBE, one code per filter under MQTT 5.
+    /// The answer to UNSUBSCRIBE, one code per filter under MQTT 5; after [`Codec::check_answer`].
     pub(super) fn unsuback(
         &mut self,
         packet_id: NonZeroU16,
@@ -384,8 +399,14 @@ impl Codec {
     /// The goodbye of the server; MQTT before 5 has none.
     pub(super) fn disconnect(&mut self, code: DisconnectReasonCode, text: &str, out: &mut BytesMut) {
         let mut packet = v5::Disconnect::new(code);
-        packet.reason_string = self.text(text);
-        self.encode_v5(v5::Packet::Disconnect(packet), out);
+        packet.reason_string = reason_string(text);
+        let bare = [0xE0, 1, code.into()];
+        if self.is_v5()
+            && !self.encode_fitting(v5::Packet::Disconnect(packet), out)
+            && bare.len() <= self.max_out
+        {
+            out.put_slice(&bare);
+        }
     }
 }
 
@@ -404,9 +425,15 @@ pub(super) fn reason_string<S: From<String>>(text: &str) -> Option<S> {
 
 /// PUBACK or PUBREC of MQTT 5 that says: taken, and nobody has subscribed to it.
 pub(super) fn no_subscribers(pubrec: bool, packet_id: NonZeroU16, out: &mut BytesMut) {
-    out.put_slice(&[if pubrec { 0x50 } else { 0x40 }, 3]);
+    coded(if pubrec { 0x50 } else { 0x40 }, packet_id, PublishAckReason::NoMatchingSubscribers.into(), out);
+}
+
+/// An acknowledgement of MQTT 5 with a reason code and nothing else: no longer than the shortest CONNACK, so it fits
+/// whoever was let in.
+fn coded(first: u8, packet_id: NonZeroU16, code: u8, out: &mut BytesMut) {
+    out.put_slice(&[first, 3]);
     out.put_u16(packet_id.get());
-    out.put_u8(PublishAckReason::NoMatchingSubscribers.into());
+    out.put_u8(code);
 }
 
 /// A positive PUBACK: the same four bytes in every version.
@@ -432,7 +459,7 @@ pub(super) const PINGRESP: [u8; 2] = [0xD0, 0];
 
 fn from_v3(packet: v3::Packet, limits: &Limits) -> Result<Incoming, Violation> {
     Ok(match packet {
-        v3::Packet::Publish(publish) => Incoming::Publish(publish),
+        v3::Packet::Publish(publish) => Incoming::Publish { publish, expiry: None },
         v3::Packet::PublishAck { packet_id } => Incoming::PubAck(packet_id),
         v3::Packet::PublishRelease { packet_id } => Incoming::PubRel(packet_id),
         v3::Packet::PingRequest => Incoming::Ping,
@@ -468,23 +495,20 @@ const SERVERS_ONLY: Violation = Violation {
     limit: None,
 };
 
-fn from_v5(packet: v5::Packet, limits: &Limits) -> Result<Incoming, Violation> {
+fn from_v5(packet: v5::Packet, expires_at_once: bool, limits: &Limits) -> Result<Incoming, Violation> {
     Ok(match packet {
         v5::Packet::Publish(publish) => {
             if let Some(properties) = &publish.properties {
                 if !properties.subscription_ids.is_empty() {
                     return Err(Violation::protocol("a client sent a subscription identifier in PUBLISH"));
                 }
-                let content_type = properties.content_type.iter();
-                let users = properties.user_properties.iter().flat_map(|(key, value)| [key, value]);
-                if content_type.chain(users).any(|text| text.contains('\0')) {
-                    return Err(Violation::malformed("U+0000 in a property"));
-                }
                 if let Some(topic) = &properties.response_topic {
                     TopicName::new(&topic[..]).map_err(|error| Violation::protocol(error.to_string()))?;
                 }
             }
-            Incoming::Publish(publish)
+            let properties = publish.properties.as_ref();
+            let expiry = properties.and_then(|properties| properties.message_expiry_interval).map(u32::from);
+            Incoming::Publish { publish, expiry: if expires_at_once { Some(0) } else { expiry } }
         }
         v5::Packet::PublishAck(ack) => Incoming::PubAck(ack.packet_id),
         v5::Packet::PublishRelease(ack) => Incoming::PubRel(ack.packet_id),

@@ -22,11 +22,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     ConnectRefusal, ConnectRequest, Event, Limit, Limits, Protocol, Verdict,
-    codec::{Codec, Connect, ConnectCode, reason_string, topic_name},
+    codec::{Codec, Connect, ConnectCode, Violation, reason_string, topic_name},
     connection::Origin,
     control::Control,
     core::{Arrival, Attached, Core, NoPlace},
     framing,
+    lean::frame,
     message::forwarded,
     will::Will,
 };
@@ -76,7 +77,7 @@ fn silent(text: impl Into<String>) -> Refusal {
     Refusal { answer: BytesMut::new(), text: text.into(), limit: None }
 }
 
-/// Writes a negative CONNACK.
+/// Writes a negative CONNACK, unless the client takes none that short.
 fn refuse(codec: &mut Codec, protocol: Protocol, code: ConnectCode, text: &str) -> Refusal {
     let mut answer = BytesMut::new();
     if protocol.is_v5() {
@@ -117,27 +118,23 @@ pub(super) async fn read_connect(
     };
     let max = limits.max_connect_bytes;
     let v5 = protocol == ProtocolVersion::MQTT5;
-    let mut codec = if v5 { Codec::v5(max) } else { Codec::v3(max) };
-    let connect = loop {
-        if framing::is_incomplete(&buffer, max) {
-            fill(socket, &mut buffer).await?;
-            continue;
-        }
-        if let Err(breach) = framing::check_connect(&buffer) {
-            return Err(broken_connect(&mut codec, v5, &breach));
-        }
-        match codec.decode_connect(&mut buffer) {
-            Ok(Some(connect)) => break connect,
+    let mut codec = Codec::new(v5);
+    let found = loop {
+        match frame(&buffer, max, v5) {
+            Ok(Some(found)) => break found,
             Ok(None) => fill(socket, &mut buffer).await?,
-            Err(error) => return Err(bad_connect(&mut codec, v5, &error)),
+            Err(violation) => return Err(broken_connect(&mut codec, v5, &violation)),
         }
     };
+    let will_expires_at_once = framing::check_connect(&mut buffer[..found.length], found.header)
+        .map_err(|breach| broken_connect(&mut codec, v5, &breach.into()))?;
+    let connect = codec.decode_connect(&mut buffer).map_err(|error| bad_connect(&mut codec, v5, &error))?;
     // The password was read into this buffer; what comes after it goes on in another, so that it can be wiped.
     let rest = BytesMut::from(&buffer[..]);
     drop(buffer);
     match connect {
         Connect::V3(connect) => open_v3(codec, *connect, rest, limits),
-        Connect::V5(connect) => open_v5(codec, *connect, rest, limits),
+        Connect::V5(connect) => open_v5(codec, *connect, will_expires_at_once, rest, limits),
     }
 }
 
@@ -170,35 +167,34 @@ fn unknown_protocol(buffer: &[u8], error: &DecodeError) -> Refusal {
 }
 
 /// What the codec does not see.
-fn broken_connect(codec: &mut Codec, v5: bool, breach: &framing::Breach) -> Refusal {
-    let text = format!("CONNECT cannot be read: {breach}");
+fn broken_connect(codec: &mut Codec, v5: bool, violation: &Violation) -> Refusal {
+    let text = format!("CONNECT cannot be read: {violation}");
+    let limit = violation.limit.map(|_| Limit::MaxConnectBytes);
     if !v5 {
-        return silent(text);
+        return Refusal { limit, ..silent(text) };
     }
-    let code = match breach {
-        framing::Breach::Malformed(_) => ConnectAckReason::MalformedPacket,
-        framing::Breach::Protocol(_) => ConnectAckReason::ProtocolError,
+    let code = match violation.code {
+        DisconnectReasonCode::MalformedPacket => ConnectAckReason::MalformedPacket,
+        DisconnectReasonCode::PacketTooLarge => ConnectAckReason::PacketTooLarge,
+        _ => ConnectAckReason::ProtocolError,
     };
-    refuse(codec, Protocol::V5, self::code(code, v3::ConnectAckReason::Reserved), &text)
+    let refusal = refuse(codec, Protocol::V5, self::code(code, v3::ConnectAckReason::Reserved), &text);
+    Refusal { limit, ..refusal }
 }
 
 fn bad_connect(codec: &mut Codec, v5: bool, error: &DecodeError) -> Refusal {
     let text = format!("CONNECT cannot be read: {error}");
-    let limit = matches!(error, DecodeError::MaxSizeExceeded { .. }).then_some(Limit::MaxConnectBytes);
     let code = match error {
         DecodeError::InvalidClientId => BAD_CLIENT_ID,
         DecodeError::UnsupportedPacketType => return silent("the first packet is not CONNECT"),
-        _ if !v5 => return Refusal { limit, ..silent(text) },
-        DecodeError::MaxSizeExceeded { .. } => {
-            code(ConnectAckReason::PacketTooLarge, v3::ConnectAckReason::Reserved)
-        }
+        _ if !v5 => return silent(text),
         DecodeError::InvalidConnectFlags => {
             code(ConnectAckReason::ProtocolError, v3::ConnectAckReason::Reserved)
         }
         _ => code(ConnectAckReason::MalformedPacket, v3::ConnectAckReason::Reserved),
     };
     let protocol = if v5 { Protocol::V5 } else { Protocol::V311 };
-    Refusal { limit, ..refuse(codec, protocol, code, &text) }
+    refuse(codec, protocol, code, &text)
 }
 
 /// Copies a secret and wipes where it came from, as far as nobody else holds that buffer.
@@ -228,6 +224,7 @@ fn open_v3(
     limits: &Limits,
 ) -> Result<Opening, Refusal> {
     let protocol = if connect.protocol.level() == MQTT_LEVEL_31 { Protocol::V31 } else { Protocol::V311 };
+    codec.establish(protocol, usize::MAX);
     if connect.username.is_none() && connect.password.is_some() {
         return Err(silent("CONNECT has a password and no username"));
     }
@@ -274,9 +271,12 @@ fn open_v3(
 fn open_v5(
     mut codec: Codec,
     connect: v5::Connect,
+    will_expires_at_once: bool,
     rest: BytesMut,
     limits: &Limits,
 ) -> Result<Opening, Refusal> {
+    let max_packet = connect.max_packet_size.map_or(usize::MAX, |max| u32::from(max) as usize);
+    codec.establish(Protocol::V5, max_packet);
     let refused = |codec: &mut Codec, v5, text: &str| {
         refuse(codec, Protocol::V5, code(v5, v3::ConnectAckReason::Reserved), text)
     };
@@ -321,14 +321,17 @@ fn open_v5(
                 qos: will.qos.value(),
                 retain: will.retain,
                 properties: forwarded(&properties),
-                expiry: will.message_expiry_interval.map(Into::into),
+                expiry: if will_expires_at_once {
+                    Some(0)
+                } else {
+                    will.message_expiry_interval.map(Into::into)
+                },
                 delay: Duration::from_secs(will.will_delay_interval_sec.unwrap_or(0).into()),
             })
         }
     };
     let username = connect.username.as_ref().map(ToString::to_string);
     let window = connect.receive_max.map_or(u16::MAX, Into::into).min(limits.max_inflight);
-    let max_packet = connect.max_packet_size.map_or(usize::MAX, |max| u32::from(max) as usize);
     let (clean_start, keep_alive_secs, password) =
         (connect.clean_start, connect.keep_alive, connect.password);
     drop((connect.client_id, connect.username, connect.auth_data, connect.user_properties));
@@ -397,18 +400,24 @@ pub(super) async fn admit(core: &Arc<Core>, opening: Opening, origin: Origin) ->
 
     let session_expiry_secs = opening.session_expiry_secs.min(limits.max_session_expiry_secs);
     let keep_alive_secs = keep_alive_secs(opening.keep_alive_secs, protocol, limits);
-    codec.establish(protocol, limits.max_packet_bytes, opening.max_packet);
     let mut ack = v5::ConnectAck {
         session_expiry_interval_secs: (session_expiry_secs != opening.session_expiry_secs)
             .then_some(session_expiry_secs),
-        // The least overhead: what is within this is within the limit.
-        max_packet_size: Some(limits.max_packet_bytes.saturating_add(2)),
+        max_packet_size: Some(limits.max_packet_bytes),
         assigned_client_id: assigned.map(|id| id.as_ref().into()),
         topic_alias_max: limits.max_topic_aliases,
         server_keepalive_sec: (keep_alive_secs != opening.keep_alive_secs).then_some(keep_alive_secs),
         ..v5::ConnectAck::default()
     };
     ack.receive_max = limits.max_inflight.try_into().unwrap_or(ack.receive_max);
+    if protocol.is_v5() && !codec.connack_v5(ack.clone(), &mut BytesMut::new()) {
+        let text = "the client's Maximum Packet Size is too small for the answer to CONNECT";
+        let too_large = code(ConnectAckReason::PacketTooLarge, v3::ConnectAckReason::Reserved);
+        let (client_id, username) = (&*client_id, username.as_deref());
+        let reason = ConnectRefusal::Unavailable(text.to_owned());
+        core.observer.observe(Event::Refused { client_id, username, peer, reason: &reason });
+        return Err(refuse(&mut codec, protocol, too_large, text));
+    }
     let arrival = Arrival {
         control: Control::new(core.next_id(), identity, peer, protocol, transport),
         clean_start: opening.clean_start,

@@ -184,12 +184,13 @@ impl Inbound {
 
     /// Handles the packet that `buffer` begins with, and those behind it that resemble it.
     fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Step>, Violation> {
-        let Some(found) = frame(buffer, self.core.limits.max_packet_bytes)? else {
+        let v5 = self.control.protocol.is_v5();
+        let Some(found) = frame(buffer, self.core.limits.max_packet_bytes, v5)? else {
             return Ok(Some(Step::Starved));
         };
         self.packets += 1;
         let mut properties = None;
-        match Lean::of(buffer, found, self.control.protocol.is_v5()) {
+        match Lean::of(buffer, found, v5) {
             Some(Lean::PubAck(packet_id)) => {
                 self.acknowledged.push(packet_id.get());
                 buffer.advance(found.length);
@@ -206,7 +207,7 @@ impl Inbound {
         let Some(packet) = self.codec.decode(buffer, &self.core.limits)? else {
             return Ok(Some(Step::Starved));
         };
-        if let (Some(properties), Incoming::Publish(publish)) = (properties, &packet)
+        if let (Some(properties), Incoming::Publish { publish, .. }) = (properties, &packet)
             && publish.properties.as_ref().is_some_and(are_forwarded_as_they_are)
         {
             self.plain_properties = properties;
@@ -338,9 +339,9 @@ impl Inbound {
 
     fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
         match packet {
-            Incoming::Publish(publish) => {
+            Incoming::Publish { publish, expiry } => {
                 self.publishes += 1;
-                return self.publish(*publish);
+                return self.publish(*publish, expiry);
             }
             Incoming::PubAck(packet_id) => self.acknowledged.push(packet_id.get()),
             Incoming::PubRec { packet_id, refused: false } => {
@@ -356,11 +357,15 @@ impl Inbound {
                 self.replies.extend_from_slice(&PINGRESP);
             }
             Incoming::Subscribe { packet_id, id, filters } => {
+                self.codec.check_answer(filters.len())?;
                 self.subscribe(packet_id, id, &filters)?;
                 // The retained messages come after the answer and before those to the packets that follow.
                 return Ok((!self.replays.is_empty()).then_some(Step::Settle));
             }
-            Incoming::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, &filters),
+            Incoming::Unsubscribe { packet_id, filters } => {
+                self.codec.check_answer(filters.len())?;
+                self.unsubscribe(packet_id, &filters);
+            }
             Incoming::Disconnect { keep_will, session_expiry } => {
                 if let Some(seconds) = session_expiry {
                     if self.session_expiry_secs == 0 && seconds > 0 {
@@ -377,7 +382,7 @@ impl Inbound {
         Ok(None)
     }
 
-    fn publish(&mut self, publish: Publish) -> Result<Option<Step>, Violation> {
+    fn publish(&mut self, publish: Publish, expiry: Option<u32>) -> Result<Option<Step>, Violation> {
         if publish.dup && publish.qos == QoS::AtMostOnce {
             return Err(Violation::malformed("DUP is set on a QoS 0 message"));
         }
@@ -423,7 +428,7 @@ impl Inbound {
             retain: publish.retain,
             properties: properties.map(forwarded).unwrap_or_default(),
             received: Instant::now(),
-            expiry: properties.and_then(|properties| properties.message_expiry_interval).map(Into::into),
+            expiry,
             kept: OnceLock::new(),
         });
         let published = match once {

@@ -2,6 +2,11 @@
 //!
 //! A message has a number in its session's queue, and its packet id follows from that: so what is sent again after a
 //! restart has the packet id that it had before, by which a receiver knows a QoS 2 message again.
+//!
+//! The price: a message that is never acknowledged, while 65,534 behind it are, keeps the next from leaving, whose packet
+//! id would be its own. What comes after it waits; the queue fills until the client is disconnected (see
+//! [`super::Limits::queue_messages`]), and over its next connection the message is sent again. To go around it, numbers
+//! that were given when a message was queued, and are on disk, would have to change when it is sent.
 
 use std::collections::VecDeque;
 

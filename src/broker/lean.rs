@@ -24,22 +24,26 @@ pub(super) struct Frame {
 }
 
 /// Finds the first packet of `buffer`; none while it is incomplete (MQTT 5.0 §2.1.4: Remaining Length, at most four
-/// bytes).
+/// bytes). MQTT 5 wants a length in no more bytes than it needs (MQTT-1.5.5-1); before it nothing is said of that, and
+/// there are devices that leave the same room for every length.
 ///
 /// # Errors
-/// When it is longer than `max_remaining` after its fixed header, or its length is no length.
-pub(super) fn frame(buffer: &[u8], max_remaining: u32) -> Result<Option<Frame>, Violation> {
+/// When all of it is longer than `max`, or its length is no length.
+pub(super) fn frame(buffer: &[u8], max: u32, v5: bool) -> Result<Option<Frame>, Violation> {
     let mut remaining = 0_usize;
     for index in 1..5 {
         let Some(byte) = buffer.get(index) else { return Ok(None) };
         remaining |= usize::from(byte & 0x7F) << (7 * (index - 1));
         if byte & 0x80 == 0 {
-            if remaining > max_remaining as usize {
-                let text = format!("a packet of {remaining} bytes, and {max_remaining} are the most");
+            let frame = Frame { header: index + 1, length: index + 1 + remaining };
+            if frame.length > max as usize {
+                let text = format!("a packet of {} bytes, and {max} are the most", frame.length);
                 let violation = Violation::new(DisconnectReasonCode::PacketTooLarge, text);
                 return Err(violation.beyond(Limit::MaxPacketBytes));
             }
-            let frame = Frame { header: index + 1, length: index + 1 + remaining };
+            if v5 && *byte == 0 && index > 1 {
+                return Err(Violation::malformed("a remaining length of more bytes than it needs"));
+            }
             return Ok((buffer.len() >= frame.length).then_some(frame));
         }
     }
@@ -181,7 +185,7 @@ mod tests {
                 if length == 0 { break }
             }
             packet.extend(&body);
-            let found = frame(&packet, MAX).unwrap().unwrap();
+            let found = frame(&packet, MAX, v5).unwrap().unwrap();
             prop_assert_eq!(found.length, packet.len());
             let lean = Lean::of(&packet, found, v5);
             // The general codec judges the properties' content, which is none of the short way's business.
@@ -201,12 +205,12 @@ mod tests {
 
         #[test]
         fn nothing_is_read_beyond_the_end_and_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..64), v5: bool) {
-            if let Ok(Some(found)) = frame(&bytes, MAX) {
+            if let Ok(Some(found)) = frame(&bytes, MAX, v5) {
                 prop_assert!(found.length <= bytes.len());
                 let _ = Lean::of(&bytes, found, v5);
             }
             for cut in 0..bytes.len() {
-                let _ = frame(&bytes[..cut], MAX);
+                let _ = frame(&bytes[..cut], MAX, v5);
             }
         }
     }
@@ -214,7 +218,7 @@ mod tests {
     #[test]
     fn a_puback_is_recognized_and_one_with_a_reason_is_left_to_the_codec() {
         let bytes = [0x40, 2, 0, 7];
-        let found = frame(&bytes, MAX).unwrap().unwrap();
+        let found = frame(&bytes, MAX, true).unwrap().unwrap();
         assert_eq!(Lean::of(&bytes, found, true), Some(Lean::PubAck(NonZeroU16::new(7).unwrap())));
         let mut long = BytesMut::new();
         let ack = v5::PublishAck {
@@ -224,18 +228,29 @@ mod tests {
             reason_string: None,
         };
         v5::Codec::new(0, 0).encode(v5::Packet::PublishAck(ack), &mut long).unwrap();
-        let found = frame(&long, MAX).unwrap().unwrap();
+        let found = frame(&long, MAX, true).unwrap().unwrap();
         assert_eq!(Lean::of(&long, found, true), None);
         let zero = [0x40, 2, 0, 0];
-        assert_eq!(Lean::of(&zero, frame(&zero, MAX).unwrap().unwrap(), false), None);
+        assert_eq!(Lean::of(&zero, frame(&zero, MAX, false).unwrap().unwrap(), false), None);
     }
 
     #[test]
     fn a_length_of_five_bytes_and_one_over_the_limit_are_refused_before_they_are_complete() {
-        let malformed = frame(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], MAX).unwrap_err();
+        let malformed = frame(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], MAX, false).unwrap_err();
         assert_eq!(malformed.code, DisconnectReasonCode::MalformedPacket);
-        let large = frame(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], MAX).unwrap_err();
+        let large = frame(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], MAX, true).unwrap_err();
         assert_eq!(large.code, DisconnectReasonCode::PacketTooLarge);
-        assert_eq!(frame(&[0x30, 0xFF], MAX).unwrap(), None);
+        assert_eq!(frame(&[0x30, 0xFF], MAX, true).unwrap(), None);
+        // The fixed header counts.
+        let packet = [&[0x30, 98][..], &[0; 98]].concat();
+        assert!(frame(&packet, 100, true).unwrap().is_some());
+        assert!(frame(&packet, 99, true).is_err());
+    }
+
+    #[test]
+    fn a_length_of_more_bytes_than_it_needs_is_malformed_in_mqtt_5_alone() {
+        let padded = [0xC0, 0x80, 0];
+        assert_eq!(frame(&padded, MAX, true).unwrap_err().code, DisconnectReasonCode::MalformedPacket);
+        assert_eq!(frame(&padded, MAX, false).unwrap(), Some(Frame { header: 3, length: 3 }));
     }
 }

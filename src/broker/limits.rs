@@ -9,10 +9,10 @@ const MIB: usize = 1024 * KIB;
 /// fields with `Limits { max_connections: 50, ..Limits::default() }`.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Largest packet after CONNECT, in bytes after the fixed header. Default: 1 MiB of payload and 65 KiB for
-    /// topic and properties. Told to MQTT 5 clients as Maximum Packet Size.
+    /// Largest packet after CONNECT, from its first byte to its last. Default: 1 MiB of payload and 65 KiB for topic
+    /// and properties. Told to MQTT 5 clients as Maximum Packet Size.
     pub max_packet_bytes: u32,
-    /// Largest CONNECT, and so the most an unknown peer can make us keep. Default 16 KiB.
+    /// Largest CONNECT, counted alike, and so the most an unknown peer can make us keep. Default 16 KiB.
     pub max_connect_bytes: u32,
     /// From accept to a complete CONNECT, TLS included. Default 10 s.
     pub handshake_timeout: Duration,

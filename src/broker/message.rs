@@ -91,7 +91,7 @@ fn put_varint(out: &mut impl BufMut, mut value: usize) {
     }
 }
 
-fn varint_len(value: usize) -> usize {
+pub(super) fn varint_len(value: usize) -> usize {
     match value {
         0..=0x7F => 1,
         0x80..=0x3FFF => 2,

@@ -254,6 +254,10 @@ impl Outbox {
         if self.ended {
             return Outcome::Absent;
         }
+        // It was over before anybody could be sent it (MQTT-3.3.2-5).
+        if message.expiry == Some(0) {
+            return Outcome::Taken;
+        }
         let Some(link) = &mut self.link else {
             return if qos == 0 {
                 Outcome::Absent

@@ -149,3 +149,11 @@ async fn an_alias_is_set_by_a_message_that_is_not_permitted_too() {
     assert!(peer.publish_as(&other).await < 0x80);
     assert!(peer.publish_as(&by_alias).await < 0x80);
 }
+
+#[tokio::test]
+async fn our_broker_calls_alias_0_an_invalid_alias() {
+    let broker = own_broker(Default::default()).await;
+    let mut peer = broker.client(5, "me").await;
+    peer.send(&message("a", "x", 1).with(property::two(id::TOPIC_ALIAS, 0)).bytes(5)).await;
+    peer.cut_off(&[0x94]).await;
+}

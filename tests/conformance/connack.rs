@@ -4,7 +4,7 @@ use sealwire::broker::Limits;
 
 use crate::{
     peer::{broker, own_broker},
-    wire::{Connect, Got, id, message, property},
+    wire::{Connect, Got, PUBCOMP, PUBREL, ack, id, message, property},
 };
 
 #[tokio::test]
@@ -144,6 +144,31 @@ async fn a_refusal_fits_the_clients_maximum_packet_size() {
     };
     let (peer, got) = broker.try_connect(&wrong.with(property::four(id::MAX_PACKET, 20))).await;
     assert!(matches!(got, Got::ConnAck { code: 0x86, .. }), "{got:?}");
+    assert!(peer.largest <= 20, "{} bytes", peer.largest);
+}
+
+#[tokio::test]
+async fn a_welcome_fits_the_clients_maximum_packet_size_or_the_connection_ends() {
+    let broker = broker().await;
+    for maximum in [1, 4, 5, 8, 11, 16, 19, 40] {
+        let connect = broker.plain(5, "me").with(property::four(id::MAX_PACKET, maximum));
+        let (mut peer, got) = broker.try_connect(&connect).await;
+        assert!(peer.largest <= maximum as usize, "{} bytes of {maximum}", peer.largest);
+        match got {
+            Got::Closed => assert!(maximum < 5 || !broker.ours, "no CONNACK within {maximum} bytes"),
+            Got::ConnAck { code: 0, .. } => {
+                peer.silent().await;
+                peer.send(&ack(PUBREL, 9)).await;
+                peer.acked(PUBCOMP, 9).await;
+            }
+            other => assert!(!broker.ours, "{other:?}"),
+        }
+        assert!(peer.largest <= maximum as usize, "{} bytes of {maximum}", peer.largest);
+    }
+    // Where the client must be told its id, there is no shorter answer.
+    let unnamed = Connect { id: String::new(), ..broker.plain(5, "") };
+    let (peer, got) = broker.try_connect(&unnamed.with(property::four(id::MAX_PACKET, 20))).await;
+    assert!(!matches!(got, Got::ConnAck { code: 0, .. }) || !broker.ours, "{got:?}");
     assert!(peer.largest <= 20, "{} bytes", peer.largest);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     peer::broker,
-    wire::{Publish, id, message, property},
+    wire::{Publish, Will, id, message, property},
 };
 
 fn expiring(topic: &str, payload: &str, seconds: u32) -> Publish {
@@ -81,5 +81,30 @@ async fn what_waits_for_room_in_the_receive_maximum_expires_too() {
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     reader.acknowledge(&first).await;
     reader.expect("last").await;
+    reader.silent().await;
+}
+
+#[tokio::test]
+async fn an_expiry_of_0_is_over_at_once_and_no_error() {
+    let broker = broker().await;
+    let mut reader = broker.client(5, "reader").await;
+    reader.subscribe(broker.t("x"), 2).await;
+    let mut writer = broker.client(5, "writer").await;
+    for qos in 0..3 {
+        let at_once = message(broker.t("x"), "at once", qos).with(property::four(id::MESSAGE_EXPIRY, 0));
+        assert!(writer.publish_as(&at_once).await < 0x80);
+        writer.publish(&broker.t("x"), "for ever", qos).await;
+        reader.expect("for ever").await;
+    }
+    let will = Will {
+        topic: broker.t("x"),
+        payload: b"at once".to_vec(),
+        qos: 1,
+        retain: false,
+        properties: property::four(id::MESSAGE_EXPIRY, 0),
+    };
+    let mut connect = broker.plain(5, "dies");
+    connect.will = Some(will);
+    broker.connect(&connect).await.vanish().await;
     reader.silent().await;
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     peer::{Faults, broker},
-    wire::{Connect, ack, id, message, packet, properties, property, subscribe, text},
+    wire::{Connect, Will, ack, id, message, packet, properties, property, subscribe, text},
 };
 
 const BROKEN: &[(&str, &[u8])] = &[
@@ -54,6 +54,18 @@ async fn broken_text_in_connect_is_refused() {
             let outcome = broker.refusal(5, &connect.bytes(), &[0x81, 0x82]).await;
             faults.note(&format!("{what} in a {field}"), outcome.map(drop));
         }
+        let lists = [
+            ("user property", property::user("x", bytes)),
+            ("content type", property::text(id::CONTENT_TYPE, bytes)),
+            ("response topic", property::text(id::RESPONSE_TOPIC, bytes)),
+        ];
+        for (field, properties) in lists {
+            let (topic, payload) = (broker.t("x"), Vec::new());
+            let will = Some(Will { topic, payload, qos: 0, retain: false, properties });
+            let connect = Connect { will, ..broker.plain(5, "a") };
+            let outcome = broker.refusal(5, &connect.bytes(), &[0x81, 0x82, 0x90]).await;
+            faults.note(&format!("{what} in the will's {field}"), outcome.map(drop));
+        }
     }
     faults.none();
 }
@@ -82,6 +94,16 @@ async fn broken_text_ends_the_connection() {
                     ("user property's value", publish(user.clone())),
                     ("user property of SUBSCRIBE", subscribing(&user)),
                     ("user property of PUBACK", packet(0x40, &with_user)),
+                    ("user property of PUBREC", packet(0x50, &with_user)),
+                    ("user property of PUBREL", packet(0x62, &with_user)),
+                    ("user property of PUBCOMP", packet(0x70, &with_user)),
+                    ("user property of UNSUBSCRIBE", {
+                        packet(0xA2, &[vec![0, 3], properties(5, &user), text("a")].concat())
+                    }),
+                    ("reason string of PUBACK", {
+                        let reason = property::text(id::REASON_STRING, bytes);
+                        packet(0x40, &[vec![0, 3, 0], properties(5, &reason)].concat())
+                    }),
                     ("user property of DISCONNECT", packet(0xE0, &[vec![0], properties(5, &user)].concat())),
                 ]);
             }

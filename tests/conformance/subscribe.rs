@@ -4,7 +4,7 @@ use sealwire::broker::Limits;
 
 use crate::{
     peer::{Faults, NO_SUBSCRIBE, broker, own_broker},
-    wire::{Got, id, message, packet, property, subscribe, text},
+    wire::{Got, id, message, packet, property, subscribe, text, unsubscribe},
 };
 
 const NO_LOCAL: u8 = 4;
@@ -71,6 +71,30 @@ async fn what_suback_says_fits_the_client_and_its_wishes() {
                 assert_eq!(props.has(id::REASON_STRING), told);
             }
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_the_client_is_not_sent() {
+    let broker = own_broker(Limits::default()).await;
+    let filters: Vec<(&[u8], u8)> = vec![(b"a", 0); 200];
+    for (what, bytes) in
+        [("SUBSCRIBE", subscribe(5, 7, &[], &filters)), ("UNSUBSCRIBE", unsubscribe(5, 7, &["a"; 200]))]
+    {
+        // Two bytes of length, packet id, no properties, one code for each.
+        for (maximum, fits) in [(206, true), (205, false)] {
+            let connect = broker.plain(5, "me").with(property::four(id::MAX_PACKET, maximum));
+            let mut peer = broker.connect(&connect).await;
+            peer.send(&bytes).await;
+            if fits {
+                let got = peer.next().await;
+                assert!(matches!(got, Got::SubAck { .. } | Got::UnsubAck { .. }), "{what}: {got:?}");
+                assert_eq!(peer.largest, 206, "{what}");
+            } else {
+                peer.cut_off(&[0x95]).await;
+                assert!(peer.largest <= 205, "{what}: {} bytes", peer.largest);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! MQTT 3.1, where it is not 3.1.1. What both share is tested with both, in the other modules.
 
+use sealwire::broker::Limits;
+
 use crate::{
     peer::{NO_SUBSCRIBE, broker, own_broker},
     wire::{Connect, Got, PUBCOMP, PUBREC, ack, message, packet, subscribe, text, unsubscribe},
@@ -27,19 +29,20 @@ async fn names_and_levels_go_together() {
 }
 
 #[tokio::test]
-async fn a_client_id_has_1_to_23_characters() {
+async fn a_client_id_of_1_to_23_characters_is_taken_and_none_is_told_so() {
     let broker = broker().await;
-    for (id, welcome) in
-        [("a".to_owned(), true), ("a".repeat(23), true), ("a".repeat(24), false), (String::new(), false)]
-    {
-        let connect = Connect { id: id.clone(), ..broker.plain(3, "") };
-        let (_, got) = broker.try_connect(&connect).await;
-        let code = if welcome { 0 } else { 2 };
-        assert!(
-            matches!(got, Got::ConnAck { code: got, .. } if got == code),
-            "{} characters: {got:?}",
-            id.len()
-        );
+    for (length, code) in [(1, 0), (23, 0), (0, 2)] {
+        let (_, got) = broker.try_connect(&Connect { id: "a".repeat(length), ..broker.plain(3, "") }).await;
+        assert!(matches!(got, Got::ConnAck { code: got, .. } if got == code), "{length}: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_longer_client_id_is_taken_up_to_our_own_limit() {
+    let broker = own_broker(Limits { max_client_id_bytes: 100, ..Limits::default() }).await;
+    for (length, code) in [(24, 0), (100, 0), (101, 2)] {
+        let (_, got) = broker.try_connect(&Connect { id: "a".repeat(length), ..broker.plain(3, "") }).await;
+        assert!(matches!(got, Got::ConnAck { code: got, .. } if got == code), "{length}: {got:?}");
     }
 }
 
@@ -69,9 +72,10 @@ async fn suback_cannot_refuse() {
 #[tokio::test]
 async fn a_username_may_be_missing_although_its_flag_is_set() {
     let broker = broker().await;
-    for flags in [0x82, 0xC2] {
+    let username = text("ann");
+    for (flags, given) in [(0x82, &[][..]), (0xC2, &[]), (0xC2, &username)] {
         let id = text(broker.id("me"));
-        let body = [text("MQIsdp"), vec![3, flags, 0, 0], id].concat();
+        let body = [&text("MQIsdp")[..], &[3, flags, 0, 0], &id, given].concat();
         let mut peer = broker.raw(3).await;
         peer.send(&packet(0x10, &body)).await;
         let got = peer.next().await;

@@ -127,14 +127,14 @@ impl Inbound {
         head: &LeanPublish<'_>,
     ) -> Result<(usize, Option<Step>), Violation> {
         let v5 = self.control.protocol.is_v5();
-        let max_remaining = self.core.limits.max_packet_bytes;
+        let max = self.core.limits.max_packet_bytes;
         let mut pieces = std::mem::take(&mut self.pieces);
         pieces.clear();
         pieces.push((head.packet_id, found.length - head.payload.len()..found.length));
         let (mut end, mut largest) = (found.length, found.length);
         while end < BURST_BYTES {
             // What is wrong with the next packet is found again when it is its turn.
-            let Ok(Some(next)) = frame(&buffer[end..], max_remaining) else { break };
+            let Ok(Some(next)) = frame(&buffer[end..], max, v5) else { break };
             let Some(Lean::Publish(other)) = Lean::of(&buffer[end..], next, v5) else { break };
             if !other.resembles(head) {
                 break;
