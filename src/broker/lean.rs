@@ -119,7 +119,9 @@ impl<'a> LeanPublish<'a> {
     pub(super) fn resembles(&self, other: &Self) -> bool {
         (self.first ^ other.first) & !PUBLISH_DUP == 0
             && self.topic == other.topic
-            && self.properties == other.properties
+            // Comparing two empty slices asks memory that is not there, which some processors take a hundred nanoseconds
+            // to find out (masked loads with every lane off).
+            && (self.properties.is_empty() && other.properties.is_empty() || self.properties == other.properties)
     }
 
     /// 0 or 1.
