@@ -66,7 +66,8 @@ pub struct Limits {
     /// How long a publisher waits for a connection whose send buffer is full, before that one counts as slow and
     /// loses QoS 0 messages. Default 200 ms.
     pub reader_patience: Duration,
-    /// How long a connection counts as slow; publishers do not wait for it meanwhile. Default 5 s.
+    /// How long a connection counts as slow at most; publishers do not wait for it meanwhile. The first time it is a
+    /// sixteenth of this, and twice as long whenever it was slow again. Default 5 s.
     pub slow_period: Duration,
     /// How long a publisher waits for a session whose queue is half full and which acknowledges nothing.
     /// Default 5 s.

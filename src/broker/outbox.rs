@@ -538,7 +538,11 @@ impl Outbox {
         let queue = self.queue_is_half_full();
         let Some(link) = &mut self.link else { return };
         if !queue {
-            link.slow_until = Some(now + self.slow_period);
+            // One that was slow once may only have been starved for a moment: the time grows while it happens again.
+            let again = link.slow_until.is_some_and(|until| now < until + self.slow_period);
+            link.slow_for = if again { link.slow_for * 2 } else { self.slow_period / 16 };
+            link.slow_for = link.slow_for.min(self.slow_period);
+            link.slow_until = Some(now + link.slow_for);
         } else if now.saturating_duration_since(link.last_ack) >= self.ack_patience {
             link.stuck = true;
         }

@@ -1,6 +1,9 @@
 //! The connection that a session has now, and how a copy of a message gets into its buffer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 
@@ -26,6 +29,8 @@ pub(in super::super) struct Link {
     pub(in super::super) buffer: BytesMut,
     /// Publishers do not wait for it until then.
     pub(super) slow_until: Option<Instant>,
+    /// How long it counted as slow the last time.
+    pub(super) slow_for: Duration,
     /// It acknowledged nothing for so long that publishers wait no more.
     pub(super) stuck: bool,
     pub(super) last_ack: Instant,
@@ -53,6 +58,7 @@ impl Link {
             aliases: None,
             buffer,
             slow_until: None,
+            slow_for: Duration::ZERO,
             stuck: false,
             last_ack: Instant::now(),
             dropped: 0,
