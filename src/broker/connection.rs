@@ -14,6 +14,7 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::MutexGuard,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
@@ -135,7 +136,10 @@ where
         tokio::join!(
             biased;
             async {
-                let found = read_loop(&core, &session, &control, &mut input, keep_alive, &mut inbound).await;
+                let found = {
+                    let _turn = turn(&session, &control).await;
+                    read_loop(&core, &session, &control, &mut input, keep_alive, &mut inbound).await
+                };
                 control.end(found);
                 let end = control.why().unwrap_or_else(|| End::lost("the connection ended"));
                 if end.code == Some(DisconnectReasonCode::ReceiveMaximumExceeded) {
@@ -160,6 +164,22 @@ where
         core.observer.observe(Event::Disconnected { identity: &control.identity, peer, reason: &reason });
         drop(place);
     }
+}
+
+/// Waits until no other connection handles packets of this session; none where this one ends before. Whoever has the turn
+/// has been told to end by then, and stops after the packets that it is at.
+async fn turn<'a>(session: &'a Session, control: &Control) -> Option<MutexGuard<'a, ()>> {
+    if let Ok(turn) = session.turn.try_lock() {
+        return Some(turn);
+    }
+    // Boxed: only a takeover ever waits here.
+    Box::pin(async {
+        tokio::select! {
+            turn = session.turn.lock() => Some(turn),
+            () = control.ending() => None,
+        }
+    })
+    .await
 }
 
 /// When the writer has had its time for the last words.

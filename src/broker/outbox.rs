@@ -441,7 +441,10 @@ impl Outbox {
         std::mem::swap(&mut link.buffer, empty);
         let (dropped, sent) = (std::mem::take(&mut link.dropped), std::mem::take(&mut link.sent));
         let lost = std::mem::take(&mut self.lost);
-        if !self.waiting.is_empty() || !self.inflight.is_all_sent() || !self.releases.is_empty() {
+        // A writer that gets nothing goes to sleep, and must not leave behind what nobody would wake it for. What it took
+        // nothing of has no more room than before, and what came on disk is told to the owner, who wakes it.
+        let more = !self.waiting.is_empty() || !self.inflight.is_all_sent() || !self.releases.is_empty();
+        if more && !empty.is_empty() {
             self.pump();
         }
         Taken { gone: false, dropped, lost, sent }

@@ -55,6 +55,9 @@ pub(super) struct Session {
     pub(super) subscriptions: Mutex<HashMap<TopicFilter, SubscriptionOptions>>,
     /// The QoS 2 messages of its client that are not completed. Locked before any outbox.
     pub(super) exchanges: Mutex<Exchanges>,
+    /// Held by the connection whose packets are being handled. One that takes the session over waits until its predecessor
+    /// has stopped: else both could take a message that is sent again as a new one.
+    pub(super) turn: tokio::sync::Mutex<()>,
     /// There may be room again for a publisher that waits.
     pub(super) room: Notify,
     /// Its own reader waits for another session's room, so none may wait for it: two that publish to each other
@@ -79,6 +82,7 @@ impl Session {
             outbox: Mutex::new(Outbox::new(limits, own.clone())),
             exchanges: Mutex::default(),
             subscriptions: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             room: Notify::new(),
             paused: AtomicBool::new(false),
             away_until: Mutex::new(None),

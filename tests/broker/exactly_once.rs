@@ -7,7 +7,7 @@ use sealwire::broker::{Change, Limits};
 use tokio::time::timeout;
 
 use crate::{
-    harness::{As, Client, Got, House, filter, house, house_of, house_with, id, message, v},
+    harness::{As, Client, Got, House, PATIENCE, filter, house, house_of, house_with, id, message, v},
     shelf::{Mood, Shelf},
 };
 
@@ -57,6 +57,35 @@ async fn what_is_sent_again_before_it_is_released_arrives_once_also_over_another
         reader.expect("two").await;
         reader.fence().await;
         house.connect(v(version, "writer")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_connection_is_still_handling_when_it_is_taken_over_arrives_once() {
+    for version in [4, 5] {
+        let house = house().await;
+        let mut reader = house.connect(v(version, "reader")).await;
+        reader.subscribe("t", 2).await;
+        let stays = v(version, "writer").staying();
+        let mut first = house.connect(stays.clone()).await;
+        let go_on = house.rules.stall();
+        first.send_publish(under(5, false, "one")).await;
+        timeout(PATIENCE, house.rules.asked.notified()).await.unwrap();
+        let mut second = house.connect(stays).await;
+        second.send_publish(under(5, true, "one")).await;
+        // Either order would do, but for both to take it.
+        let early = timeout(Duration::from_millis(60), second.next()).await;
+        go_on.send(()).unwrap();
+        while first.next().await != Got::Closed {}
+        let receipt = match early {
+            Ok(got) => got,
+            Err(_) => second.next().await,
+        };
+        assert_eq!(receipt, received(5));
+        second.pubrel(5).await;
+        assert_eq!(second.next().await, Got::PubComp { id: 5, code: 0 });
+        reader.expect("one").await;
+        reader.fence().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! An authority that a test tells what to say, and an observer that writes everything down.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::mpsc};
 
 use parking_lot::Mutex;
 use sealwire::{
@@ -20,6 +20,16 @@ pub struct Rules {
     /// The account "late" is asked about, and let in once `admit` is told.
     pub asked: Notify,
     pub admit: Notify,
+    stall: Mutex<Option<mpsc::Receiver<()>>>,
+}
+
+impl Rules {
+    /// The next that is asked about a publish says so by `asked`, and has no answer before it is told to go on.
+    pub fn stall(&self) -> mpsc::Sender<()> {
+        let (go_on, stall) = mpsc::channel();
+        *self.stall.lock() = Some(stall);
+        go_on
+    }
 }
 
 pub fn filter(text: &str) -> TopicFilter {
@@ -55,6 +65,13 @@ impl Authority for Rules {
     }
 
     fn publish(&self, identity: &Identity, topic: &TopicName) -> Verdict {
+        let stall = self.stall.lock().take();
+        if let Some(stall) = stall {
+            self.asked.notify_one();
+            // Everything else goes on.
+            let told = tokio::task::block_in_place(|| stall.recv_timeout(PATIENCE));
+            told.expect("nobody says go on");
+        }
         match denied(&self.publish, &identity.account, |filter| filter.matches(topic)) {
             true => Verdict::Deny("the role may not publish here".into()),
             false => Verdict::Allow,

@@ -77,9 +77,8 @@ impl Shelf {
         late.unwrap_or_else(|_| panic!("never: {what}: {:#?}", self.kept()));
     }
 
-    fn apply(&self, change: &Change) {
-        let mut kept = self.kept.lock();
-        let Kept { sessions, retained, wills } = &mut *kept;
+    fn apply(kept: &mut Kept, change: &Change) {
+        let Kept { sessions, retained, wills } = kept;
         let find = |sessions: &mut Vec<KeptSession>, number: u64, work: &dyn Fn(&mut KeptSession)| {
             sessions.iter_mut().filter(|session| session.session == number).for_each(work);
         };
@@ -157,7 +156,9 @@ impl Keeper for Shelf {
             if mood == Mood::Fails || kills != self.kills.load(SeqCst) {
                 return Err(KeepError("no space left".into()));
             }
-            changes.iter().for_each(|change| self.apply(change));
+            // All of a batch or nothing is what a kill finds.
+            let mut kept = self.kept.lock();
+            changes.iter().for_each(|change| Self::apply(&mut kept, change));
             Ok(())
         })
     }

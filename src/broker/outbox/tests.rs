@@ -6,13 +6,18 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use rmqtt_codec::{types::Publish, v3};
 use tokio_util::codec::Decoder;
 
 use super::*;
 use crate::{
-    broker::{Identity, Protocol, Transport},
+    broker::{
+        Forgetful, Identity, Protocol, Transport,
+        session::{Session, SessionKey},
+        signals::Signal,
+    },
     topic::TopicName,
 };
 
@@ -335,4 +340,36 @@ fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connect
     outbox.release(2);
     let numbers: Vec<_> = written(&mut outbox, 2).iter().map(number).collect();
     assert_eq!(numbers, [1, 2]);
+}
+
+/// The writer has its turn between a batch's outcome and the session's being told of it.
+struct Early(Arc<Session>, Mutex<BytesMut>);
+
+impl Watcher for Early {
+    fn settled(&self, _: bool) {
+        self.0.take(1, &mut self.1.lock());
+    }
+}
+
+#[tokio::test]
+async fn the_writer_is_woken_for_what_came_on_disk_while_it_looked() {
+    let journal = Arc::new(Journal::new(Arc::new(Forgetful), 0));
+    let (account, client_id): (Arc<str>, Arc<str>) = ("a".into(), "c".into());
+    let link = link(1, 10);
+    let control = Arc::clone(&link.control);
+    let key = SessionKey { account, client_id };
+    let session = Session::new(1, key, Arc::clone(&control.identity), &Limits::default());
+    let mut tickets = Tickets::default();
+    session.attach(link, Some(&journal), 60, &mut tickets);
+    session.release(1);
+    let early = Arc::new(Early(Arc::clone(&session), Mutex::default()));
+    let told_first: Weak<Early> = Arc::downgrade(&early);
+    assert!(tickets.last().unwrap().watch(told_first));
+    session.push(&message(1), 2, false, &Arc::from([]), &mut Fanout::default());
+    control.signals.lower(Signal::Output);
+    tokio::spawn(Arc::clone(&journal).run());
+    journal.close();
+    journal.finished().await;
+    let taken = early.1.lock().clone();
+    assert!(!taken.is_empty() || control.signals.is_raised(Signal::Output), "nobody would write it");
 }
