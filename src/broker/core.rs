@@ -353,8 +353,9 @@ impl Core {
 
         let mut sessions = self.sessions.lock();
         let found = sessions.get(&key).cloned();
-        let resumed =
-            found.clone().filter(|session| !arrival.clean_start && !session.is_over(Instant::now()));
+        let resumed = found.clone().filter(|session| {
+            !arrival.clean_start && !session.ends_with_connection() && !session.is_over(Instant::now())
+        });
         let present = resumed.is_some();
         let replaced = if present { None } else { found };
         let session = match resumed {

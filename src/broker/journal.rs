@@ -306,7 +306,8 @@ impl Journal {
         }
     }
 
-    /// What was not removed stays to be removed, ahead of what came meanwhile.
+    /// What was not removed stays to be removed, ahead of what came meanwhile. So do the steps of QoS 2 exchanges that
+    /// a client has said and may not say again: its PUBREC takes the message, its PUBREL the packet id.
     fn carry_over(&self, changes: Vec<Change>) {
         let removals = changes.into_iter().filter(|change| {
             matches!(
@@ -314,6 +315,8 @@ impl Journal {
                 Change::Ended { .. }
                     | Change::Left { .. }
                     | Change::Unsubscribed { .. }
+                    | Change::Released { .. }
+                    | Change::Completed { .. }
                     | Change::Delivered { .. }
                     | Change::Cleared { .. }
                     | Change::WillGone { .. }
@@ -357,12 +360,14 @@ impl Drop for LastWords<'_> {
 }
 
 /// What is queued and delivered within one batch, or of a session that ends in it, need not reach the disk; nor need
-/// a will that is followed by another or by its end.
+/// a will that is followed by another or by its end. Numbers do not come again: what is said of one after it was
+/// delivered would stay for ever.
 fn prune(changes: &mut Vec<Change>) {
     let (mut ended, mut wills) = (HashSet::new(), HashSet::new());
     // Numbers that are over, by where that is said.
     let mut over: HashMap<(u64, u64), usize> = HashMap::new();
     let (mut needless, mut cancelled) = (vec![false; changes.len()], HashSet::new());
+    let mut last_released = None;
     for (index, change) in changes.iter_mut().enumerate().rev() {
         needless[index] = match change {
             Change::Delivered { session, numbers } => {
@@ -371,7 +376,9 @@ fn prune(changes: &mut Vec<Change>) {
             }
             Change::Released { session, numbers } => {
                 numbers.retain(|number| !over.contains_key(&(*session, *number)));
-                numbers.is_empty() || ended.contains(session)
+                let needless = numbers.is_empty() || ended.contains(session);
+                last_released = last_released.or((!needless).then_some(index));
+                needless
             }
             Change::Queued { session, parcel } => {
                 let place = (*session, parcel.number);
@@ -388,13 +395,23 @@ fn prune(changes: &mut Vec<Change>) {
             _ => false,
         };
     }
-    let mut index = 0;
+    let (mut index, mut delivered) = (0, HashSet::new());
     changes.retain_mut(|change| {
         let (at, mut keep) = (index, !needless[index]);
         index += 1;
-        if let Change::Delivered { numbers, .. } = change {
-            numbers.retain(|number| !cancelled.contains(&(at, *number)));
-            keep &= !numbers.is_empty();
+        match change {
+            Change::Delivered { session, numbers } => {
+                if last_released.is_some_and(|last| at < last) {
+                    delivered.extend(numbers.iter().map(|number| (*session, *number)));
+                }
+                numbers.retain(|number| !cancelled.contains(&(at, *number)));
+                keep &= !numbers.is_empty();
+            }
+            Change::Released { session, numbers } => {
+                numbers.retain(|number| !delivered.contains(&(*session, *number)));
+                keep &= !numbers.is_empty();
+            }
+            _ => {}
         }
         keep
     });

@@ -58,27 +58,10 @@ pub(super) async fn accept_loop(core: &Arc<Core>, listener: TcpListener, door: D
             }
         };
         Counters::add(&core.tallies.sockets, 1);
-        let now = Instant::now().into_std();
-        let rest = core.admission.knock(now);
-        let held = core.admission.admit(peer.ip(), now).and_then(|place| {
-            let permit = Arc::clone(&core.handshakes).try_acquire_owned();
-            let permit = permit.map_err(|_| Limit::MaxPendingHandshakes)?;
-            Ok(Held { permit, place })
-        });
-        match held {
-            Ok(held) => {
-                let (core, door) = (Arc::clone(core), door.clone());
-                core.clone().tasks.spawn(async move { greet(core, socket, peer, door, held).await });
-            }
-            Err(limit) => {
-                core.counters.hit(limit, 1);
-                let error = match limit {
-                    Limit::MaxConnectionsPerAddress => "its address has as many connections as it may have",
-                    Limit::ConnectsPerSecondPerAddress => "its address connects more often than it may",
-                    _ => "too many connections are waiting for their CONNECT",
-                };
-                core.observer.observe(Event::ProtocolError { peer, client_id: None, error });
-            }
+        let rest = core.admission.knock(Instant::now().into_std());
+        if let Some(held) = let_in(core, peer) {
+            let (core, door) = (Arc::clone(core), door.clone());
+            core.clone().tasks.spawn(async move { greet(core, socket, peer, door, held).await });
         }
         if !rest.is_zero() {
             core.counters.hit(Limit::ConnectsPerSecond, 1);
@@ -88,6 +71,40 @@ pub(super) async fn accept_loop(core: &Arc<Core>, listener: TcpListener, door: D
             }
         }
     }
+}
+
+/// Serves one stream that already carries MQTT, until it ends.
+pub(super) fn serve_stream<S>(core: &Arc<Core>, stream: S, peer: SocketAddr, transport: Transport)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    core.sweep_in_background();
+    let Some(held) = let_in(core, peer) else { return };
+    let deadline = Instant::now() + core.limits.handshake_timeout;
+    let origin = Origin { peer, transport, certificate: None, deadline };
+    let (reader, writer) = tokio::io::split(stream);
+    core.tasks.spawn(serve(Arc::clone(core), reader, writer, origin, held));
+}
+
+/// What a new connection holds until it is over, or none where a limit stands against it.
+fn let_in(core: &Core, peer: SocketAddr) -> Option<Held> {
+    let held = core.admission.admit(peer.ip(), Instant::now().into_std()).and_then(|place| {
+        let permit = Arc::clone(&core.handshakes).try_acquire_owned();
+        let permit = permit.map_err(|_| Limit::MaxPendingHandshakes)?;
+        Ok(Held { permit, place })
+    });
+    let limit = match held {
+        Ok(held) => return Some(held),
+        Err(limit) => limit,
+    };
+    core.counters.hit(limit, 1);
+    let error = match limit {
+        Limit::MaxConnectionsPerAddress => "its address has as many connections as it may have",
+        Limit::ConnectsPerSecondPerAddress => "its address connects more often than it may",
+        _ => "too many connections are waiting for their CONNECT",
+    };
+    core.observer.observe(Event::ProtocolError { peer, client_id: None, error });
+    None
 }
 
 /// The connection was gone before it was accepted.

@@ -78,10 +78,14 @@ mod websocket;
 mod will;
 mod writer;
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use rmqtt_codec::v5::DisconnectReasonCode;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    time::timeout,
+};
 
 pub use self::{
     commits::{COMMIT_CLASSES_US, Commits},
@@ -104,7 +108,7 @@ use self::{
     control::End,
     core::Core,
     journal::Journal,
-    listener::{Door, accept_loop},
+    listener::{Door, accept_loop, serve_stream},
 };
 
 /// An MQTT broker. A cheap handle: clones are the same broker.
@@ -169,6 +173,17 @@ impl Broker {
         origins: Origins,
     ) -> io::Result<()> {
         accept_loop(&self.core, listener, Door { tls, websocket: Some(origins) }).await
+    }
+
+    /// Serves MQTT on one stream that is open already, in a task of its own: for who embeds a broker, or accepts
+    /// connections in another way. `peer` and `transport` are what the [`Authority`] is told and the limits per address
+    /// count; a WebSocket's stream must have been unwrapped. The stream is dropped unheard where a limit stands
+    /// against it. To be called within a tokio runtime.
+    pub fn serve_stream<S>(&self, stream: S, peer: SocketAddr, transport: Transport)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        serve_stream(&self.core, stream, peer, transport);
     }
 
     /// Every cached verdict is forgotten; subscriptions that are no longer permitted stop delivering, also what

@@ -63,6 +63,8 @@ pub(super) struct Session {
     /// Its own reader waits for another session's room, so none may wait for it: two that publish to each other
     /// would wait for ever.
     pub(super) paused: AtomicBool,
+    /// It outlives the connection that it has.
+    stays: AtomicBool,
     /// When it is over, while no connection holds it.
     away_until: Mutex<Option<Instant>>,
     /// A will that is delayed, and the connection that left it.
@@ -85,6 +87,7 @@ impl Session {
             turn: tokio::sync::Mutex::default(),
             room: Notify::new(),
             paused: AtomicBool::new(false),
+            stays: AtomicBool::new(true),
             away_until: Mutex::new(None),
             pending_will: Mutex::new(None),
             will_on_file: Mutex::new(None),
@@ -277,6 +280,7 @@ impl Session {
         tickets: &mut Tickets,
     ) -> Option<Arc<Control>> {
         *self.away_until.lock() = None;
+        self.stays.store(expiry_secs > 0, SeqCst);
         let (id, key) = (self.id, &self.key);
         let (previous, opened) = self.with_outbox(|outbox| {
             let opened = journal.filter(|_| outbox.page().is_none() && expiry_secs > 0);
@@ -354,6 +358,12 @@ impl Session {
     /// Whether it is over, or nobody came back in time.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.outbox.lock().has_ended() || self.away_until.lock().is_some_and(|until| now >= until)
+    }
+
+    /// Whether another connection finds nothing of it: it ends with the one that it has, also where that is taken over
+    /// (MQTT-3.1.2-6; MQTT 5 §3.1.4).
+    pub(super) fn ends_with_connection(&self) -> bool {
+        !self.stays.load(SeqCst) && self.is_connected()
     }
 
     /// How long it has while no connection holds it.

@@ -346,7 +346,7 @@ async fn a_session_that_the_kill_cut_off_is_kept_for_its_time_from_the_next_star
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_comes_to_stay_is_kept_with_all_it_has_and_one_that_goes_is_forgotten() {
+async fn only_a_session_that_stays_is_on_disk_and_one_that_is_taken_up_for_a_last_connection_no_more() {
     let shelf = Shelf::new();
     let house = house_on(&shelf).await;
     let mut client = house.connect(v(5, "me")).await;
@@ -356,13 +356,9 @@ async fn a_session_that_comes_to_stay_is_kept_with_all_it_has_and_one_that_goes_
     assert_eq!(payload(&client.next().await).0, "one", "which is not acknowledged");
     assert!(shelf.session("me").is_none());
     let (mut client, present) = house.connect_again(v(5, "me").staying()).await;
-    assert!(present);
-    assert_eq!(
-        (shelf.queue("me"), shelf.session("me").unwrap().subscriptions.len()),
-        (vec!["one".into()], 1)
-    );
-    client.expect("one").await;
-    shelf.until("an empty queue", |shelf| shelf.queue("me").is_empty()).await;
+    assert!(!present, "it ended with its connection");
+    assert_eq!((shelf.queue("me"), shelf.session("me").unwrap().subscriptions.len()), (Vec::new(), 0));
+    client.subscribe("t", 1).await;
     writer.publish("t", "two", 1).await;
     assert_eq!(shelf.queue("me"), ["two"]);
 
@@ -370,8 +366,9 @@ async fn a_session_that_comes_to_stay_is_kept_with_all_it_has_and_one_that_goes_
     let (client, present) = house.connect_again(As { clean: false, ..v(5, "me") }).await;
     assert!(present);
     assert!(shelf.session("me").is_none());
-    let (_client, _) = house.connect_again(v(5, "me").staying()).await;
-    assert_eq!(shelf.queue("me"), ["two"], "which was not acknowledged");
+    let (_client, present) = house.connect_again(v(5, "me").staying()).await;
+    assert!(!present);
+    assert_eq!(shelf.queue("me"), Vec::<String>::new());
     drop(client);
     house.broker.forget("ann");
     shelf.until("nothing", |shelf| shelf.kept().sessions.is_empty()).await;

@@ -182,3 +182,21 @@ async fn no_more_sessions_than_the_limit() {
     let (_, present) = house.connect_again(v(5, "a").staying()).await;
     assert!(present);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_takes_over_a_session_that_ends_with_its_connection_finds_nothing_of_it() {
+    let house = house().await;
+    for version in [4, 5] {
+        let id = if version == 4 { "four" } else { "five" };
+        let mut first = house.connect(v(version, id)).await;
+        first.subscribe("t", 1).await;
+        let (mut second, present) = house.connect_again(v(version, id).staying()).await;
+        assert!(!present, "MQTT {version}");
+        let mut writer = house.connect(v(4, "writer")).await;
+        writer.publish("t", "for nobody", 1).await;
+        second.fence().await;
+        drop(second);
+        let (_, present) = house.connect_again(v(version, id).staying()).await;
+        assert!(present, "this one stays");
+    }
+}

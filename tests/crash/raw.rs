@@ -10,10 +10,20 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
     ConnAck { present: bool },
-    Publish { topic: String, id: Option<u16>, dup: bool, retain: bool, payload: Vec<u8> },
+    Publish { topic: String, qos: u8, id: Option<u16>, dup: bool, retain: bool, payload: Vec<u8> },
     PubAck(u16),
+    PubRec(u16),
+    PubRel(u16),
+    PubComp(u16),
     SubAck(Vec<u8>),
     Pong,
+}
+
+/// Of a PUBLISH.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flags {
+    pub dup: bool,
+    pub retain: bool,
 }
 
 pub struct Raw {
@@ -51,36 +61,57 @@ impl Raw {
         self.stream.write_all(&packet)
     }
 
-    pub fn subscribe(&mut self, filter: &str) -> io::Result<()> {
+    pub fn subscribe(&mut self, filter: &str, qos: u8) -> io::Result<()> {
         let mut body = vec![0, 1];
         put_text(&mut body, filter);
-        body.push(1);
+        body.push(qos);
         self.send(0x82, &body)?;
         match self.next()? {
-            Packet::SubAck(codes) => assert_eq!(codes, [1]),
+            Packet::SubAck(codes) => assert_eq!(codes, [qos]),
             other => panic!("no SUBACK but {other:?}"),
         }
         Ok(())
     }
 
     /// QoS 1.
-    pub fn publish(
+    pub fn publish(&mut self, topic: &str, id: u16, payload: &[u8], retain: bool) -> io::Result<()> {
+        self.send_publish(topic, 1, id, payload, Flags { dup: false, retain })
+    }
+
+    /// QoS 1 or 2.
+    pub fn send_publish(
         &mut self,
         topic: &str,
+        qos: u8,
         id: u16,
         payload: &[u8],
-        dup: bool,
-        retain: bool,
+        flags: Flags,
     ) -> io::Result<()> {
         let mut body = Vec::new();
         put_text(&mut body, topic);
         body.extend(id.to_be_bytes());
         body.extend_from_slice(payload);
-        self.send(0x32 | u8::from(dup) << 3 | u8::from(retain), &body)
+        self.send(0x30 | u8::from(flags.dup) << 3 | qos << 1 | u8::from(flags.retain), &body)
     }
 
+    /// PUBACK.
     pub fn acknowledge(&mut self, id: u16) -> io::Result<()> {
         self.send(0x40, &id.to_be_bytes())
+    }
+
+    /// PUBREC.
+    pub fn received(&mut self, id: u16) -> io::Result<()> {
+        self.send(0x50, &id.to_be_bytes())
+    }
+
+    /// PUBREL.
+    pub fn release(&mut self, id: u16) -> io::Result<()> {
+        self.send(0x62, &id.to_be_bytes())
+    }
+
+    /// PUBCOMP.
+    pub fn complete(&mut self, id: u16) -> io::Result<()> {
+        self.send(0x70, &id.to_be_bytes())
     }
 
     pub fn ping(&mut self) -> io::Result<()> {
@@ -133,13 +164,16 @@ impl Raw {
             3 => {
                 let topic_end = 2 + usize::from(id(&body));
                 let topic = String::from_utf8(body[2..topic_end].to_vec()).unwrap();
-                let qos1 = first & 0b110 != 0;
+                let qos = first >> 1 & 3;
                 let (id, payload) =
-                    if qos1 { (Some(id(&body[topic_end..])), topic_end + 2) } else { (None, topic_end) };
+                    if qos > 0 { (Some(id(&body[topic_end..])), topic_end + 2) } else { (None, topic_end) };
                 let (dup, retain) = (first & 8 != 0, first & 1 != 0);
-                Packet::Publish { topic, id, dup, retain, payload: body[payload..].to_vec() }
+                Packet::Publish { topic, qos, id, dup, retain, payload: body[payload..].to_vec() }
             }
             4 => Packet::PubAck(id(&body)),
+            5 => Packet::PubRec(id(&body)),
+            6 => Packet::PubRel(id(&body)),
+            7 => Packet::PubComp(id(&body)),
             9 => Packet::SubAck(body[2..].to_vec()),
             13 => Packet::Pong,
             other => panic!("a broker does not send packet type {other}"),

@@ -30,6 +30,10 @@ fn delivered(session: u64, numbers: &[u64]) -> Change {
     Change::Delivered { session, numbers: numbers.to_vec() }
 }
 
+fn released(session: u64, numbers: &[u64]) -> Change {
+    Change::Released { session, numbers: numbers.to_vec() }
+}
+
 fn opened(session: u64) -> Change {
     Change::Opened { session, account: "a".into(), client_id: "c".into(), expiry_secs: 1 }
 }
@@ -96,7 +100,7 @@ fn what_was_queued_before_a_session_ended_is_not_kept_and_what_comes_after_it_be
 
 #[test]
 fn of_wills_and_exchanges_what_came_last_counts() {
-    let released = |numbers: &[u64]| Change::Released { session: 1, numbers: numbers.to_vec() };
+    let released = |numbers: &[u64]| released(1, numbers);
     let gone = Change::WillGone { session: 1 };
     let message = match queued(1, 9, 0) {
         Change::Queued { parcel, .. } => parcel.message,
@@ -116,9 +120,25 @@ fn of_wills_and_exchanges_what_came_last_counts() {
     assert_eq!(changes, [Change::Ended { session: 1 }, opened(1), accepted]);
 }
 
+#[test]
+fn of_what_is_delivered_nothing_is_left_released() {
+    let mut changes = vec![
+        queued(1, 1, 0),
+        delivered(1, &[1, 7]),
+        released(1, &[1, 7]),
+        released(2, &[1]),
+        released(1, &[2, 7]),
+        queued(1, 3, 0),
+        released(1, &[3]),
+        delivered(1, &[3]),
+    ];
+    prune(&mut changes);
+    assert_eq!(changes, [delivered(1, &[7]), released(2, &[1]), released(1, &[2])]);
+}
+
 proptest! {
     #[test]
-    fn pruning_changes_nothing_of_what_waits_in_the_end(steps in prop::collection::vec((1u64..3, 0u8..8), 0..60)) {
+    fn pruning_changes_nothing_of_what_waits_in_the_end(steps in prop::collection::vec((1u64..3, 0u8..10), 0..60)) {
         let (mut changes, mut next) = (Vec::new(), 1);
         for (session, step) in steps {
             changes.push(match step {
@@ -126,27 +146,46 @@ proptest! {
                 1 => opened(session),
                 // Delivered are only numbers that were queued before.
                 2..=3 => delivered(session, &[next / 2, next.saturating_sub(1)]),
+                4 => released(session, &[next / 2, next.saturating_sub(1)]),
                 _ => {
                     next += 1;
                     queued(session, next - 1, 0)
                 }
             });
         }
+        // What a client is yet to be sent: messages, and PUBREL for those that it said PUBREC to.
         let waits = |changes: &[Change]| {
-            let mut waits = Vec::new();
+            let (mut waits, mut releases, mut gone) = (Vec::new(), HashSet::new(), HashSet::new());
             for change in changes {
                 match change {
                     Change::Queued { session, parcel } => waits.push((*session, parcel.number)),
-                    Change::Delivered { session, numbers } => waits.retain(|(s, n)| s != session || !numbers.contains(n)),
-                    Change::Ended { session } => waits.retain(|(s, _)| s != session),
+                    Change::Released { session, numbers } => {
+                        waits.retain(|(s, n)| s != session || !numbers.contains(n));
+                        releases.extend(numbers.iter().map(|number| (*session, *number)));
+                    }
+                    Change::Delivered { session, numbers } => {
+                        waits.retain(|(s, n)| s != session || !numbers.contains(n));
+                        let numbers = numbers.iter().map(|number| (*session, *number));
+                        numbers.for_each(|place| {
+                            releases.remove(&place);
+                            gone.insert(place);
+                        });
+                    }
+                    Change::Ended { session } => {
+                        waits.retain(|(s, _)| s != session);
+                        releases.retain(|(s, _)| s != session);
+                    }
                     _ => {}
                 }
             }
-            waits
+            (waits, releases, gone)
         };
-        let wanted = waits(&changes);
+        let (messages, mut releases, gone) = waits(&changes);
+        // Also what is released after it was delivered, as the keeper would not see it.
+        releases.retain(|release| !gone.contains(release));
         prune(&mut changes);
-        prop_assert_eq!(waits(&changes), wanted);
+        let left = waits(&changes);
+        prop_assert_eq!((left.0, left.1), (messages, releases));
     }
 }
 
@@ -180,6 +219,20 @@ async fn after_a_failure_removals_come_again_first_and_promises_do_not() {
     assert!(journal.settled(&promised).await);
     assert!(!journal.is_failing() && !journal.refuses());
     assert_eq!(keeper.asked.lock()[1], [delivered(1, &[4]), queued(1, 6, 10)]);
+}
+
+#[tokio::test]
+async fn after_a_failure_the_steps_of_exchanges_come_again_that_a_client_has_said() {
+    let keeper = Arc::<Scripted>::default();
+    keeper.answers.lock().push_back(Err(KeepError("full".into())));
+    let journal = running(&keeper);
+    let completed = Change::Completed { session: 1, packet_ids: vec![3] };
+    let accepted = Change::Accepted { session: 1, packet_id: 9 };
+    let said = [released(1, &[4]), completed.clone(), accepted.clone()].map(|change| journal.record(change));
+    assert!(!journal.settled(&tickets(said)).await);
+    let promised = tickets([journal.record(accepted.clone())]);
+    assert!(journal.settled(&promised).await);
+    assert_eq!(keeper.asked.lock()[1], [released(1, &[4]), completed, accepted]);
 }
 
 #[tokio::test]

@@ -378,7 +378,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         60.0,
         "Seconds that a publisher waits for a slow client, which then loses QoS 0 messages."
     ),
-    time!(slow_period, 0.0, 3600.0, "Seconds that nobody waits for it then, at most; a sixteenth the first time."),
+    time!(
+        slow_period,
+        0.0,
+        3600.0,
+        "Seconds that nobody waits for it then, at most; a sixteenth the first time."
+    ),
     time!(
         ack_patience,
         0.0,
