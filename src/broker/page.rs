@@ -44,10 +44,13 @@ impl Page {
         self.record(|session| Change::Queued { session, parcel })
     }
 
-    /// PUBREC came for these. Somebody waits for it: their PUBREL.
+    /// PUBREC came for these. Somebody waits for it: their PUBREL. Not in a hurry while the keeper fails, since what it
+    /// could not keep is recorded again at once.
     pub(super) fn released(&self, numbers: Vec<u64>) -> Ticket {
         let ticket = self.record(|session| Change::Released { session, numbers });
-        self.journal.hurry(&ticket);
+        if !self.journal.is_failing() {
+            self.journal.hurry(&ticket);
+        }
         ticket
     }
 

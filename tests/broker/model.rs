@@ -339,19 +339,22 @@ impl World {
             reader.at_once = true;
             reader.come(&self.house, false).await;
         }
-        let deadline = Instant::now() + PATIENCE;
-        for reader in &mut self.readers {
-            while !(reader.due.is_empty() && reader.has.is_empty()) && Instant::now() < deadline {
-                reader.receive().await;
-            }
-            reader.receive().await;
-            reader.receive().await;
-            reader.judge();
-        }
         let empty = |shelf: &Shelf| {
             let mut sessions = shelf.kept().sessions.into_iter();
             sessions.all(|kept| kept.queue.is_empty() && kept.released.is_empty() && kept.accepted.is_empty())
         };
+        let deadline = Instant::now() + PATIENCE;
+        // Also what has come before may come again, after a kill that its acknowledgement did not outlive.
+        let settled = |reader: &Reader| reader.due.is_empty() && reader.has.is_empty();
+        while !(self.readers.iter().all(settled) && empty(&self.shelf)) && Instant::now() < deadline {
+            for reader in &mut self.readers {
+                reader.receive().await;
+            }
+        }
+        for reader in &mut self.readers {
+            reader.receive().await;
+            reader.judge();
+        }
         self.shelf.until("nothing is left of it", empty).await;
     }
 }

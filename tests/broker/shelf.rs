@@ -116,6 +116,7 @@ impl Shelf {
                 session.queue.retain(|parcel| !numbers.contains(&parcel.number));
                 session.released.extend(numbers);
                 session.released.sort_unstable();
+                session.released.dedup();
             }),
             Change::Delivered { session, numbers } => find(sessions, *session, &|session| {
                 session.queue.retain(|parcel| !numbers.contains(&parcel.number));

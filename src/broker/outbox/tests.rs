@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
 };
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use tokio_util::codec::Decoder;
 use super::*;
 use crate::{
     broker::{
-        Forgetful, Identity, Protocol, Transport,
+        BoxFuture, Forgetful, Identity, KeepError, Keeper, Kept, Protocol, Transport,
         session::{Session, SessionKey},
         signals::Signal,
     },
@@ -342,6 +343,17 @@ fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connect
     assert_eq!(numbers, [1, 2]);
 }
 
+/// A session that is kept, over connection 1, and what is to be on disk of it.
+fn kept_session(journal: &Arc<Journal>) -> (Arc<Session>, Arc<Control>, Tickets) {
+    let link = link(1, 10);
+    let (control, mut tickets) = (Arc::clone(&link.control), Tickets::default());
+    let key = SessionKey { account: "a".into(), client_id: "c".into() };
+    let session = Session::new(1, key, Arc::clone(&control.identity), &Limits::default());
+    session.attach(link, Some(journal), 60, &mut tickets);
+    session.release(1);
+    (session, control, tickets)
+}
+
 /// The writer has its turn between a batch's outcome and the session's being told of it.
 struct Early(Arc<Session>, Mutex<BytesMut>);
 
@@ -354,14 +366,7 @@ impl Watcher for Early {
 #[tokio::test]
 async fn the_writer_is_woken_for_what_came_on_disk_while_it_looked() {
     let journal = Arc::new(Journal::new(Arc::new(Forgetful), 0));
-    let (account, client_id): (Arc<str>, Arc<str>) = ("a".into(), "c".into());
-    let link = link(1, 10);
-    let control = Arc::clone(&link.control);
-    let key = SessionKey { account, client_id };
-    let session = Session::new(1, key, Arc::clone(&control.identity), &Limits::default());
-    let mut tickets = Tickets::default();
-    session.attach(link, Some(&journal), 60, &mut tickets);
-    session.release(1);
+    let (session, control, tickets) = kept_session(&journal);
     let early = Arc::new(Early(Arc::clone(&session), Mutex::default()));
     let told_first: Weak<Early> = Arc::downgrade(&early);
     assert!(tickets.last().unwrap().watch(told_first));
@@ -372,4 +377,39 @@ async fn the_writer_is_woken_for_what_came_on_disk_while_it_looked() {
     journal.finished().await;
     let taken = early.1.lock().clone();
     assert!(!taken.is_empty() || control.signals.is_raised(Signal::Output), "nobody would write it");
+}
+
+/// Fails so often once it has kept the first.
+struct Failing(u64, AtomicU64);
+
+impl Keeper for Failing {
+    fn restore(&self) -> BoxFuture<'_, Kept> {
+        Box::pin(std::future::ready(Kept::default()))
+    }
+
+    fn commit<'a>(&'a self, _: &'a [Change]) -> BoxFuture<'a, Result<(), KeepError>> {
+        let count = self.1.fetch_add(1, SeqCst);
+        let fails = (1..=self.0).contains(&count);
+        Box::pin(std::future::ready(if fails { Err(KeepError("full".into())) } else { Ok(()) }))
+    }
+}
+
+#[tokio::test]
+async fn a_pubrec_that_cannot_be_kept_is_not_tried_again_at_once() {
+    let keeper = Arc::new(Failing(1_000, AtomicU64::new(0)));
+    let journal = Arc::new(Journal::new(Arc::clone(&keeper) as _, 0));
+    let (session, _, mut tickets) = kept_session(&journal);
+    tokio::spawn(Arc::clone(&journal).run());
+    let mut fanout = Fanout::default();
+    session.push(&message(1), 2, false, &Arc::from([]), &mut fanout);
+    tickets.extend(fanout.kept);
+    assert!(journal.settled(&tickets).await);
+    session.take(1, &mut BytesMut::new());
+    session.answer(1, &[Answer::Received(packet_id(1))]);
+    // The journal has a turn at each.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(journal.is_failing());
+    assert_eq!(keeper.1.load(SeqCst), 2);
 }
