@@ -298,6 +298,7 @@ async fn wait_for_journal(core: &Core, control: &Control) {
 /// Holds a publisher back while a subscriber that keeps up has no room. Bounded: see [`super::Limits`].
 async fn wait_for_targets(session: &Session, control: &Control, route: &Route) {
     session.paused.store(true, SeqCst);
+    let began = Instant::now();
     // Of a group one connected member is enough.
     let crowded = route.shared.iter().filter_map(|group| {
         let mut connected = group.members.iter().filter(|member| member.session.is_connected());
@@ -309,13 +310,18 @@ async fn wait_for_targets(session: &Session, control: &Control, route: &Route) {
         if target.id == session.id {
             continue;
         }
+        // From one moment on for all, so that many who are slow cost no more than one; afresh for one that answers.
+        let mut since = began;
         loop {
             let mut room = pin!(target.room.notified());
             room.as_mut().enable();
             let Some(congestion) = target.congestion() else { break };
             tokio::select! {
                 () = &mut room => {}
-                () = sleep(congestion.patience) => target.give_up(),
+                () = sleep_until(since + congestion.patience) => {
+                    target.give_up();
+                    since = Instant::now();
+                }
                 () = control.ending() => break,
             }
         }

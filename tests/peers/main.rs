@@ -1,10 +1,12 @@
-//! Programs that are not ours against the real station: mosquitto's clients, paho-mqtt, Python's cryptography.
+//! Programs that are not ours against the real station: mosquitto's clients, paho-mqtt, MQTT.js, rumqttc, Python's
+//! cryptography.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bench;
+mod others;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -29,8 +31,13 @@ struct Scene {
 
 impl Scene {
     fn open() -> Self {
+        Self::with(&["--websocket-tls", "127.0.0.1:0"])
+    }
+
+    /// With these options of the station.
+    fn with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let station = Station::start(&folder.path().join("station"), &["--websocket-tls", "127.0.0.1:0"]);
+        let station = Station::start(&folder.path().join("station"), options);
         let admin = Person::sign_up(&station, &folder.path().join("ada"), "ada", None);
         let (user, token) = credential(&admin);
         Self { folder, station, admin, user, token }

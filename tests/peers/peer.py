@@ -1,7 +1,7 @@
 """MQTT and crypto peers that are not ours: paho-mqtt, cryptography, cbor2.
 
 peer.py roundtrip HOST PORT CA USER PASSWORD [websockets]
-                  paho in 3.1.1 and 5.0: QoS 0 and 1, retained, wildcards
+                  paho in 3.1.1 and 5.0: QoS 0 to 2, retained, wildcards
 peer.py listen    HOST PORT CA USER PASSWORD TOPIC KEYFILE
                   waits for one message, opens it (Fernet key file, or a COSE epoch secret in hex), prints it
 peer.py fernet    HOST PORT CA USER PASSWORD TOPIC KEYFILE TEXT
@@ -42,7 +42,7 @@ class Peer:
         reason = connected.get(timeout=PATIENCE)
         assert not reason.is_failure, reason
 
-    def subscribe(self, topic, qos=1):
+    def subscribe(self, topic, qos=2):
         self.client.subscribe(topic, qos)
         reasons = self.acks.get(timeout=PATIENCE)
         assert not reasons[0].is_failure, reasons
@@ -67,7 +67,7 @@ def roundtrip(*where):
         kept = one.next()
         assert (kept.payload, kept.retain, kept.topic) == (b"kept", True, f"{base}/kept"), kept
         one.subscribe(f"{base}/deep/#")
-        for qos in (0, 1):
+        for qos in (0, 1, 2):
             one.publish(f"{base}/deep/a/b", f"qos {qos}".encode(), qos)
             got = one.next()
             assert (got.payload, got.qos, got.retain) == (f"qos {qos}".encode(), qos, False), got
