@@ -323,6 +323,7 @@ impl Journal {
             )
         });
         let mut carried: Vec<_> = removals.collect();
+        once_each(&mut carried);
         if carried.len() > MAX_CARRIED {
             // They come again at the next start: sessions that expire, messages with DUP.
             tracing::warn!(lost = carried.len() - MAX_CARRIED, "what is over may come back after a restart");
@@ -336,6 +337,19 @@ impl Journal {
         carried.append(&mut pending.changes);
         pending.changes = carried;
     }
+}
+
+/// Of what its owners record again while nothing can be kept, one is enough.
+fn once_each(changes: &mut Vec<Change>) {
+    let mut known = HashSet::new();
+    changes.retain_mut(|change| {
+        let (session, numbers) = match change {
+            Change::Released { session, numbers } => (*session, numbers),
+            _ => return true,
+        };
+        numbers.retain(|number| known.insert((session, *number)));
+        !numbers.is_empty()
+    });
 }
 
 /// However the task ends, nobody waits for ever.

@@ -276,3 +276,16 @@ async fn what_is_there_when_it_closes_is_kept_and_what_comes_later_is_refused() 
     let late = tickets([journal.record(opened(2))]);
     assert!(!journal.settled(&late).await);
 }
+
+#[test]
+fn what_is_recorded_again_while_nothing_is_kept_is_carried_once() {
+    let mut changes = vec![
+        released(1, &[1, 2]),
+        released(2, &[1]),
+        delivered(1, &[9]),
+        released(1, &[2]),
+        released(1, &[3]),
+    ];
+    once_each(&mut changes);
+    assert_eq!(changes, [released(1, &[1, 2]), released(2, &[1]), delivered(1, &[9]), released(1, &[3])]);
+}
