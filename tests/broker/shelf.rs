@@ -1,13 +1,19 @@
 //! A keeper that a test holds in its hands: it keeps in memory what a disk would, waits and fails when told to.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use sealwire::broker::{BoxFuture, Change, KeepError, Keeper, Kept, KeptSession};
 use tokio::sync::watch;
+
+/// Longer than anything here takes, short enough to fail.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// See the module. It outlives brokers, as a disk does.
 pub struct Shelf {
@@ -73,7 +79,7 @@ impl Shelf {
                 tokio::task::yield_now().await;
             }
         };
-        let late = tokio::time::timeout(crate::harness::PATIENCE, come).await;
+        let late = tokio::time::timeout(PATIENCE, come).await;
         late.unwrap_or_else(|_| panic!("never: {what}: {:#?}", self.kept()));
     }
 
@@ -123,6 +129,7 @@ impl Shelf {
                 session.released.retain(|number| !numbers.contains(number));
             }),
             Change::Accepted { session, packet_id } => find(sessions, *session, &|session| {
+                session.accepted.retain(|there| there != packet_id);
                 session.accepted.push(*packet_id);
             }),
             Change::Completed { session, packet_ids } => find(sessions, *session, &|session| {

@@ -1,0 +1,21 @@
+//! What the fuzzer runs, and a stable test replays: a broker in this process, met over streams in memory.
+//!
+//! | file | what |
+//! |---|---|
+//! | `packets` | arbitrary bytes into one connection |
+//! | `session` | a sequence of operations by several clients |
+//! | `wire` | whatever the broker writes, read strictly and by no code of its own |
+//! | `client` | one of the clients of `session` |
+//! | `world` | the broker, who it asks, streams into it |
+
+#![allow(dead_code, reason = "each target uses its part of this")]
+
+mod client;
+pub mod packets;
+pub mod session;
+mod wire;
+mod world;
+
+#[path = "../../tests/broker/shelf.rs"]
+#[allow(dead_code, reason = "shared with the tests of the broker, which use all of it")]
+mod shelf;
