@@ -250,9 +250,10 @@ impl Client {
         out.extend(publish(self.version, id, number, topic, qos, retain));
     }
 
+    /// One case has fewer messages than there are ids here.
     fn free_id(&mut self) -> u16 {
         loop {
-            self.next_id = self.next_id % 60 + 1;
+            self.next_id = self.next_id % 10_000 + 1;
             if !self.open.contains_key(&self.next_id) {
                 return self.next_id;
             }
