@@ -250,9 +250,10 @@ impl Client {
         out.extend(publish(self.version, id, number, topic, qos, retain));
     }
 
+    /// One case has fewer messages than there are ids here.
     fn free_id(&mut self) -> u16 {
         loop {
-            self.next_id = self.next_id % 60 + 1;
+            self.next_id = self.next_id % 10_000 + 1;
             if !self.open.contains_key(&self.next_id) {
                 return self.next_id;
             }
@@ -302,21 +303,31 @@ impl Client {
     /// Reads what is there.
     pub async fn drain(&mut self) {
         while self.is_connected() {
-            tokio::select! {
+            // Only the reading may be given up: what was read must be taken.
+            let packets = tokio::select! {
                 biased;
-                () = self.read() => {}
+                packets = self.fetch() => packets,
                 () = yield_now() => return,
-            }
+            };
+            self.take_all(packets).await;
         }
     }
 
     async fn read(&mut self) {
+        let packets = self.fetch().await;
+        self.take_all(packets).await;
+    }
+
+    async fn fetch(&mut self) -> Vec<Packet> {
         let Some((stream, reader)) = &mut self.link else { panic!("{} is not connected", self.id) };
         let mut chunk = [0; 4096];
         let read = stream.read(&mut chunk).await.unwrap_or(0);
         assert!(read > 0, "{} is cut off", self.id);
         reader.add(&chunk[..read]);
-        let packets: Vec<_> = std::iter::from_fn(|| reader.next()).collect();
+        std::iter::from_fn(|| reader.next()).collect()
+    }
+
+    async fn take_all(&mut self, packets: Vec<Packet>) {
         for packet in packets {
             self.take(packet).await;
         }
