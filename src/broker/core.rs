@@ -446,7 +446,7 @@ impl Core {
         let will = session.pending_will.lock().take();
         match will {
             Some((from, will)) if publish_will => {
-                self.publish_will_of(&session.identity(), session, from, will);
+                self.publish_will_of(&session.identity(), session, from, *will);
             }
             Some((from, _)) => self.forget_will(session, from),
             None => {}

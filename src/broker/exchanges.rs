@@ -1,9 +1,8 @@
 //! Which QoS 2 messages of a client were taken and are not completed: what makes them arrive once, however often they
 //! are sent. It outlives connections with its session.
 
-use ahash::AHashMap;
-
 use super::ticket::Ticket;
+use std::collections::BTreeMap;
 
 /// How far one packet id is.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(super) enum Completion {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
-    stages: AHashMap<u16, Stage>,
+    stages: BTreeMap<u16, Stage>,
     /// How many are taken.
     taken: usize,
 }
@@ -46,7 +45,7 @@ pub(super) struct Exchanges {
 impl Exchanges {
     /// Those that were on disk.
     pub(super) fn restored(packet_ids: Vec<u16>) -> Self {
-        let stages: AHashMap<_, _> = packet_ids.into_iter().map(|id| (id, Stage::Taken(None))).collect();
+        let stages: BTreeMap<_, _> = packet_ids.into_iter().map(|id| (id, Stage::Taken(None))).collect();
         Self { taken: stages.len(), stages }
     }
 

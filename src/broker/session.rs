@@ -1,7 +1,7 @@
 //! One client's session: its subscriptions and its outbox. It outlives connections where the client asked for it.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -52,7 +52,7 @@ pub(super) struct Session {
     identity: RwLock<Arc<Identity>>,
     outbox: Mutex<Outbox>,
     /// What it subscribed to. The router holds the same, by filter.
-    pub(super) subscriptions: Mutex<HashMap<TopicFilter, SubscriptionOptions>>,
+    pub(super) subscriptions: Mutex<BTreeMap<TopicFilter, SubscriptionOptions>>,
     /// The QoS 2 messages of its client that are not completed. Locked before any outbox.
     pub(super) exchanges: Mutex<Exchanges>,
     /// Held by the connection whose packets are being handled. One that takes the session over waits until its predecessor
@@ -68,7 +68,7 @@ pub(super) struct Session {
     /// When it is over, while no connection holds it.
     away_until: Mutex<Option<Instant>>,
     /// A will that is delayed, and the connection that left it.
-    pub(super) pending_will: Mutex<Option<(u64, Will)>>,
+    pub(super) pending_will: Mutex<Option<(u64, Box<Will>)>>,
     /// The connection that left the will which the keeper has.
     pub(super) will_on_file: Mutex<Option<u64>>,
     /// For people to see.

@@ -165,7 +165,7 @@ impl Core {
         will: Will,
         delay: Duration,
     ) {
-        *session.pending_will.lock() = Some((connection, will));
+        *session.pending_will.lock() = Some((connection, Box::new(will)));
         let (core, session) = (Arc::downgrade(self), Arc::downgrade(session));
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
@@ -177,7 +177,7 @@ impl Core {
             // The client may have come back and gone again with another will, which has its own delay.
             let will = session.pending_will.lock().take_if(|(from, _)| *from == connection);
             if let Some((_, will)) = will {
-                core.publish_will_of(&session.identity(), &session, connection, will);
+                core.publish_will_of(&session.identity(), &session, connection, *will);
             }
         });
     }

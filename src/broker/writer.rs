@@ -1,6 +1,9 @@
 //! The loop that writes one connection: takes all that is ready in one swap and writes it in one go.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use bytes::{Buf, BytesMut};
 use tokio::{
@@ -18,6 +21,9 @@ use super::{
     stats::Counters,
 };
 
+/// Writes that follow each other within this come often: there is something to gather.
+const OFTEN: Duration = Duration::from_micros(200);
+
 /// A buffer that grew beyond this is given back before the connection waits.
 const KEEP_CAPACITY: usize = 4 * 1024;
 
@@ -29,6 +35,7 @@ pub(super) async fn write_loop(
     mut socket: impl AsyncWrite + Unpin + Send,
 ) {
     let mut chunk = BytesMut::new();
+    let mut last = Instant::now();
     loop {
         let taken = session.take(control.id, &mut chunk);
         Counters::add(&core.counters.dropped, taken.dropped);
@@ -47,9 +54,10 @@ pub(super) async fn write_loop(
             if chunk.capacity() > KEEP_CAPACITY {
                 chunk = BytesMut::new();
             }
-            wait(control).await;
+            wait(control, last).await;
             continue;
         }
+        last = Instant::now();
         if let Err(error) = write(core, &mut socket, &mut chunk).await {
             control.end(End::lost(format!("cannot write: {error}")));
             return;
@@ -64,12 +72,12 @@ pub(super) async fn write_loop(
     let _ = timeout(core.limits.write_timeout, socket.shutdown()).await;
 }
 
-/// Waits for something to write. What others send waits until all who are ready to send have had their turn, so that it
-/// leaves in one piece; what answers the client itself does not.
-async fn wait(control: &Control) {
+/// Waits for something to write. Where writes come often, what others send waits until all who are ready to send have had
+/// their turn, so that it leaves in one piece; what answers the client itself does not.
+async fn wait(control: &Control, last: Instant) {
     let signals = &control.signals;
     signals.any_raised(&[Signal::Output, Signal::Answer, Signal::Finishing]).await;
-    if !signals.is_raised(Signal::Answer) && !signals.is_raised(Signal::Finishing) {
+    if last.elapsed() < OFTEN && !signals.is_raised(Signal::Answer) && !signals.is_raised(Signal::Finishing) {
         yield_now().await;
     }
     signals.lower(Signal::Output);
