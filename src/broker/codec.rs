@@ -290,39 +290,26 @@ impl Codec {
         self.encode_v3(v3::Packet::ConnectAck(v3::ConnectAck { return_code, session_present }), out);
     }
 
-    /// PUBACK with more to say than that all is well; before MQTT 5 it cannot (MQTT-3.3.5-2).
-    pub(super) fn puback_with(
+    /// A receipt with more to say than that all is well; before MQTT 5 it cannot (MQTT-3.3.5-2).
+    pub(super) fn receipt_with(
         &mut self,
+        receipt: Receipt,
         packet_id: NonZeroU16,
         code: PublishAckReason,
         text: &str,
         out: &mut BytesMut,
     ) {
         if !self.is_v5() {
-            return puback(packet_id, out);
+            return receipt.put(packet_id, out);
         }
         let (properties, reason_string) = (Vec::new(), reason_string(text));
         let ack = v5::PublishAck { packet_id, reason_code: code, properties, reason_string };
-        if !self.encode_fitting(v5::Packet::PublishAck(ack), out) {
-            coded(0x40, packet_id, code.into(), out);
-        }
-    }
-
-    /// PUBREC with more to say than that all is well; before MQTT 5 it cannot.
-    pub(super) fn pubrec_with(
-        &mut self,
-        packet_id: NonZeroU16,
-        code: PublishAckReason,
-        text: &str,
-        out: &mut BytesMut,
-    ) {
-        if !self.is_v5() {
-            return pubrec(packet_id, out);
-        }
-        let (properties, reason_string) = (Vec::new(), reason_string(text));
-        let ack = v5::PublishAck { packet_id, reason_code: code, properties, reason_string };
-        if !self.encode_fitting(v5::Packet::PublishReceived(ack), out) {
-            coded(0x50, packet_id, code.into(), out);
+        let packet = match receipt {
+            Receipt::PubAck => v5::Packet::PublishAck(ack),
+            Receipt::PubRec => v5::Packet::PublishReceived(ack),
+        };
+        if !self.encode_fitting(packet, out) {
+            coded(receipt as u8, packet_id, code.into(), out);
         }
     }
 
@@ -423,11 +410,6 @@ pub(super) fn reason_string<S: From<String>>(text: &str) -> Option<S> {
     (!text.is_empty()).then(|| S::from(text))
 }
 
-/// PUBACK or PUBREC of MQTT 5 that says: taken, and nobody has subscribed to it.
-pub(super) fn no_subscribers(pubrec: bool, packet_id: NonZeroU16, out: &mut BytesMut) {
-    coded(if pubrec { 0x50 } else { 0x40 }, packet_id, PublishAckReason::NoMatchingSubscribers.into(), out);
-}
-
 /// An acknowledgement of MQTT 5 with a reason code and nothing else: no longer than the shortest CONNACK, so it fits
 /// whoever was let in.
 fn coded(first: u8, packet_id: NonZeroU16, code: u8, out: &mut BytesMut) {
@@ -436,16 +418,25 @@ fn coded(first: u8, packet_id: NonZeroU16, code: u8, out: &mut BytesMut) {
     out.put_u8(code);
 }
 
-/// A positive PUBACK: the same four bytes in every version.
-pub(super) fn puback(packet_id: NonZeroU16, out: &mut BytesMut) {
-    out.put_slice(&[0x40, 2]);
-    out.put_u16(packet_id.get());
+/// Which packet says that a message was taken, by its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Receipt {
+    PubAck = 0x40,
+    PubRec = 0x50,
 }
 
-/// A positive PUBREC.
-pub(super) fn pubrec(packet_id: NonZeroU16, out: &mut BytesMut) {
-    out.put_slice(&[0x50, 2]);
-    out.put_u16(packet_id.get());
+impl Receipt {
+    /// The positive one: the same four bytes in every version.
+    pub(super) fn put(self, packet_id: NonZeroU16, out: &mut BytesMut) {
+        out.put_slice(&[self as u8, 2]);
+        out.put_u16(packet_id.get());
+    }
+
+    /// That of MQTT 5 which says: taken, and nobody has subscribed to it.
+    pub(super) fn put_no_subscribers(self, packet_id: NonZeroU16, out: &mut BytesMut) {
+        coded(self as u8, packet_id, PublishAckReason::NoMatchingSubscribers.into(), out);
+    }
 }
 
 /// A positive PUBCOMP.

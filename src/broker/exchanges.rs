@@ -54,11 +54,6 @@ impl Exchanges {
         self.taken
     }
 
-    /// Their packet ids.
-    pub(super) fn taken(&self) -> impl Iterator<Item = u16> {
-        self.stages.iter().filter_map(|(id, stage)| matches!(stage, Stage::Taken(_)).then_some(*id))
-    }
-
     /// Whether a message under this id was taken before. One that could not be kept was not.
     pub(super) fn look(&mut self, packet_id: u16) -> Known {
         let Some(Stage::Taken(ticket)) = self.stages.get_mut(&packet_id) else { return Known::New };

@@ -22,7 +22,7 @@ use rmqtt_codec::{
 
 use super::{
     Event, Limit, SubscriptionOptions, Verdict,
-    codec::{Codec, Incoming, PINGRESP, Violation, no_subscribers, puback, pubrec, topic_name},
+    codec::{Codec, Incoming, PINGRESP, Receipt, Violation, topic_name},
     control::{Control, End},
     core::{Core, Published},
     figures::Seen,
@@ -67,13 +67,6 @@ struct Tally {
     retained: bool,
     messages: u64,
     bytes: u64,
-}
-
-/// Which packet says that a message was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Receipt {
-    PubAck,
-    PubRec,
 }
 
 /// A receipt among the replies that must not leave before its message is on disk.
@@ -312,7 +305,8 @@ impl Inbound {
             }
             self.replies.extend_from_slice(&replies[from..promise.at]);
             from = promise.at + promise.length;
-            self.refuse(promise.receipt, promise.packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
+            let code = PublishAckReason::QuotaExceeded;
+            self.codec.receipt_with(promise.receipt, promise.packet_id, code, NOT_KEPT, &mut self.replies);
         }
         self.replies.extend_from_slice(&replies[from..]);
         // Neither SUBACK nor PUBCOMP can say so.
@@ -327,14 +321,6 @@ impl Inbound {
     fn take_back_replies(&mut self) {
         self.replies.clear();
         self.seen.lately.others = 0;
-    }
-
-    /// A publish is not taken. Before MQTT 5 that cannot be said, only that it came (MQTT-3.3.5-2).
-    fn refuse(&mut self, receipt: Receipt, packet_id: NonZeroU16, code: PublishAckReason, text: &str) {
-        match receipt {
-            Receipt::PubAck => self.codec.puback_with(packet_id, code, text, &mut self.replies),
-            Receipt::PubRec => self.codec.pubrec_with(packet_id, code, text, &mut self.replies),
-        }
     }
 
     fn handle(&mut self, packet: Incoming) -> Result<Option<Step>, Violation> {
@@ -444,46 +430,67 @@ impl Inbound {
             }
             Published::NotKept => {
                 Counters::add(&self.core.counters.not_kept, 1);
-                if publish.packet_id.is_some() && !self.control.protocol.is_v5() {
-                    let (identity, topic) = (&self.control.identity, &message.topic);
-                    self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
-                    return Ok(Some(Step::Ended(not_kept())));
-                }
-                let code = PublishAckReason::QuotaExceeded;
-                self.deny(&message.topic, receipt, publish.packet_id, code, NOT_KEPT);
-                Ok(None)
+                Ok(self.tell_not_kept(&message.topic, receipt, publish.packet_id))
             }
             Published::Accepted { congested, kept } => {
                 let tally = self.tally(&message.topic, publish.retain, 1, bytes);
                 let must_be_kept = !kept.is_empty();
                 if let Some(packet_id) = publish.packet_id {
-                    self.seen.answered(1);
-                    let at = self.replies.len();
-                    let nobody = route.is_empty() && !publish.retain && self.control.protocol.is_v5();
-                    match receipt {
-                        _ if nobody => {
-                            no_subscribers(receipt == Receipt::PubRec, packet_id, &mut self.replies);
-                        }
-                        Receipt::PubAck => puback(packet_id, &mut self.replies),
-                        Receipt::PubRec => pubrec(packet_id, &mut self.replies),
-                    }
-                    if must_be_kept {
-                        self.tickets.extend(kept);
-                        self.promises.push(Promise {
-                            at,
-                            packet_id,
-                            length: self.replies.len() - at,
-                            receipt,
-                            counted: Some((tally, bytes)),
-                        });
-                    }
+                    let nobody = route.is_empty() && !publish.retain;
+                    self.tickets.extend(kept);
+                    self.acknowledge(receipt, packet_id, nobody, must_be_kept.then_some((tally, bytes)));
                 }
-                if congested {
-                    return Ok(Some(Step::Congested(route)));
-                }
-                Ok(self.journal_is_full(must_be_kept).then_some(Step::Full))
+                Ok(self.pause(route, congested, must_be_kept))
             }
         }
+    }
+
+    /// Says to its publisher that a message was taken; once it is on disk, if that is `promised`, with where the message
+    /// is counted and its bytes.
+    fn acknowledge(
+        &mut self,
+        receipt: Receipt,
+        packet_id: NonZeroU16,
+        nobody: bool,
+        promised: Option<(usize, u64)>,
+    ) {
+        self.seen.answered(1);
+        let at = self.replies.len();
+        if nobody && self.control.protocol.is_v5() {
+            receipt.put_no_subscribers(packet_id, &mut self.replies);
+        } else {
+            receipt.put(packet_id, &mut self.replies);
+        }
+        if promised.is_some() {
+            let length = self.replies.len() - at;
+            self.promises.push(Promise { at, packet_id, length, receipt, counted: promised });
+        }
+    }
+
+    /// A message would have to be kept, and nothing can be: says so, or ends the connection of a client that cannot be
+    /// told.
+    fn tell_not_kept(
+        &mut self,
+        topic: &TopicName,
+        receipt: Receipt,
+        packet_id: Option<NonZeroU16>,
+    ) -> Option<Step> {
+        if packet_id.is_some() && !self.control.protocol.is_v5() {
+            let identity = &self.control.identity;
+            self.core.observer.observe(Event::PublishDenied { identity, topic, reason: NOT_KEPT });
+            return Some(Step::Ended(not_kept()));
+        }
+        self.deny(topic, receipt, packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
+        None
+    }
+
+    /// What the publisher waits for before its next message, if it should.
+    fn pause(&self, route: Arc<Route>, congested: bool, must_be_kept: bool) -> Option<Step> {
+        if congested {
+            return Some(Step::Congested(route));
+        }
+        let full = must_be_kept && self.core.journal.as_ref().is_some_and(|journal| journal.is_full());
+        full.then_some(Step::Full)
     }
 
     /// The topic of this name, what the publisher may do with it and who is to be sent it, from the cache while no
@@ -516,7 +523,7 @@ impl Inbound {
         self.core.observer.observe(Event::PublishDenied { identity, topic, reason });
         if let Some(packet_id) = packet_id {
             self.seen.answered(1);
-            self.refuse(receipt, packet_id, code, reason);
+            self.codec.receipt_with(receipt, packet_id, code, reason, &mut self.replies);
         }
     }
 
@@ -538,11 +545,6 @@ impl Inbound {
         tally.messages += messages;
         tally.bytes += bytes;
         at
-    }
-
-    /// Whether the publisher should wait before it adds more to what is to be kept.
-    fn journal_is_full(&self, must_be_kept: bool) -> bool {
-        must_be_kept && self.core.journal.as_ref().is_some_and(|journal| journal.is_full())
     }
 
     /// Sets an alias, or finds the topic that it stands for; none where the packet has the topic itself.

@@ -149,10 +149,6 @@ impl Inflight {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter()
-    }
-
     /// How many are not settled.
     pub(super) fn unsettled(&self) -> usize {
         self.slots.iter().filter(|slot| !matches!(slot.state, State::Free)).count()

@@ -22,7 +22,6 @@ use super::{
     control::Control,
     figures::{Count, Depth},
     inflight::{Inflight, Slot, State, packet_id},
-    journal::Journal,
     keeper::Change,
     message::Message,
     page::Page,
@@ -171,23 +170,8 @@ impl Outbox {
         self.page.as_ref()
     }
 
-    /// The session outlives its connections from now on.
-    pub(super) fn begin_page(&mut self, journal: &Arc<Journal>, session: u64, tickets: &mut Tickets) {
-        let page = Page::new(Arc::clone(journal), session);
-        let mut released = Vec::new();
-        for slot in self.inflight.iter() {
-            match &slot.state {
-                State::Sent(parcel) => tickets.note(page.queued(parcel)),
-                State::Released(_) => released.push(slot.number),
-                State::Free => {}
-            }
-        }
-        if !released.is_empty() {
-            tickets.note(page.released(released));
-        }
-        for parcel in self.waiting.iter().filter(|parcel| parcel.qos > 0) {
-            tickets.note(page.queued(parcel));
-        }
+    /// The session, which is new, outlives its connections.
+    pub(super) fn begin_page(&mut self, page: Page) {
         self.page = Some(page);
     }
 

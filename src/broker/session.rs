@@ -282,34 +282,20 @@ impl Session {
         *self.away_until.lock() = None;
         self.stays.store(expiry_secs > 0, SeqCst);
         let (id, key) = (self.id, &self.key);
-        let (previous, opened) = self.with_outbox(|outbox| {
-            let opened = journal.filter(|_| outbox.page().is_none() && expiry_secs > 0);
-            if let Some(journal) = opened {
-                let (account, client_id) = (Arc::clone(&key.account), Arc::clone(&key.client_id));
-                let opened = Change::Opened { session: id, account, client_id, expiry_secs };
-                tickets.note(journal.record(opened));
-                outbox.begin_page(journal, id, tickets);
-            } else if expiry_secs == 0 {
+        self.with_outbox(|outbox| {
+            if expiry_secs == 0 {
                 outbox.end_page(tickets);
             } else if let Some(page) = outbox.page() {
                 tickets.note(page.record(|session| Change::Resumed { session, expiry_secs }));
+            } else if let Some(journal) = journal {
+                // A new one: nobody takes over a session that was to end with its connection.
+                let (account, client_id) = (Arc::clone(&key.account), Arc::clone(&key.client_id));
+                let opened = Change::Opened { session: id, account, client_id, expiry_secs };
+                tickets.note(journal.record(opened));
+                outbox.begin_page(Page::new(Arc::clone(journal), id));
             }
-            (outbox.attach(link), opened.is_some())
-        });
-        if opened {
-            // Those of a session that would have ended with its connection until now.
-            for (filter, options) in self.subscriptions.lock().iter() {
-                let (filter, options) = (filter.clone(), *options);
-                let subscribed = |session| Change::Subscribed { session, filter, options };
-                self.record(subscribed).into_iter().for_each(|ticket| tickets.note(ticket));
-            }
-            let exchanges = self.exchanges.lock();
-            for packet_id in exchanges.taken() {
-                let accepted = |session| Change::Accepted { session, packet_id };
-                self.record(accepted).into_iter().for_each(|ticket| tickets.note(ticket));
-            }
-        }
-        previous
+            outbox.attach(link)
+        })
     }
 
     /// Writes a change down, if the session outlives its connection.

@@ -16,16 +16,15 @@ use rmqtt_codec::v5::PublishAckReason;
 
 use super::{
     super::{
-        Event, Verdict,
+        Verdict,
         aliases::Alias,
-        codec::{Violation, no_subscribers, puback},
+        codec::{Receipt, Violation},
         core::Published,
-        journal::NOT_KEPT,
         lean::{Frame, Lean, LeanPublish, frame},
         message::{Form, Message},
         stats::Counters,
     },
-    Inbound, Promise, Receipt, Step, not_kept,
+    Inbound, Step,
 };
 use crate::topic::TopicName;
 
@@ -195,46 +194,21 @@ impl Inbound {
         match self.core.publish_burst(&burst, &route) {
             Published::Accepted { congested, kept } => {
                 let tally = self.tally(&topic, false, pieces.len() as u64, bytes);
-                let must_be_kept = !kept.is_empty();
+                let (must_be_kept, nobody) = (!kept.is_empty(), route.is_empty());
                 self.tickets.extend(kept);
-                let nobody = route.is_empty() && burst.v5;
-                if head.qos() > 0 {
-                    self.seen.answered(pieces.len());
-                }
                 for (packet_id, payload) in pieces {
                     let Some(packet_id) = *packet_id else { continue };
-                    let at = self.replies.len();
-                    if nobody {
-                        no_subscribers(false, packet_id, &mut self.replies);
-                    } else {
-                        puback(packet_id, &mut self.replies);
-                    }
-                    if must_be_kept {
-                        let (receipt, length) = (Receipt::PubAck, self.replies.len() - at);
-                        let counted = Some((tally, payload.len() as u64));
-                        self.promises.push(Promise { at, packet_id, length, receipt, counted });
-                    }
+                    let promised = must_be_kept.then_some((tally, payload.len() as u64));
+                    self.acknowledge(Receipt::PubAck, packet_id, nobody, promised);
                 }
-                if congested {
-                    return Ok((end, Some(Step::Congested(route))));
-                }
-                Ok((end, self.journal_is_full(must_be_kept).then_some(Step::Full)))
+                Ok((end, self.pause(route, congested, must_be_kept)))
             }
             Published::NotKept => {
                 Counters::add(&self.core.counters.not_kept, pieces.len() as u64);
-                for (packet_id, _) in pieces {
-                    if packet_id.is_some() && !burst.v5 {
-                        let (identity, topic) = (&self.control.identity, &topic);
-                        self.core.observer.observe(Event::PublishDenied {
-                            identity,
-                            topic,
-                            reason: NOT_KEPT,
-                        });
-                        return Ok((end, Some(Step::Ended(not_kept()))));
-                    }
-                    self.deny(&topic, Receipt::PubAck, *packet_id, PublishAckReason::QuotaExceeded, NOT_KEPT);
-                }
-                Ok((end, None))
+                let mut told = pieces.iter();
+                let step =
+                    told.find_map(|(packet_id, _)| self.tell_not_kept(&topic, Receipt::PubAck, *packet_id));
+                Ok((end, step))
             }
             // Nothing of a burst is retained.
             Published::NotRetained(_) => Ok((end, None)),

@@ -6,7 +6,7 @@ use rmqtt_codec::v5::DisconnectReasonCode;
 
 use super::{
     super::{
-        codec::{Violation, pubcomp, pubrec},
+        codec::{Receipt, Violation, pubcomp},
         core::{Core, Published},
         exchanges::{Completion, Known},
         keeper::Change,
@@ -14,7 +14,7 @@ use super::{
         router::Route,
         session::Session,
     },
-    Inbound, Promise, Receipt,
+    Inbound, Promise,
 };
 
 impl Inbound {
@@ -35,7 +35,7 @@ impl Inbound {
                     let (at, receipt) = (self.replies.len(), Receipt::PubRec);
                     self.promises.push(Promise { at, packet_id, length: 4, receipt, counted: None });
                 }
-                pubrec(packet_id, &mut self.replies);
+                Receipt::PubRec.put(packet_id, &mut self.replies);
                 self.seen.answered(1);
                 Ok(true)
             }

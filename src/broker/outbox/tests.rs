@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use rmqtt_codec::{types::Publish, v3};
 use tokio_util::codec::Decoder;
 
-use super::*;
+use super::{super::journal::Journal, *};
 use crate::{
     broker::{
         BoxFuture, Forgetful, Identity, KeepError, Keeper, Kept, Protocol, Transport,
