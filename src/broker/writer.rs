@@ -72,12 +72,17 @@ pub(super) async fn write_loop(
     let _ = timeout(core.limits.write_timeout, socket.shutdown()).await;
 }
 
-/// Waits for something to write. Where writes come often, what others send waits until all who are ready to send have had
-/// their turn, so that it leaves in one piece; what answers the client itself does not.
+/// Waits for something to write, and lets others have their turn first where that is better.
+///
+/// - Where writes come often, what others send waits until all who are ready to send have had their turn, so that it
+///   leaves in one piece; what answers the client itself does not.
+/// - Where they come rarely, an acknowledgement waits until what it acknowledges has left for its subscribers: somebody
+///   waits for the message, and a write here costs as much as the way there.
 async fn wait(control: &Control, last: Instant) {
     let signals = &control.signals;
     signals.any_raised(&[Signal::Output, Signal::Answer, Signal::Finishing]).await;
-    if last.elapsed() < OFTEN && !signals.is_raised(Signal::Answer) && !signals.is_raised(Signal::Finishing) {
+    let often = last.elapsed() < OFTEN;
+    if often != signals.is_raised(Signal::Answer) && !signals.is_raised(Signal::Finishing) {
         yield_now().await;
     }
     signals.lower(Signal::Output);
