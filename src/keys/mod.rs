@@ -10,6 +10,7 @@
 //! | [`key_line`] | a key as one line of text, to hand to another person |
 //! | [`fernet_key`] | a key file as Python's `cryptography` writes it |
 //! | [`PasswordKeys`] | a password turned into what the station may see and what opens the vault |
+//! | [`People`] | whose signatures this account knows |
 //! | [`Vault`] | the keyring encrypted, under a secret that password and recovery codes unwrap |
 //! | [`strength`] | whether a password is good enough |
 
@@ -18,6 +19,7 @@ pub mod fernet_key;
 pub mod key_line;
 mod keyring;
 mod password;
+mod people;
 mod random;
 mod record;
 mod recovery;
@@ -27,6 +29,7 @@ mod vault;
 
 pub use keyring::{Consent, ImportReport, Imported, Keyring, KeyringError, OpenedWith};
 pub use password::{KdfError, KdfParams, Password, PasswordKeys};
+pub use people::{Learned, MAX_PEOPLE, People, Sender};
 pub use random::NoRandomness;
 pub use recovery::{RECOVERY_CODES, RecoveryCode, RecoveryCodeError};
 pub use strength::{MIN_PASSWORD_CHARS, Strength, strength};

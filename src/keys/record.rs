@@ -14,7 +14,7 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{EpochSecret, Suite},
+    seal::{EpochSecret, Signatures, SigningKey, Suite, legacy::Profile},
     topic::TopicFilter,
 };
 
@@ -26,6 +26,10 @@ pub(super) struct KeyRecord<'a> {
     filters: Cow<'a, [TopicFilter]>,
     suite: Suite,
     sealing_allowed: bool,
+    #[serde(default, skip_serializing_if = "is_off")]
+    signatures: Signatures,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<Profile>,
     epochs: Vec<EpochRecord>,
 }
 
@@ -37,6 +41,10 @@ struct EpochRecord {
     created_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retired_ms: Option<u64>,
+}
+
+fn is_off(signatures: &Signatures) -> bool {
+    *signatures == Signatures::Off
 }
 
 /// 32 bytes as 43 characters of base64url.
@@ -64,6 +72,16 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
+impl SecretText {
+    pub(super) fn of(identity: &SigningKey) -> Self {
+        Self(EpochSecret::from_bytes(*identity.expose()))
+    }
+
+    pub(super) fn to_identity(&self) -> SigningKey {
+        SigningKey::from_bytes(self.0.expose())
+    }
+}
+
 fn decode_secret(text: &str) -> Option<EpochSecret> {
     // Into a fixed buffer, so that no copy is left behind; the crate estimates 33 bytes for 43 characters.
     let mut buffer = Zeroizing::new([0; 33]);
@@ -87,6 +105,8 @@ impl<'a> From<&'a TopicKey> for KeyRecord<'a> {
             filters: key.filters().into(),
             suite: key.suite(),
             sealing_allowed: key.sealing_allowed(),
+            signatures: key.signatures(),
+            profile: key.profile(),
             epochs: key.epochs().iter().map(epoch).collect(),
         }
     }
@@ -100,7 +120,9 @@ impl TryFrom<KeyRecord<'_>> for TopicKey {
             Epoch::new(epoch.number, epoch.secret.0, suite, epoch.created_ms, epoch.retired_ms)
         };
         let epochs = record.epochs.into_iter().map(epoch).collect();
-        Self::from_parts(&record.label, record.filters.into_owned(), suite, epochs, record.sealing_allowed)
+        let filters = record.filters.into_owned();
+        let key = Self::from_parts(&record.label, filters, suite, epochs, record.sealing_allowed)?;
+        Ok(key.with_signatures(record.signatures).with_profile(record.profile))
     }
 }
 

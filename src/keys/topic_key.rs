@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::random::{NoRandomness, random};
 use crate::{
-    seal::{EpochSecret, Kid, Opener, Sealer, Suite},
+    seal::{EpochSecret, Kid, Opener, Sealer, Signatures, Suite, legacy::Profile},
     topic::{TopicFilter, TopicName},
 };
 
@@ -61,6 +61,8 @@ pub struct TopicKey {
     suite: Suite,
     epochs: Vec<Epoch>,
     sealing_allowed: bool,
+    signatures: Signatures,
+    profile: Option<Profile>,
 }
 
 impl Epoch {
@@ -164,7 +166,15 @@ impl TopicKey {
         if !ascending || epochs.last().is_none_or(|last| last.retired_ms.is_some()) {
             return Err(KeyError::BadEpochs);
         }
-        Ok(Self { label, filters, suite, epochs, sealing_allowed })
+        Ok(Self {
+            label,
+            filters,
+            suite,
+            epochs,
+            sealing_allowed,
+            signatures: Signatures::default(),
+            profile: None,
+        })
     }
 
     /// What its owner calls it. Unique in a keyring.
@@ -195,6 +205,34 @@ impl TopicKey {
     #[must_use]
     pub const fn sealing_allowed(&self) -> bool {
         self.sealing_allowed
+    }
+
+    /// What it asks of signatures. Only a native suite has room for one; under the others this is [`Signatures::Off`].
+    #[must_use]
+    pub const fn signatures(&self) -> Signatures {
+        self.signatures
+    }
+
+    /// The legacy profile that it follows, if it is for programs of one of the older systems.
+    #[must_use]
+    pub const fn profile(&self) -> Option<Profile> {
+        self.profile
+    }
+
+    /// The same key, asking this of signatures; a suite without room for them stays without.
+    #[must_use]
+    pub const fn with_signatures(mut self, signatures: Signatures) -> Self {
+        if self.suite.is_native() {
+            self.signatures = signatures;
+        }
+        self
+    }
+
+    /// The same key, for the programs of an older system.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: Option<Profile>) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// The epoch that seals.

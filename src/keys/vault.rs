@@ -13,14 +13,16 @@ use super::{
     boxed::{Binding, BoxError, open_box, seal_box},
     keyring::Keyring,
     password::PasswordKeys,
+    people::{People, Sender},
     random::{NoRandomness, random},
-    record::KeyRecord,
+    record::{KeyRecord, SecretText},
     recovery::RecoveryCode,
 };
-use crate::seal::derive;
+use crate::seal::{SigningKey, derive};
 
-/// The version of the plaintext. A later one is refused, never saved again with something missing.
-const FORMAT: u32 = 1;
+/// The version of the plaintext: 2 since there are identities. A later one is refused, never saved again with something
+/// missing.
+const FORMAT: u32 = 2;
 const PAD_TO: usize = 1024;
 
 /// Why a vault was not sealed or opened.
@@ -65,6 +67,10 @@ pub struct Vault {
     secret: VaultSecret,
     /// The topic keys.
     pub keyring: Keyring,
+    /// What this account signs with. None in a vault of before there were signatures: see [`Self::ensure_identity`].
+    identity: Option<SigningKey>,
+    /// Whose signatures it knows.
+    pub people: People,
 }
 
 /// A vault as it rests at the station.
@@ -106,6 +112,10 @@ struct Contents<'a> {
     version: u32,
     #[serde(borrow)]
     keys: Vec<KeyRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<SecretText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    people: Vec<Sender>,
 }
 
 /// Only the version, of whatever else there may be.
@@ -115,18 +125,42 @@ struct Format {
 }
 
 impl Vault {
-    /// A new vault without keys, under a fresh secret.
+    /// A new vault without keys, under a fresh secret and with a fresh identity.
     ///
     /// # Errors
     /// No randomness.
     pub fn create(account: &str) -> Result<Self, NoRandomness> {
-        Ok(Self { account: account.to_owned(), secret: VaultSecret(random()?), keyring: Keyring::new() })
+        Ok(Self {
+            account: account.to_owned(),
+            secret: VaultSecret(random()?),
+            keyring: Keyring::new(),
+            identity: Some(SigningKey::from_bytes(&*random()?)),
+            people: People::new(),
+        })
     }
 
     /// The account whose vault it is.
     #[must_use]
     pub fn account(&self) -> &str {
         &self.account
+    }
+
+    /// What this account signs with, if it has that yet.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&SigningKey> {
+        self.identity.as_ref()
+    }
+
+    /// Gives the account an identity if it has none; says whether that was needed.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn ensure_identity(&mut self) -> Result<bool, NoRandomness> {
+        if self.identity.is_some() {
+            return Ok(false);
+        }
+        self.identity = Some(SigningKey::from_bytes(&*random()?));
+        Ok(true)
     }
 
     /// The secret that seals it.
@@ -140,7 +174,12 @@ impl Vault {
     /// # Errors
     /// No randomness.
     pub fn seal(&self, version: u64) -> Result<SealedVault, VaultError> {
-        let contents = Contents { version: FORMAT, keys: self.keyring.to_records() };
+        let contents = Contents {
+            version: FORMAT,
+            keys: self.keyring.to_records(),
+            identity: self.identity.as_ref().map(SecretText::of),
+            people: self.people.all().to_vec(),
+        };
         let mut plaintext = to_json(&contents)?;
         let padded = plaintext.len().next_multiple_of(PAD_TO);
         plaintext.resize(padded, b' ');
@@ -167,7 +206,14 @@ impl Vault {
         }
         let contents: Contents<'_> = serde_json::from_slice(&plaintext).map_err(|_| VaultError::Malformed)?;
         let keyring = Keyring::from_records(contents.keys).ok_or(VaultError::Malformed)?;
-        Ok(Self { account: account.to_owned(), secret, keyring })
+        let identity = contents.identity.map(|text| text.to_identity());
+        Ok(Self {
+            account: account.to_owned(),
+            secret,
+            keyring,
+            identity,
+            people: People::of(contents.people),
+        })
     }
 
     /// The secret under a password.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     keys::{KdfParams, Password, TopicKey},
-    seal::Suite,
+    seal::{Signatures, SigningKey, Suite},
     topic::TopicFilter,
 };
 
@@ -17,6 +17,10 @@ fn vault() -> Vault {
     }
     vault.keyring.rotate("Chat", 9).unwrap();
     vault.keyring.set_sealing("Chat", false).unwrap();
+    let signed = TopicKey::generate("Hall", vec![TopicFilter::new("hall/#").unwrap()], Suite::default(), 6);
+    vault.keyring.add(signed.unwrap().with_signatures(Signatures::Require)).unwrap();
+    let bert = SigningKey::from_bytes(&[4; 32]).sender();
+    vault.people.learn("bert", bert, 8);
     vault
 }
 
@@ -29,7 +33,13 @@ fn told(keyring: &Keyring) -> Vec<String> {
     };
     let key = |key: &TopicKey| {
         let epochs: Vec<String> = epochs(key);
-        format!("{} {:?} {} {} {epochs:?}", key.label(), key.filters(), key.suite(), key.sealing_allowed())
+        let (suite, signatures) = (key.suite(), key.signatures());
+        format!(
+            "{} {:?} {suite} {signatures:?} {} {epochs:?}",
+            key.label(),
+            key.filters(),
+            key.sealing_allowed()
+        )
     };
     keyring.keys().iter().map(key).collect()
 }
@@ -40,6 +50,8 @@ fn a_vault_comes_back_whole_and_only_as_the_version_and_account_it_was_sealed_fo
     let sealed = vault.seal(7).unwrap();
     let opened = Vault::open("anna", &sealed, vault.secret().duplicate()).unwrap();
     assert_eq!(told(&opened.keyring), told(&vault.keyring));
+    assert_eq!(opened.people, vault.people);
+    assert_eq!(opened.identity().map(SigningKey::sender), vault.identity().map(SigningKey::sender));
     let as_newer = SealedVault { version: 8, ..sealed.clone() };
     let error = Vault::open("anna", &as_newer, vault.secret().duplicate()).unwrap_err();
     assert_eq!(error, VaultError::Refused { version: 8 });
@@ -91,10 +103,25 @@ fn a_vault_of_a_newer_program_is_refused_by_name_and_garbage_by_another() {
         let ciphertext = seal_box(&vault.secret.contents_key(), &contents_binding("anna", 1), json).unwrap();
         Vault::open("anna", &SealedVault { version: 1, ciphertext }, vault.secret().duplicate()).unwrap_err()
     };
-    assert_eq!(seal(br#"{"version":2,"keys":[],"identity":{}}"#), VaultError::Newer);
+    assert_eq!(seal(br#"{"version":3,"keys":[],"grants":{}}"#), VaultError::Newer);
     for json in
         [&b"{}"[..], b"", br#"{"version":1,"keys":[],"more":1}"#, br#"{"version":1,"keys":[{"label":"a"}]}"#]
     {
         assert_eq!(seal(json), VaultError::Malformed);
     }
+}
+
+#[test]
+fn a_vault_of_before_there_were_identities_opens_and_gets_one() {
+    let vault = Vault::create("anna").unwrap();
+    let json = br#"{"version":1,"keys":[]}"#;
+    let ciphertext = seal_box(&vault.secret.contents_key(), &contents_binding("anna", 1), json).unwrap();
+    let sealed = SealedVault { version: 1, ciphertext };
+    let mut opened = Vault::open("anna", &sealed, vault.secret().duplicate()).unwrap();
+    assert!(opened.identity().is_none());
+    assert_eq!(opened.ensure_identity(), Ok(true));
+    let identity = opened.identity().map(SigningKey::sender);
+    assert_eq!(opened.ensure_identity(), Ok(false));
+    let again = Vault::open("anna", &opened.seal(2).unwrap(), vault.secret().duplicate()).unwrap();
+    assert_eq!(again.identity().map(SigningKey::sender), identity);
 }

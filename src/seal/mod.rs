@@ -28,10 +28,12 @@ pub(crate) mod cbor;
 mod error;
 mod header;
 mod inside;
+pub mod legacy;
 mod opener;
 pub mod replay;
 mod sealer;
 mod secret;
+mod signer;
 mod suite;
 mod token;
 
@@ -41,6 +43,7 @@ pub use inside::{Kind, Plain};
 pub use opener::{Opened, Opener};
 pub use sealer::{MAX_SESSION_BYTES, MAX_SESSION_MESSAGES, MAX_WIRE_BYTES, Sealer};
 pub use secret::{EpochSecret, Kid, derive, hmac_sha256};
+pub use signer::{BadSenderKey, SenderKey, Signatures, SigningKey};
 pub use suite::{Suite, UnknownSuite};
 
 /// The MQTT 5 content type of a native envelope (RFC 9052 §11.3.1).
