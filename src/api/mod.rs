@@ -25,6 +25,8 @@
 //! | `GET devices` *session* | | `Vec<`[`Device`]`>` |
 //! | `POST devices` *session* | [`NewDevice`] | [`DeviceCredential`] |
 //! | `DELETE devices/{id}` *session* | | |
+//! | `PUT identity` *session* | [`PutIdentity`] | |
+//! | `GET identities/{key}` *session* | | [`Identity`] |
 //! | `GET accounts` *admin's session* | | `Vec<`[`AccountEntry`]`>` |
 //! | `GET roles` *admin's session* | | `Vec<`[`RoleEntry`]`>` |
 //! | `PUT accounts/{username}/role` *admin's session* | [`SetRole`] | |
@@ -38,6 +40,7 @@ mod account;
 mod admin;
 mod audit;
 mod device;
+mod identity;
 mod problem;
 mod secret;
 mod station;
@@ -54,6 +57,7 @@ pub use admin::{
 };
 pub use audit::{Anchor, Anchors};
 pub use device::{Device, DeviceCredential, NewDevice};
+pub use identity::{IDENTITY_LEN, Identity, PutIdentity, identity_claim};
 pub use problem::{Problem, ProblemCode};
 pub use secret::{Blob, Confidential};
 pub use station::{KdfParams, MqttEndpoint, OtpPolicy, RoleOffer, SignUpPolicy, StationInfo};

@@ -1,6 +1,9 @@
 //! Vaults, recovery codes, resets, anchors, devices.
 
-use sealwire::api::{ProblemCode::*, *};
+use sealwire::{
+    api::{ProblemCode::*, *},
+    seal::SigningKey,
+};
 
 use crate::harness::*;
 
@@ -237,4 +240,52 @@ async fn one_time_codes_that_were_begun_before_a_new_password_cannot_be_turned_o
     let opened: RecoverOpened = station.post("reset/recovery", open_request("paul", 1, None)).await.unwrap();
     let _: Done = station.post("reset/recovery/finish", finish_request(&opened, "newer")).await;
     assert_eq!(code(station.post::<OtpConfirmed>("otp/confirm", confirm(&begun)).await), WrongCode);
+}
+
+#[tokio::test]
+async fn an_account_tells_the_key_it_signs_with_and_nobody_claims_that_of_another() {
+    let station = start().await;
+    let (paul, quinn) =
+        (station.member("paul", "publisher").await, station.member("quinn", "publisher").await);
+    let (of_paul, of_quinn) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let claim = |key: &SigningKey, signer: &SigningKey, name: &str| PutIdentity {
+        key: Blob(key.sender().as_bytes().to_vec()),
+        proof: Blob(signer.claim(name).to_vec()),
+    };
+    let put = async |token: &Confidential, body: PutIdentity| {
+        station.ask::<()>("PUT", "identity", Some(token), body).await
+    };
+    let ask = async |key: &SigningKey| {
+        let path = format!("identities/{}", key.sender());
+        station.ask::<Identity>("GET", &path, Some(&quinn.api_token), ()).await
+    };
+    assert_eq!(code(ask(&of_paul).await), NotFound);
+    put(&paul.api_token, claim(&of_paul, &of_paul, "paul")).await.unwrap();
+    put(&paul.api_token, claim(&of_paul, &of_paul, "paul")).await.unwrap();
+    assert_eq!(ask(&of_paul).await.unwrap().username, "paul");
+
+    assert_eq!(code(put(&quinn.api_token, claim(&of_paul, &of_quinn, "quinn")).await), Malformed, "no proof");
+    assert_eq!(
+        code(put(&quinn.api_token, claim(&of_paul, &of_paul, "paul")).await),
+        Malformed,
+        "a proof overheard"
+    );
+    assert_eq!(
+        code(put(&quinn.api_token, claim(&of_paul, &of_paul, "quinn")).await),
+        Forbidden,
+        "it is taken"
+    );
+    assert_eq!(
+        code(put(&Confidential::new("wrong".to_owned()), claim(&of_quinn, &of_quinn, "quinn")).await),
+        SessionOver
+    );
+    assert_eq!(
+        code(station.ask::<Identity>("GET", "identities/xy", Some(&quinn.api_token), ()).await),
+        Malformed
+    );
+
+    let later = SigningKey::from_bytes(&[3; 32]);
+    put(&paul.api_token, claim(&later, &later, "paul")).await.unwrap();
+    assert_eq!(ask(&later).await.unwrap().username, "paul");
+    assert_eq!(code(ask(&of_paul).await), NotFound, "one key an account");
 }

@@ -4,6 +4,7 @@
 //! name, a wrong password and a wrong code cost the same time and are answered alike. Start at `log_in.rs`.
 
 mod admin;
+mod identity;
 mod keep;
 mod limits;
 mod log_in;

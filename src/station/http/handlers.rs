@@ -14,9 +14,10 @@ use axum::{
 use crate::{
     api::{
         Account, AccountEntry, Anchors, ChangePassword, ConfirmOtp, Device, DeviceCredential, EndSession,
-        Enrolment, LogIn, NewDevice, OtpConfirmed, Problem, ProblemCode, PutRecoveryCodes, PutVault,
-        RecoverFinish, RecoverOpen, RecoverOpened, ResetByCode, RoleEntry, Salt, SaltRequest, SessionGrant,
-        SessionList, SessionQuery, SetRole, SignUp, SignedUp, StationInfo, Vault, VaultVersion,
+        Enrolment, Identity, LogIn, NewDevice, OtpConfirmed, Problem, ProblemCode, PutIdentity,
+        PutRecoveryCodes, PutVault, RecoverFinish, RecoverOpen, RecoverOpened, ResetByCode, RoleEntry, Salt,
+        SaltRequest, SessionGrant, SessionList, SessionQuery, SetRole, SignUp, SignedUp, StationInfo, Vault,
+        VaultVersion,
     },
     station::accounts::{Accounts, Admin, Caller, LoggedIn},
 };
@@ -130,6 +131,24 @@ pub(super) async fn anchors(State(desk): Desk, who: LoggedIn) -> Answer<Anchors>
 
 pub(super) async fn put_anchors(State(desk): Desk, who: LoggedIn, Body(request): Body<Anchors>) -> Done {
     desk.put_anchors(&who, request).await.map(|()| DONE)
+}
+
+pub(super) async fn put_identity(
+    State(desk): Desk,
+    who: LoggedIn,
+    from: Caller,
+    Body(request): Body<PutIdentity>,
+) -> Done {
+    desk.put_identity(&who, request, from).await.map(|()| DONE)
+}
+
+pub(super) async fn identity(
+    State(desk): Desk,
+    _: LoggedIn,
+    key: Result<Path<String>, PathRejection>,
+) -> Answer<Identity> {
+    let Path(key) = key.map_err(|_| not_found("an identity key is 64 hexadecimal digits"))?;
+    desk.identity(&key).await.map(Json)
 }
 
 pub(super) async fn devices(State(desk): Desk, who: LoggedIn) -> Answer<Vec<Device>> {

@@ -43,6 +43,8 @@ pub(crate) fn router(accounts: Arc<Accounts>) -> Router {
         .route("/audit/anchors", get(h::anchors).put(h::put_anchors))
         .route("/devices", get(h::devices).post(h::add_device))
         .route("/devices/{id}", delete(h::remove_device))
+        .route("/identity", put(h::put_identity))
+        .route("/identities/{key}", get(h::identity))
         .route("/accounts", get(h::list_accounts))
         .route("/accounts/{username}", delete(h::remove_account))
         .route("/accounts/{username}/role", put(h::set_role))

@@ -1,13 +1,14 @@
 //! The station's database: SQLite in `users/station.db`, sensitive columns sealed under the station's key.
 //!
 //! Knows rows, not rules: who may do what is decided in `accounts`. Each method is one transaction or one statement.
-//! What the broker keeps rests elsewhere: see `log`. Start at [`Store::open`]; the layout with its comments is `0001_accounts.sql`.
+//! What the broker keeps rests elsewhere: see `log`. Start at [`Store::open`]; the layouts with their comments are the `.sql` files.
 
 mod account;
 mod anchor;
 mod attempt;
 mod device;
 mod enrolment;
+mod identity;
 mod recovery;
 mod session;
 mod vault;
@@ -35,7 +36,7 @@ pub(crate) use attempt::{Limit, Scope};
 pub(crate) use session::NewSession;
 
 /// The layouts, oldest first; the file's `user_version` says how many it has. Append only.
-const LAYOUTS: &[&str] = &[include_str!("0001_accounts.sql")];
+const LAYOUTS: &[&str] = &[include_str!("0001_accounts.sql"), include_str!("0002_identity.sql")];
 
 /// What every SQLite file begins with (<https://sqlite.org/fileformat.html> §1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
