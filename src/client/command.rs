@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::topic::{TopicFilter, TopicName};
+use crate::{
+    seal::SenderKey,
+    topic::{TopicFilter, TopicName},
+};
 
 use super::Suite;
 
@@ -178,6 +181,13 @@ pub enum Command {
     ExportKey { id: String, form: KeyForm },
     /// Deletes a key: what it sealed can never be opened again. Answer: `Keys`.
     DeleteKey { id: String },
+
+    /// Notes that this person and the one who signs with `key` compared their digits, or takes it back. Answer: `People`.
+    SetCompared { key: SenderKey, compared: bool },
+    /// Takes the new key of somebody whose key has changed. Answer: `People`.
+    AcceptSender { key: SenderKey },
+    /// Forgets whose key it is. Answer: `People`.
+    ForgetSender { key: SenderKey },
 
     /// Reads the newest `limit` lines of a log. Answer: `AuditLines`.
     ReadAudit { log: AuditLog, limit: u32 },

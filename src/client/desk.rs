@@ -28,6 +28,7 @@ use super::{
     keyring::OpenVault,
     link::{Ask, Note},
     login,
+    people::Strangers,
     preferences::Preferences,
     stations::Stations,
     teller::Teller,
@@ -76,6 +77,8 @@ pub(super) struct LoggedIn {
     pub(super) client_id: String,
     pub(super) folder: PathBuf,
     pub(super) first_time_here: bool,
+    /// Who signed and is not known.
+    pub(super) strangers: Strangers,
 }
 
 impl LoggedIn {
@@ -220,6 +223,9 @@ impl Desk {
             }
             Command::ExportKey { id, form } => self.export_key(&id, form),
             Command::DeleteKey { id } => self.delete_key(&id).await,
+            Command::SetCompared { key, compared } => self.set_compared(key, compared).await,
+            Command::AcceptSender { key } => self.accept_sender(key).await,
+            Command::ForgetSender { key } => self.forget_sender(key).await,
             Command::ReadAudit { log, limit } => self.read_audit(log, limit).await,
             Command::VerifyAudit { log } => self.verify_audit(log).await,
             Command::ListDevices => self.list_devices().await,
@@ -432,6 +438,7 @@ impl Desk {
                     Err(_) => self.ask_link(Ask::Refused { reason }),
                 }
             }
+            Note::UnknownSigner(key) => self.meet_sender(key).await,
             Note::RoleDoubted => {
                 if let Ok(account) = self.call_in_session(Method::GET, "session", NO_BODY).await {
                     self.update_account(account);

@@ -67,7 +67,7 @@ pub(super) async fn remember_version(store: &mut Store, version: u64) {
 }
 
 /// Why a change was not made.
-enum ChangeError {
+pub(super) enum ChangeError {
     Keyring(KeyringError),
     Vault(VaultError),
     Call(CallError),
@@ -75,7 +75,7 @@ enum ChangeError {
 }
 
 impl ChangeError {
-    fn failure(&self, what: &str) -> Failure {
+    pub(super) fn failure(&self, what: &str) -> Failure {
         match self {
             Self::Keyring(error) => Failure::new(what, error.to_string(), ""),
             Self::Vault(error) => Failure::new(what, error.to_string(), ""),
@@ -192,6 +192,14 @@ impl Desk {
         &mut self,
         change: impl Fn(&mut Keyring) -> Result<T, KeyringError>,
     ) -> Result<T, ChangeError> {
+        self.change_vault(|vault| change(&mut vault.keyring)).await
+    }
+
+    /// Makes `change` to the newest vault and stores it.
+    pub(super) async fn change_vault<T>(
+        &mut self,
+        change: impl Fn(&mut Vault) -> Result<T, KeyringError>,
+    ) -> Result<T, ChangeError> {
         let gone = || {
             ChangeError::Call(CallError::Problem(api::Problem::new(
                 ProblemCode::SessionOver,
@@ -203,7 +211,7 @@ impl Desk {
             let (base, secret) = (&session.vault.sealed, session.vault.secret.duplicate());
             let mut open =
                 Vault::open(session.account.username.as_str(), base, secret).map_err(ChangeError::Vault)?;
-            let answer = change(&mut open.keyring).map_err(ChangeError::Keyring)?;
+            let answer = change(&mut open).map_err(ChangeError::Keyring)?;
             let next = open.seal(base.version + 1).map_err(ChangeError::Vault)?;
             let request = PutVault {
                 version: next.version,

@@ -25,6 +25,7 @@ use super::{
     http::{Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Broker, Link, Start},
+    people::Strangers,
     sealing::Sealing,
     store::{Store, StoreError},
     tls::{self, Fingerprint},
@@ -169,8 +170,10 @@ impl Desk {
             client_id,
             folder,
             first_time_here,
+            strangers: Strangers::default(),
         });
         self.note_account("login", &Ok(()));
+        self.introduce().await;
         Ok(())
     }
 

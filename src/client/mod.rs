@@ -16,6 +16,7 @@ mod http;
 mod keyring;
 mod link;
 mod login;
+mod people;
 mod preferences;
 mod records;
 mod sample;
@@ -30,12 +31,12 @@ pub use admin::{AccountLine, ConnectionView, RoleLine, SessionView};
 pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust, Will};
 pub use event::{
     AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView,
-    LinkState, Message, Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView,
-    SubscriptionView, WillState, WillView,
+    LinkState, Message, Opening, OutboxEntry, OutboxState, PeopleView, PersonView, SampleState, SealedWith,
+    Standing, StationView, SubscriptionView, WillState, WillView,
 };
 pub use failure::sentence;
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
-pub use crate::seal::Suite;
+pub use crate::seal::{SenderKey, Signatures, Suite};

@@ -12,7 +12,10 @@ use bytes::Bytes;
 
 use crate::{
     keys::{Keyring, TopicKey, Vault},
-    seal::{Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, replay::Replay},
+    seal::{
+        Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, SenderKey, Signatures,
+        replay::Replay,
+    },
     topic::TopicName,
 };
 
@@ -69,6 +72,12 @@ impl Sealing {
         read(&self.vault).keyring.covers(topic)
     }
 
+    /// Whether it is known who signs with this key.
+    pub(super) fn knows(&self, key: &SenderKey) -> bool {
+        let vault = read(&self.vault);
+        vault.people.get(key).is_some() || vault.identity().is_some_and(|own| own.sender() == *key)
+    }
+
     /// The id of the key that would seal for a topic.
     pub(super) fn kid_for(&self, topic: &TopicName) -> Option<Kid> {
         read(&self.vault).keyring.key_for_sealing(topic).map(TopicKey::kid)
@@ -107,12 +116,22 @@ impl Sealing {
             content_type: draft.content_type.as_deref(),
             body: &draft.body,
         };
-        let mut sealed = sealer.seal(&draft.topic, &plain, now_ms());
+        let signer = match (key.signatures(), vault.identity()) {
+            (Signatures::Off, _) => None,
+            (_, Some(identity)) => Some(identity),
+            (_, None) => {
+                let why = "Messages to this topic are signed, and your vault holds nothing to sign with yet: log in again.";
+                return Some(Err(why.to_owned()));
+            }
+        };
+        let seal = |sealer: &mut Sealer| match signer {
+            Some(identity) => sealer.seal_signed(&draft.topic, &plain, now_ms(), identity),
+            None => sealer.seal(&draft.topic, &plain, now_ms()),
+        };
+        let mut sealed = seal(sealer);
         if matches!(sealed, Err(SealError::Spent)) {
             sealed = match session() {
-                Ok(session) => {
-                    sealer.start_session(session).and_then(|()| sealer.seal(&draft.topic, &plain, now_ms()))
-                }
+                Ok(session) => sealer.start_session(session).and_then(|()| seal(sealer)),
                 Err(error) => return Some(Err(error)),
             };
         }
@@ -155,6 +174,7 @@ impl Sealing {
                     content_type: opened.content_type.clone(),
                     sealed_at_ms: opened.sealed_at_ms.unwrap_or(0),
                     will: opened.kind.will,
+                    signer: opened.signer,
                     notes,
                 };
                 Received { opening, verdict }

@@ -176,7 +176,7 @@ impl Inside {
             Asked::Clear => matches!(self.place, Place::Publish | Place::Watch),
             Asked::Subscribe | Asked::Sample => self.place == Place::Watch,
             Asked::History => matches!(self.place, Place::Watch | Place::Settings),
-            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey => {
+            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey | Asked::People => {
                 self.place == Place::Keys
             }
             Asked::Audit => self.place == Place::Audit,

@@ -21,8 +21,8 @@ use crate::{
     acl::Right,
     client::{
         AccountLine, AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure,
-        KeyView, LinkState, OutboxEntry, RoleLine, SampleState, SessionView, StationView, SubscriptionView,
-        WillView,
+        KeyView, LinkState, OutboxEntry, PeopleView, RoleLine, SampleState, SessionView, StationView,
+        SubscriptionView, WillView,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -101,6 +101,8 @@ pub struct Model {
     pub subscriptions: Vec<SubscriptionView>,
     /// The keyring.
     pub keys: Vec<KeyView>,
+    /// Whose signatures are known.
+    pub people: PeopleView,
     /// What goes without a seal.
     pub clear_topics: Vec<TopicFilter>,
     /// The will.
@@ -138,6 +140,7 @@ impl Default for Model {
             messages: MessageStore::new(),
             subscriptions: Vec::new(),
             keys: Vec::new(),
+            people: PeopleView::default(),
             clear_topics: Vec::new(),
             will: WillView::default(),
             outbox: VecDeque::new(),
@@ -275,6 +278,7 @@ impl Model {
             Event::ClearTopics(filters) => self.clear_topics = filters,
             Event::Will(will) => self.will = will,
             Event::Keys(keys) => self.keys = keys,
+            Event::People(people) => self.people = people,
             Event::AuditLines { log, lines, total } => {
                 let state = &mut self.audits[index(log)];
                 if state.total != total {

@@ -7,7 +7,7 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{Found, Kid, OpenError, Opened, Peek, Suite, cbc_hmac, peek},
+    seal::{Found, Kid, OpenError, Opened, Peek, Signatures, Suite, cbc_hmac, peek},
     topic::{TopicFilter, TopicName},
 };
 
@@ -247,7 +247,11 @@ impl Keyring {
                 if !key.covers(topic) {
                     return Err(OpenError::KeyNotForTopic { topic: topic.as_str().to_owned() });
                 }
-                epoch.opener().open(topic, wire).map(|opened| OpenedWith { opened, key, epoch })
+                let opened = epoch.opener().open(topic, wire)?;
+                if opened.signer.is_none() && key.signatures() == Signatures::Require {
+                    return Err(OpenError::NotSigned);
+                }
+                Ok(OpenedWith { opened, key, epoch })
             }
             Peek::FernetToken => self
                 .open_unnamed(Suite::Fernet, topic, wire)

@@ -149,6 +149,7 @@ fn exactly_once_and_a_will() {
                 content_type: Some("text/plain".into()),
                 sealed_at_ms: 1_795_000_000_000,
                 will,
+                signer: None,
                 notes: Vec::new(),
             },
         };

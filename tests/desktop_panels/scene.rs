@@ -268,6 +268,7 @@ pub(crate) fn message(serial: i64, at: u64, name: &str, body: &str) -> Message {
             content_type: Some(if body.starts_with('{') { "application/json" } else { "text/plain" }.into()),
             sealed_at_ms: at - 11,
             will: false,
+            signer: None,
             notes: Vec::new(),
         },
     }

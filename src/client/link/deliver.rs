@@ -2,7 +2,11 @@
 
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 
-use crate::{audit::Record, seal::replay::Replay, topic::TopicName};
+use crate::{
+    audit::Record,
+    seal::{SenderKey, replay::Replay},
+    topic::TopicName,
+};
 
 use super::{
     super::{
@@ -11,11 +15,14 @@ use super::{
         sealing::Received,
         store::{Changes, HistoryRow},
     },
-    Link, Turn,
+    Link, Note, Turn,
 };
 
 /// Messages of the history that are opened again at most; more would not reach the window in one piece.
 const MAX_LOADED: u32 = 5_000;
+
+/// Signers whose name is asked for in one session: a member of a topic could invent any number.
+const MOST_MET: usize = 1_024;
 
 impl Link {
     pub(super) fn receive(&mut self, publish: Publish, turn: &mut Turn) {
@@ -50,6 +57,9 @@ impl Link {
             turn.repeats += 1;
             return;
         }
+        if let Opening::Opened { signer: Some(key), .. } = &received.opening {
+            self.meet(*key);
+        }
         turn.audit.push((AuditLog::Subscriber, self.receive_record(&topic, wire.len(), &received.opening)));
         let row = HistoryRow {
             id: self.store.take_history_id(),
@@ -62,6 +72,16 @@ impl Link {
         };
         turn.messages.push(message(&row, received));
         turn.changes.arrived.push(row);
+    }
+
+    /// Lets the desk find out, once, whose key it is.
+    fn meet(&mut self, key: SenderKey) {
+        if !self.met.contains(&key) && self.met.len() < MOST_MET {
+            self.met.insert(key);
+            if !self.sealing.knows(&key) {
+                let _ = self.notes.send(Note::UnknownSigner(key));
+            }
+        }
     }
 
     /// The broker will not send the message of this packet id again; rumqttc has answered.

@@ -41,7 +41,7 @@ use tokio::{
 use crate::{
     acl::{Role, Subject},
     audit::Record,
-    seal::replay::ReplayGuard,
+    seal::{SenderKey, replay::ReplayGuard},
     topic::{TopicFilter, TopicName},
 };
 
@@ -92,6 +92,8 @@ pub(super) enum Ask {
     /// The broker's own figures are wanted, or no longer.
     WatchBroker(bool),
     KeysChanged,
+    /// Somebody is forgotten: who they are is asked again with their next message.
+    ForgetSender(SenderKey),
     /// The vault has this version now: an older one is refused at the next login.
     VaultSeen {
         version: u64,
@@ -120,6 +122,8 @@ pub(super) enum Note {
     CheckSession { reason: String },
     /// Online again after it was lost: what may have changed?
     OnlineAgain,
+    /// A signature holds, of somebody whom the vault does not know.
+    UnknownSigner(SenderKey),
     /// The station refused what the role permits, as this side knows it.
     RoleDoubted,
 }
@@ -168,6 +172,8 @@ pub(super) struct Link {
     clear: Vec<TopicFilter>,
     repeats: publish::Repeats,
     role_checked: Option<Instant>,
+    /// Signers that the desk was told of already.
+    met: HashSet<SenderKey>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
     /// As well, packet ids that were released.
@@ -245,6 +251,7 @@ impl Link {
             clear,
             repeats: publish::Repeats::default(),
             role_checked: None,
+            met: HashSet::new(),
             done_later: Vec::new(),
             released_later: Vec::new(),
             figures_wanted: false,
@@ -407,6 +414,9 @@ impl Link {
             Ask::KeysChanged => {
                 self.sealing.keys_changed();
                 self.reconsider(turn).await;
+            }
+            Ask::ForgetSender(key) => {
+                self.met.remove(&key);
             }
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,

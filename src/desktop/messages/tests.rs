@@ -17,6 +17,7 @@ pub(super) fn message(serial: i64, topic: &str, body: &str) -> Message {
             content_type: None,
             sealed_at_ms: 1_000_000,
             will: false,
+            signer: None,
             notes: Vec::new(),
         },
     }

@@ -27,6 +27,9 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::ImportKey { .. } | Command::ImportFernet { .. } => Asked::ImportKey,
         Command::ExportKey { .. } => Asked::ExportKey,
         Command::DeleteKey { .. } => Asked::DeleteKey,
+        Command::SetCompared { .. } | Command::AcceptSender { .. } | Command::ForgetSender { .. } => {
+            Asked::People
+        }
         Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,
         Command::ListDevices | Command::NewDevice { .. } | Command::RevokeDevice { .. } => Asked::Devices,
         Command::WatchBroker(true) => Asked::Figures,
@@ -58,6 +61,7 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::ClearTopics(_) => &[Asked::Clear],
         Event::Will(_) => &[Asked::Will],
         Event::Keys(_) => &[Asked::CreateKey, Asked::DeleteKey],
+        Event::People(_) => &[Asked::People],
         Event::KeyImported { .. } => &[Asked::ImportKey],
         Event::KeyExported { .. } => &[Asked::ExportKey],
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
