@@ -30,13 +30,14 @@ mod tls;
 pub use admin::{AccountLine, ConnectionView, RoleLine, SessionView};
 pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust, Will};
 pub use event::{
-    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView,
-    LinkState, Message, Opening, OutboxEntry, OutboxState, PeopleView, PersonView, SampleState, SealedWith,
-    Standing, StationView, SubscriptionView, WillState, WillView,
+    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, EpochView, Event, Failure,
+    KeyConsequences, KeyOutcome, KeyReport, KeyView, LinkState, Message, Opening, OutboxEntry, OutboxState,
+    PeopleView, PersonView, SampleState, SealedWith, Standing, StationView, SubscriptionView, WillState,
+    WillView,
 };
 pub use failure::sentence;
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
-pub use crate::seal::{SenderKey, Signatures, Suite};
+pub use crate::seal::{SenderKey, Signatures, Suite, legacy::Profile};

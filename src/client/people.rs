@@ -9,7 +9,7 @@ use hyper::Method;
 
 use crate::{
     api::{Blob, Identity, PutIdentity},
-    keys::{KeyringError, Learned, People, Sender},
+    keys::{Learned, People, Sender},
     seal::SenderKey,
 };
 
@@ -31,15 +31,7 @@ pub(super) struct Strangers(BTreeMap<SenderKey, Standing>);
 impl Desk {
     /// Sees to it that this account has something to sign with and that the station knows it.
     pub(super) async fn introduce(&mut self) {
-        let what = "Your messages cannot be signed yet.";
-        let Some(session) = &self.session else { return };
-        let own = sealing::read(&session.vault.shared()).identity().map(crate::seal::SigningKey::sender);
-        if own.is_none()
-            && let Err(failure) = self.make_identity(what).await
-        {
-            self.teller.fail(Asked::People, failure);
-            return;
-        }
+        self.ensure_identity().await;
         let Some(session) = &self.session else { return };
         let name = session.account.username.as_str().to_owned();
         let claim = {
@@ -83,14 +75,8 @@ impl Desk {
         self.tell_people();
     }
 
-    async fn make_identity(&mut self, what: &str) -> Result<(), Failure> {
-        // Made once: of two computers that make one at the same time, the first has it and the other takes it over.
-        let made = self.change_vault(|vault| vault.ensure_identity().map_err(KeyringError::from)).await;
-        made.map(|_| ()).map_err(|error| error.failure(what))
-    }
-
     async fn change_people<T>(&mut self, change: impl Fn(&mut People) -> T) -> Result<T, Failure> {
-        let changed = self.change_vault(|vault| Ok(change(&mut vault.people))).await;
+        let changed = self.change_vault(|vault| Ok((change(&mut vault.people), true))).await;
         changed.map_err(|error| error.failure("Nothing changed."))
     }
 
