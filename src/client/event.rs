@@ -9,7 +9,7 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{AccountLine, AuditLog, Password, RoleLine, SessionView, Suite};
+use super::{AccountLine, AuditLog, OtherBrokerView, Password, RoleLine, SessionView, Suite};
 
 /// Which command a failure belongs to, so that it is shown where the eye already is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +40,8 @@ pub enum Asked {
     EndSession,
     Accounts,
     ChangeAccount,
+    Broker,
+    TestBroker,
 }
 
 /// What went wrong, why, and the next step.
@@ -426,6 +428,10 @@ pub enum Event {
     Subscriptions(Vec<SubscriptionView>),
     /// The will.
     Will(WillView),
+    /// The broker that carries the messages; `None` is the station's.
+    Broker(Option<Box<OtherBrokerView>>),
+    /// Another broker answered: its address, and what it takes.
+    BrokerTested { address: String, told: String },
     /// The filters that go in the clear.
     ClearTopics(Vec<TopicFilter>),
     /// The keyring.

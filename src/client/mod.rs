@@ -17,6 +17,7 @@ mod keyring;
 mod link;
 mod login;
 mod mqtt;
+mod other_broker;
 mod preferences;
 mod records;
 mod sample;
@@ -36,6 +37,7 @@ pub use event::{
 };
 pub use failure::sentence;
 pub use mqtt::{ClientIdentity, Endpoint, EndpointError, Transport as MqttTransport, Version as MqttVersion};
+pub use other_broker::{OtherBroker, OtherBrokerView};
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;

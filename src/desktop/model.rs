@@ -21,8 +21,8 @@ use crate::{
     acl::Right,
     client::{
         AccountLine, AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure,
-        KeyView, LinkState, OutboxEntry, RoleLine, SampleState, SessionView, StationView, SubscriptionView,
-        WillView,
+        KeyView, LinkState, OtherBrokerView, OutboxEntry, RoleLine, SampleState, SessionView, StationView,
+        SubscriptionView, WillView,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -103,6 +103,8 @@ pub struct Model {
     pub keys: Vec<KeyView>,
     /// What goes without a seal.
     pub clear_topics: Vec<TopicFilter>,
+    /// Another broker that carries the messages; `None`: the station's.
+    pub other_broker: Option<Box<OtherBrokerView>>,
     /// The will.
     pub will: WillView,
     /// What is on its way out, the newest last.
@@ -139,6 +141,7 @@ impl Default for Model {
             subscriptions: Vec::new(),
             keys: Vec::new(),
             clear_topics: Vec::new(),
+            other_broker: None,
             will: WillView::default(),
             outbox: VecDeque::new(),
             repeating: Vec::new(),
@@ -273,6 +276,7 @@ impl Model {
             Event::LeftOut { repeats, dropped } => self.left_out = LeftOut { repeats, dropped },
             Event::Subscriptions(subscriptions) => self.subscriptions = subscriptions,
             Event::ClearTopics(filters) => self.clear_topics = filters,
+            Event::Broker(other) => self.other_broker = other,
             Event::Will(will) => self.will = will,
             Event::Keys(keys) => self.keys = keys,
             Event::AuditLines { log, lines, total } => {
@@ -309,7 +313,9 @@ impl Model {
             | Event::RecoveryCodes(_)
             | Event::KeyImported { .. }
             | Event::KeyExported { .. }
-            | Event::DeviceMade { .. } => {}
+            | Event::DeviceMade { .. }
+            // The dialog that asked shows it.
+            | Event::BrokerTested { .. } => {}
         }
         None
     }

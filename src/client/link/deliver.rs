@@ -36,7 +36,7 @@ impl Link {
             tracing::warn!("a message under an invalid topic name was left out");
             return;
         };
-        if topic.is_system() && self.take_figure(&topic, &wire, turn) {
+        if topic.is_system() && !self.carrier.is_other() && self.take_figure(&topic, &wire, turn) {
             return;
         }
         let guard = &mut self.guard;

@@ -157,9 +157,10 @@ impl Link {
         }
     }
 
-    /// The session is over.
+    /// The session is over, or another broker carries the messages from now on.
     pub(super) fn end_exactly_once(&mut self, turn: &mut Turn) {
         let again = self.exactly_once.back();
+        (self.exactly_once.attempt, self.exactly_once.retry_at) = (0, None);
         turn.entries.extend(again.iter().map(|row| row.entry(OutboxState::Queued)));
     }
 

@@ -7,6 +7,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `carrier` | the station's broker, or another |
+//! | `other` | going over to another broker, and back |
 //! | `outgoing` | the outbox in memory, in order |
 //! | `exactly_once` | the connection of its own for messages at QoS 2 |
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
@@ -23,6 +24,7 @@ mod carrier;
 mod deliver;
 mod exactly_once;
 mod held;
+mod other;
 mod outgoing;
 mod publish;
 mod state;
@@ -38,19 +40,19 @@ use tokio::{
 };
 
 use crate::{
-    acl::{Role, Subject},
+    acl::{Right, Role, Subject},
     audit::Record,
     seal::replay::ReplayGuard,
     topic::{TopicFilter, TopicName},
 };
 
 use super::{
-    Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState, Will,
+    Asked, AuditLog, Draft, Endpoint, Event, Failure, Message, OtherBroker, OutboxEntry, OutboxState, Will,
     address::Address,
     audit::Auditor,
     keyring::remember_version,
     mqtt::{Happening, Lost},
-    sealing::Sealing,
+    sealing::{Sealing, SharedVault},
     store::{Changes, OutboxRow, Store},
     teller::Teller,
     tls::Seen,
@@ -89,6 +91,9 @@ pub(super) enum Ask {
     ClearHistory,
     StartSample,
     StopSample,
+    /// Another broker is to carry the messages; `None`: the station's.
+    SetBroker(Option<Box<OtherBroker>>),
+    TestBroker(Box<OtherBroker>),
     /// The broker's own figures are wanted, or no longer.
     WatchBroker(bool),
     KeysChanged,
@@ -132,6 +137,7 @@ pub(super) struct Start {
     pub role: Role,
     pub store: Store,
     pub guard: ReplayGuard,
+    pub vault: SharedVault,
     pub sealing: Sealing,
     pub auditor: Auditor,
     pub teller: Teller,
@@ -145,6 +151,9 @@ pub(super) struct Link {
     broker: Broker,
     /// What carries the messages.
     carrier: Carrier,
+    /// Another broker, where one is set, with its secrets.
+    other: Option<Endpoint>,
+    vault: SharedVault,
     seen: Seen,
     pinned: String,
     role: Role,
@@ -202,8 +211,20 @@ struct Turn {
 impl Link {
     /// Loads what rests, tells it, and runs until it is ended.
     pub(super) async fn run(start: Start) {
-        let Start { broker, seen, pinned, role, mut store, guard, sealing, auditor, teller, mut asks, notes } =
-            start;
+        let Start {
+            broker,
+            seen,
+            pinned,
+            role,
+            mut store,
+            guard,
+            vault,
+            sealing,
+            auditor,
+            teller,
+            mut asks,
+            notes,
+        } = start;
         let loaded = async {
             let outbox = store.outbox().await?;
             let (watched, gone) = store.subscriptions().await?;
@@ -232,6 +253,8 @@ impl Link {
         let mut link = Self {
             broker,
             carrier,
+            other: None,
+            vault,
             seen,
             pinned,
             role,
@@ -258,6 +281,7 @@ impl Link {
             released_later: Vec::new(),
             figures_wanted: false,
         };
+        link.load_other_broker().await;
         link.tell_all();
         link.connect();
         let ended = link.turns(&mut asks).await;
@@ -272,6 +296,7 @@ impl Link {
         let mut entries: Vec<_> = rows.map(|row| row.entry(OutboxState::Queued)).collect();
         entries.sort_by_key(|entry| entry.id);
         self.teller.tell(Event::Outbox(entries));
+        self.tell_broker();
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
         self.teller.tell(Event::ClearTopics(self.clear.clone()));
     }
@@ -412,6 +437,8 @@ impl Link {
             Ask::ClearHistory => self.clear_history().await,
             Ask::StartSample => self.start_sample(),
             Ask::StopSample => self.stop_sample(),
+            Ask::SetBroker(other) => self.set_broker(other.map(|other| *other), turn).await,
+            Ask::TestBroker(other) => self.test_broker(*other),
             Ask::WatchBroker(on) => self.watch_broker(on),
             Ask::KeysChanged => {
                 self.sealing.keys_changed();
@@ -501,6 +528,24 @@ impl Link {
     /// Who asks, for `acl`.
     fn subject(&self) -> Subject<'_> {
         Subject { username: &self.broker.username, client_id: &self.broker.client_id }
+    }
+
+    /// What the role says about publishing; nothing, where another broker carries the messages and decides itself.
+    fn why_not_publish(&self, qos: u8, topic: &TopicName) -> Option<String> {
+        if self.carrier.is_other() {
+            return None;
+        }
+        let decision = self.role.decide_publish(&self.subject_at(qos), topic);
+        (!decision.is_allowed()).then(|| decision.explain(&self.role, Right::Publish, topic.as_str()))
+    }
+
+    /// As well, about watching.
+    fn why_not_subscribe(&self, filter: &TopicFilter) -> Option<String> {
+        if self.carrier.is_other() {
+            return None;
+        }
+        let decision = self.role.decide_subscribe(&self.subject(), filter);
+        (!decision.is_allowed()).then(|| decision.explain(&self.role, Right::Subscribe, filter.as_str()))
     }
 
     /// Who asks, for `acl`, where a message goes out at this quality of service.

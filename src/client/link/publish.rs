@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{
-    acl::Right,
-    topic::{TopicFilter, TopicName},
-};
+use crate::topic::{TopicFilter, TopicName};
 
 use super::{
     super::{
@@ -125,9 +122,7 @@ impl Link {
     pub(super) fn queue(&mut self, draft: &Draft, turn: &mut Turn) -> Result<(), Failure> {
         let topic = &draft.topic;
         let not_sent = |why: String, next: &str| Failure::new("The message was not sent.", why, next);
-        let decision = self.role.decide_publish(&self.subject_at(draft.qos), topic);
-        if !decision.is_allowed() {
-            let why = decision.explain(&self.role, Right::Publish, topic.as_str());
+        if let Some(why) = self.why_not_publish(draft.qos, topic) {
             self.auditor.note(AuditLog::Publisher, "publish", Some(topic.as_str()), Err(&why));
             return Err(not_sent(why, "Choose another topic, or ask the station's admin for the right."));
         }
@@ -156,8 +151,9 @@ impl Link {
             && wire.len() + topic.as_str().len() + 128 > largest
         {
             let why = format!(
-                "Sealed it has {} bytes, and this station takes messages of at most {largest}.",
-                wire.len()
+                "Sealed it has {} bytes, and {} takes messages of at most {largest}.",
+                wire.len(),
+                self.carrier.who()
             );
             return Err(not_sent(why, "Send it in parts."));
         }

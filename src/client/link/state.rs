@@ -118,7 +118,7 @@ impl Link {
     }
 
     /// The connection is gone: everything unacknowledged goes back to the outbox.
-    fn gather_back(&mut self, turn: &mut Turn) {
+    pub(super) fn gather_back(&mut self, turn: &mut Turn) {
         if let Phase::Line { online_since: Some(since), .. } = &self.phase
             && since.elapsed() >= SETTLED
         {
