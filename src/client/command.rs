@@ -9,7 +9,7 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{Signatures, Suite};
+use super::{Signatures, Suite, other_broker::OtherBroker};
 
 /// A secret that a person typed: a password, a recovery code, a key line. Wiped when dropped, never printed.
 #[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -229,6 +229,12 @@ pub enum Command {
     NewDevice { label: String },
     /// Revokes one. Answer: `Devices`.
     RevokeDevice { id: i64 },
+
+    /// Carries the messages through another broker than the station's from now on, or through the station's again. What
+    /// waits in the outbox goes to the broker that is set. Answer: `Broker`.
+    SetBroker(Option<Box<OtherBroker>>),
+    /// Connects to another broker once, to see whether it answers; nothing is kept or sent. Answer: `BrokerTested`.
+    TestBroker(Box<OtherBroker>),
 
     /// An admin's page shows the broker's own figures from now on, or no longer. Answer: `Figures`, again and again.
     WatchBroker(bool),

@@ -248,6 +248,12 @@ impl Desk {
             Command::ListDevices => self.list_devices().await,
             Command::NewDevice { label } => self.new_device(label).await,
             Command::RevokeDevice { id } => self.revoke_device(id).await,
+            Command::SetBroker(other) => {
+                self.pass(Asked::Broker, "The broker was not changed.", Ask::SetBroker(other));
+            }
+            Command::TestBroker(other) => {
+                self.pass(Asked::TestBroker, "The broker was not asked.", Ask::TestBroker(other));
+            }
             Command::WatchBroker(on) => {
                 self.pass(Asked::Figures, "The broker's figures are not known.", Ask::WatchBroker(on));
             }

@@ -10,7 +10,9 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{AccountLine, AuditLog, Password, Profile, RoleLine, SessionView, Signatures, Suite};
+use super::{
+    AccountLine, AuditLog, OtherBrokerView, Password, Profile, RoleLine, SessionView, Signatures, Suite,
+};
 
 /// Which command a failure belongs to, so that it is shown where the eye already is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +51,8 @@ pub enum Asked {
     People,
     Accounts,
     ChangeAccount,
+    Broker,
+    TestBroker,
 }
 
 /// What went wrong, why, and the next step.
@@ -133,7 +137,7 @@ pub enum LinkState {
         broker: String,
         /// `MQTT 5`.
         protocol: String,
-        /// `TLS 1.3`.
+        /// `TLS 1.3`, or that the way is not encrypted.
         tls: String,
         /// The largest packet that the broker takes, in bytes.
         max_packet: usize,
@@ -571,6 +575,10 @@ pub enum Event {
     Subscriptions(Vec<SubscriptionView>),
     /// The will.
     Will(WillView),
+    /// The broker that carries the messages; `None` is the station's.
+    Broker(Option<Box<OtherBrokerView>>),
+    /// Another broker answered: its address, and what it takes.
+    BrokerTested { address: String, told: String },
     /// The filters that go in the clear.
     ClearTopics(Vec<TopicFilter>),
     /// The keyring.

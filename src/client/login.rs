@@ -147,6 +147,7 @@ impl Desk {
             role,
             store,
             guard,
+            vault: vault.shared(),
             sealing: Sealing::new(vault.shared()),
             auditor: auditor.clone(),
             teller: self.teller.clone(),

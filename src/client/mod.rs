@@ -16,6 +16,8 @@ mod http;
 mod keyring;
 mod link;
 mod login;
+mod mqtt;
+mod other_broker;
 mod people;
 mod preferences;
 mod records;
@@ -36,6 +38,8 @@ pub use event::{
     WillView,
 };
 pub use failure::sentence;
+pub use mqtt::{ClientIdentity, Endpoint, EndpointError, Transport as MqttTransport, Version as MqttVersion};
+pub use other_broker::{OtherBroker, OtherBrokerView};
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;

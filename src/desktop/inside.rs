@@ -183,9 +183,13 @@ impl Inside {
             Asked::Figures | Asked::Sessions | Asked::EndSession | Asked::Accounts | Asked::ChangeAccount => {
                 self.place == Place::Station
             }
-            Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices | Asked::Will => {
-                self.place == Place::Settings
-            }
+            Asked::Otp
+            | Asked::ChangePassword
+            | Asked::RecoveryCodes
+            | Asked::Devices
+            | Asked::Will
+            | Asked::Broker
+            | Asked::TestBroker => self.place == Place::Settings,
             Asked::OpenStation
             | Asked::SignUp
             | Asked::Reset

@@ -21,8 +21,8 @@ use crate::{
     acl::Right,
     client::{
         AccountLine, AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure,
-        KeyView, LinkState, OutboxEntry, PeopleView, RoleLine, SampleState, SessionView, StationView,
-        SubscriptionView, WillView,
+        KeyView, LinkState, OtherBrokerView, OutboxEntry, PeopleView, RoleLine, SampleState, SessionView,
+        StationView, SubscriptionView, WillView,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -105,6 +105,8 @@ pub struct Model {
     pub people: PeopleView,
     /// What goes without a seal.
     pub clear_topics: Vec<TopicFilter>,
+    /// Another broker that carries the messages; `None`: the station's.
+    pub other_broker: Option<Box<OtherBrokerView>>,
     /// The will.
     pub will: WillView,
     /// What is on its way out, the newest last.
@@ -142,6 +144,7 @@ impl Default for Model {
             keys: Vec::new(),
             people: PeopleView::default(),
             clear_topics: Vec::new(),
+            other_broker: None,
             will: WillView::default(),
             outbox: VecDeque::new(),
             repeating: Vec::new(),
@@ -276,6 +279,7 @@ impl Model {
             Event::LeftOut { repeats, dropped } => self.left_out = LeftOut { repeats, dropped },
             Event::Subscriptions(subscriptions) => self.subscriptions = subscriptions,
             Event::ClearTopics(filters) => self.clear_topics = filters,
+            Event::Broker(other) => self.other_broker = other,
             Event::Will(will) => self.will = will,
             Event::Keys(keys) => self.keys = keys,
             Event::People(people) => self.people = people,
@@ -319,7 +323,9 @@ impl Model {
             | Event::KeysImported { .. }
             | Event::Resealed { .. }
             | Event::Passphrase(_)
-            | Event::DeviceMade { .. } => {}
+            | Event::DeviceMade { .. }
+            // The dialog that asked shows it.
+            | Event::BrokerTested { .. } => {}
         }
         None
     }

@@ -12,6 +12,8 @@ mod harness;
 mod hostile;
 mod keys;
 mod link;
+mod mosquitto;
+mod other_broker;
 mod records;
 mod traffic;
 mod will;

@@ -6,7 +6,8 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `connect` | one connection: rumqttc and what is known of it |
+//! | `carrier` | the station's broker, or another |
+//! | `other` | going over to another broker, and back |
 //! | `outgoing` | the outbox in memory, in order |
 //! | `exactly_once` | the connection of its own for messages at QoS 2 |
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
@@ -20,10 +21,11 @@
 //! | `backoff` | how long to wait, and causes in words |
 
 mod backoff;
-mod connect;
+mod carrier;
 mod deliver;
 mod exactly_once;
 mod held;
+mod other;
 mod outgoing;
 mod publish;
 mod rotated;
@@ -34,32 +36,32 @@ mod will;
 
 use std::{collections::HashSet, time::Duration};
 
-use rumqttc::v5::mqttbytes::QoS;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
 };
 
 use crate::{
-    acl::{Role, Subject},
+    acl::{Right, Role, Subject},
     audit::Record,
     seal::{SenderKey, replay::ReplayGuard},
     topic::{TopicFilter, TopicName},
 };
 
 use super::{
-    Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState, Will,
+    Asked, AuditLog, Draft, Endpoint, Event, Failure, Message, OtherBroker, OutboxEntry, OutboxState, Will,
     address::Address,
     audit::Auditor,
     keyring::remember_version,
-    sealing::Sealing,
+    mqtt::{Happening, Lost},
+    sealing::{Sealing, SharedVault},
     store::{Changes, OutboxRow, Store},
     teller::Teller,
     tls::Seen,
 };
-use connect::Happening;
+use carrier::Carrier;
 
-pub(super) use connect::Broker;
+pub(super) use carrier::Broker;
 pub(super) use rotated::KeyInUse;
 
 /// Commands and happenings that one turn takes at most, so that no turn is long.
@@ -92,6 +94,9 @@ pub(super) enum Ask {
     ClearHistory,
     StartSample,
     StopSample,
+    /// Another broker is to carry the messages; `None`: the station's.
+    SetBroker(Option<Box<OtherBroker>>),
+    TestBroker(Box<OtherBroker>),
     /// The broker's own figures are wanted, or no longer.
     WatchBroker(bool),
     KeysChanged,
@@ -143,6 +148,7 @@ pub(super) struct Start {
     pub role: Role,
     pub store: Store,
     pub guard: ReplayGuard,
+    pub vault: SharedVault,
     pub sealing: Sealing,
     pub auditor: Auditor,
     pub teller: Teller,
@@ -152,7 +158,13 @@ pub(super) struct Start {
 
 /// See the module.
 pub(super) struct Link {
+    /// The station's.
     broker: Broker,
+    /// What carries the messages.
+    carrier: Carrier,
+    /// Another broker, where one is set, with its secrets.
+    other: Option<Endpoint>,
+    vault: SharedVault,
     seen: Seen,
     pinned: String,
     role: Role,
@@ -170,6 +182,8 @@ pub(super) struct Link {
     outgoing: outgoing::Outgoing,
     /// Messages at QoS 2, with their connection.
     exactly_once: exactly_once::ExactlyOnce,
+    /// The client id of that connection at the station.
+    exactly_once_id: String,
     will: will::OwnWill,
     /// Whether messages were ever asked for at QoS 2.
     receives_exactly_once: bool,
@@ -202,21 +216,33 @@ struct Turn {
     messages: Vec<Message>,
     figures: Vec<(String, String)>,
     audit: Vec<(AuditLog, Record)>,
-    /// Packet ids to acknowledge after the commit.
-    acks: Vec<(u16, QoS)>,
+    /// Packet ids to acknowledge after the commit, with their QoS.
+    acks: Vec<(u16, u8)>,
     /// Given back when the turn has ended, so that no more bytes come in than the disk takes.
     rooms: Vec<OwnedSemaphorePermit>,
     repeats: u64,
     queued_bytes: usize,
-    lost: Option<rumqttc::v5::ConnectionError>,
+    lost: Option<Lost>,
     ended: Vec<oneshot::Sender<()>>,
 }
 
 impl Link {
     /// Loads what rests, tells it, and runs until it is ended.
     pub(super) async fn run(start: Start) {
-        let Start { broker, seen, pinned, role, mut store, guard, sealing, auditor, teller, mut asks, notes } =
-            start;
+        let Start {
+            broker,
+            seen,
+            pinned,
+            role,
+            mut store,
+            guard,
+            vault,
+            sealing,
+            auditor,
+            teller,
+            mut asks,
+            notes,
+        } = start;
         let loaded = async {
             let outbox = store.outbox().await?;
             let (watched, gone) = store.subscriptions().await?;
@@ -240,10 +266,15 @@ impl Link {
                 Default::default()
             });
         let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
-        let exactly_once = exactly_once::ExactlyOnce::of(outbox_2, broker.exactly_once_id());
+        let carrier = Carrier::station(&broker);
+        let exactly_once = exactly_once::ExactlyOnce::of(outbox_2);
+        let exactly_once_id = carrier.exactly_once_id();
         let will = will::OwnWill::kept(will.as_deref(), &sealing);
         let mut link = Self {
             broker,
+            carrier,
+            other: None,
+            vault,
             seen,
             pinned,
             role,
@@ -258,6 +289,7 @@ impl Link {
             was_online: false,
             outgoing: outgoing::Outgoing::of(outbox),
             exactly_once,
+            exactly_once_id,
             will,
             receives_exactly_once: at_2.0,
             unreleased: at_2.1.into_iter().collect(),
@@ -277,6 +309,7 @@ impl Link {
             link.outgoing.never_sent_from(from);
             link.exactly_once.outgoing.never_sent_from(from);
         }
+        link.load_other_broker().await;
         link.tell_all();
         link.reseal_at_start().await;
         link.connect();
@@ -292,6 +325,7 @@ impl Link {
         let mut entries: Vec<_> = rows.map(|row| row.entry(OutboxState::Queued)).collect();
         entries.sort_by_key(|entry| entry.id);
         self.teller.tell(Event::Outbox(entries));
+        self.tell_broker();
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
         self.teller.tell(Event::ClearTopics(self.clear.clone()));
     }
@@ -377,8 +411,8 @@ impl Link {
         }
         self.tell_figures(turn);
         self.pump().await;
-        if let Some(error) = turn.lost.take() {
-            self.lost(&error, turn);
+        if let Some(lost) = turn.lost.take() {
+            self.lost(&lost, turn);
             self.note_never_sent().await;
             self.teller.tell_all(&mut turn.messages, &mut turn.entries, 0);
         }
@@ -437,6 +471,8 @@ impl Link {
             Ask::ClearHistory => self.clear_history().await,
             Ask::StartSample => self.start_sample(),
             Ask::StopSample => self.stop_sample(),
+            Ask::SetBroker(other) => self.set_broker(other.map(|other| *other), turn).await,
+            Ask::TestBroker(other) => self.test_broker(*other),
             Ask::WatchBroker(on) => self.watch_broker(on),
             Ask::KeysChanged => {
                 self.sealing.keys_changed();
@@ -452,7 +488,10 @@ impl Link {
             Ask::RetryNow => self.retry_now(),
             Ask::Moved(address) => {
                 self.broker.address = address;
-                self.retry_now();
+                if !self.carrier.is_other() {
+                    self.carrier = Carrier::station(&self.broker);
+                    self.retry_now();
+                }
             }
             Ask::Refused { reason } => self.refused(reason),
             Ask::Over { reason } => self.over(reason, turn),
@@ -462,24 +501,21 @@ impl Link {
 
     async fn happening(&mut self, happening: Happening, turn: &mut Turn) {
         match happening {
-            Happening::Online(connack) => self.online(&connack).await,
-            Happening::Incoming(publish, room) => {
+            Happening::Online(online) => self.online(online.session_present).await,
+            Happening::Incoming(message, room) => {
                 turn.rooms.push(room);
-                self.receive(publish, turn);
+                self.receive(message, turn);
             }
             Happening::Sent(packet_id) => self.sent(1, packet_id, turn),
-            Happening::Acked(puback) => self.acked(puback, turn),
-            Happening::Released(packet_id) => self.released(packet_id, turn),
-            // Only messages at QoS 2 have these, and they go out elsewhere.
-            Happening::Received(_) | Happening::Completed(_) => {}
-            Happening::SubscribeSent(packet_id) | Happening::UnsubscribeSent(packet_id) => {
-                if let Some(connection) = self.phase.connection() {
-                    connection.asked_with(packet_id);
-                }
+            Happening::Answered(packet_id, answer, told) => {
+                self.answered(1, packet_id, answer, told.as_deref(), turn);
             }
-            Happening::Subscribed(suback) => self.subscribed(&suback),
-            Happening::Unsubscribed(unsuback) => self.unsubscribed(&unsuback).await,
-            Happening::Lost(error) => turn.lost = Some(error),
+            Happening::Released(packet_id) => self.released(packet_id, turn),
+            // Only messages at QoS 2 have it, and they go out elsewhere.
+            Happening::Completed(_) => {}
+            Happening::Subscribed(answers) => self.subscribed(answers),
+            Happening::Unsubscribed(filters) => self.unsubscribed(filters).await,
+            Happening::Lost(lost) => turn.lost = Some(lost),
         }
     }
 
@@ -494,7 +530,7 @@ impl Link {
             pumped = self.outgoing.pump(connection, now, &hold);
         }
         let online = self.phase.connection().is_some_and(|connection| connection.takes.is_some());
-        let at_2 = self.exactly_once.pump(&self.broker, online, now, &hold);
+        let at_2 = self.exactly_once.pump(&self.carrier, online, now, &hold);
         let refused: Vec<_> = pumped.refused.into_iter().chain(at_2.refused).collect();
         let held: Vec<_> = pumped.held.into_iter().chain(at_2.held).collect();
         if !held.is_empty() {
@@ -533,9 +569,27 @@ impl Link {
         Subject { username: &self.broker.username, client_id: &self.broker.client_id }
     }
 
+    /// What the role says about publishing; nothing, where another broker carries the messages and decides itself.
+    fn why_not_publish(&self, qos: u8, topic: &TopicName) -> Option<String> {
+        if self.carrier.is_other() {
+            return None;
+        }
+        let decision = self.role.decide_publish(&self.subject_at(qos), topic);
+        (!decision.is_allowed()).then(|| decision.explain(&self.role, Right::Publish, topic.as_str()))
+    }
+
+    /// As well, about watching.
+    fn why_not_subscribe(&self, filter: &TopicFilter) -> Option<String> {
+        if self.carrier.is_other() {
+            return None;
+        }
+        let decision = self.role.decide_subscribe(&self.subject(), filter);
+        (!decision.is_allowed()).then(|| decision.explain(&self.role, Right::Subscribe, filter.as_str()))
+    }
+
     /// Who asks, for `acl`, where a message goes out at this quality of service.
     fn subject_at(&self, qos: u8) -> Subject<'_> {
-        let client_id = if qos == 2 { self.exactly_once.client_id() } else { self.broker.client_id.as_str() };
+        let client_id = if qos == 2 { &self.exactly_once_id } else { &self.broker.client_id };
         Subject { username: &self.broker.username, client_id }
     }
 

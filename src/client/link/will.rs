@@ -7,21 +7,17 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rumqttc::v5::{
-    ConnectionError,
-    mqttbytes::v5::{ConnectReturnCode, LastWill, LastWillProperties},
-};
 use serde::{Deserialize, Serialize};
 
-use crate::{acl::Right, seal::Kid, topic::TopicName};
+use crate::{seal::Kid, topic::TopicName};
 
 use super::{
     super::{
         Asked, AuditLog, Draft, Event, Failure, Opening, SealedWith, Will, WillState, WillView,
+        mqtt::{LastWill, Lost, Refusal, Why},
         sealing::Sealing,
     },
     Link, Turn,
-    connect::level,
 };
 
 /// The setting that holds it.
@@ -131,9 +127,7 @@ impl Link {
     /// Permitted, and sealed with the key of its topic; why not, and the next step, otherwise.
     fn seal_will(&mut self, will: &Will) -> Result<SealedWill, (String, &'static str)> {
         let draft = &will.draft;
-        let decision = self.role.decide_publish(&self.subject(), &draft.topic);
-        if !decision.is_allowed() {
-            let why = decision.explain(&self.role, Right::Publish, draft.topic.as_str());
+        if let Some(why) = self.why_not_publish(draft.qos.min(1), &draft.topic) {
             return Err((why, "Choose another topic, or ask the station's admin for the right."));
         }
         match self.sealing.seal_will(draft) {
@@ -181,17 +175,15 @@ impl Link {
         self.will.problem = None;
         let kid = self.sealing.kid_for(&will.draft.topic);
         self.will.announced = Some(Announced { sealed_with: sealed.sealed_with, kid });
-        let properties = LastWillProperties {
-            delay_interval: u32::try_from(will.delay.as_secs()).ok().filter(|delay| *delay > 0),
-            payload_format_indicator: None,
-            message_expiry_interval: None,
-            content_type: sealed.content_type,
-            response_topic: None,
-            correlation_data: None,
-            user_properties: Vec::new(),
-        };
         let Draft { topic, qos, retain, .. } = will.draft;
-        Some(LastWill::new(topic.as_str(), sealed.wire, level(qos), retain, Some(properties)))
+        Some(LastWill {
+            topic,
+            payload: sealed.wire,
+            qos,
+            retain,
+            content_type: sealed.content_type,
+            delay: will.delay,
+        })
     }
 
     /// The connection is there, and with it the will.
@@ -210,27 +202,29 @@ impl Link {
         }
     }
 
-    /// Where the station does not take the will as it is, the next connection goes without it: the messages matter more.
-    pub(super) fn will_refused_by(&mut self, error: &ConnectionError) {
-        use ConnectReturnCode as Code;
-        let ConnectionError::ConnectionRefused(code) = error else { return };
-        let why = match code {
-            Code::QoSNotSupported => {
-                "The station takes no will at this quality of service. Choose a lower one."
-            }
-            Code::RetainNotSupported => "The station keeps no retained messages. Turn “Retain” off.",
-            Code::TopicNameInvalid => "The station takes the will's topic for invalid. Choose another.",
-            Code::PacketTooLarge => "The will is too large for the station. Write less.",
-            Code::PayloadFormatInvalid => "The station takes the will's message for invalid. Write another.",
-            Code::NotAuthorized => {
+    /// Where the broker does not take the will as it is, the next connection goes without it: the messages matter more.
+    pub(super) fn will_refused_by(&mut self, lost: &Lost) {
+        let Why::Refused(refusal) = &lost.why else { return };
+        let next = match refusal {
+            Refusal::QosOfWill => "Choose a lower one.",
+            Refusal::RetainOfWill => "Turn “Retain” off.",
+            Refusal::TopicOfWill | Refusal::PayloadOfWill => "Choose another.",
+            Refusal::SizeOfWill => "Write less.",
+            Refusal::NotAuthorized if !self.carrier.is_other() => {
                 self.will.refused.get_or_insert_with(String::new);
                 return;
             }
             _ => return,
         };
         if self.will.on && self.will.will.is_some() {
-            self.will.refused = Some(why.to_owned());
+            let why = super::super::sentence(&lost.told(self.carrier.who()));
+            self.will.refused = Some(format!("{why} {next}"));
         }
+    }
+
+    /// Another broker may take what this one did not.
+    pub(super) fn will_forgets_refusal(&mut self) {
+        self.will.refused = None;
     }
 
     /// The session lives and the station still refused to connect: with a will in CONNECT, that may be why.

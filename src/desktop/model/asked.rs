@@ -39,6 +39,8 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         }
         Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,
         Command::ListDevices | Command::NewDevice { .. } | Command::RevokeDevice { .. } => Asked::Devices,
+        Command::SetBroker(_) => Asked::Broker,
+        Command::TestBroker(_) => Asked::TestBroker,
         Command::WatchBroker(true) => Asked::Figures,
         Command::ListSessions { .. } => Asked::Sessions,
         Command::EndSession { .. } => Asked::EndSession,
@@ -79,6 +81,8 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
         Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
         Event::Sample(_) => &[Asked::Sample],
+        Event::Broker(_) => &[Asked::Broker],
+        Event::BrokerTested { .. } => &[Asked::TestBroker],
         Event::Figures(_) => &[Asked::Figures],
         Event::Sessions { .. } => &[Asked::Sessions],
         Event::SessionEnded { .. } => &[Asked::EndSession],
