@@ -9,7 +9,7 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{AccountLine, AuditLog, Password, RoleLine, SessionView, Suite};
+use super::{AccountLine, AuditLog, Password, RoleLine, SessionView, Suite, legacy::Profile};
 
 /// Which command a failure belongs to, so that it is shown where the eye already is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,6 +190,8 @@ pub struct SealedWith {
     pub kid: String,
     /// The suite.
     pub suite: Suite,
+    /// The older system whose programs the key is for: such a message is labelled “legacy” wherever it shows.
+    pub profile: Option<Profile>,
 }
 
 /// One message on its way out.
@@ -285,6 +287,8 @@ pub struct KeyView {
     pub created_ms: u64,
     /// Whether it may seal, or only open because another key had its topics first.
     pub seals: bool,
+    /// The older system whose programs it is for.
+    pub profile: Option<Profile>,
 }
 
 /// A filter that is watched.

@@ -309,7 +309,7 @@ impl Desk {
         self.import(what, read, take_over).await;
     }
 
-    async fn import(
+    pub(super) async fn import(
         &mut self,
         what: &str,
         read: impl Fn() -> Result<TopicKey, KeyringError>,
@@ -322,7 +322,13 @@ impl Desk {
         let consent = if take_over { Consent::TakeOver } else { Consent::OpenOnly };
         let imported = self
             .change_keys(|keyring| {
-                let report = keyring.import(read()?, consent)?;
+                let key = read()?;
+                let profile = key.profile();
+                let report = keyring.import(key, consent)?;
+                if profile.is_some() {
+                    // It may have been there before, as a key without a profile.
+                    keyring.set_profile(&report.label, profile)?;
+                }
                 if take_over && report.outcome == Imported::AlreadyThere {
                     // Asked a second time, with consent.
                     keyring.set_sealing(&report.label, true)?;

@@ -12,7 +12,9 @@ use bytes::Bytes;
 
 use crate::{
     keys::{Keyring, TopicKey, Vault},
-    seal::{Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, replay::Replay},
+    seal::{
+        Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, legacy::Profile, replay::Replay,
+    },
     topic::TopicName,
 };
 
@@ -72,6 +74,18 @@ impl Sealing {
     /// The id of the key that would seal for a topic.
     pub(super) fn kid_for(&self, topic: &TopicName) -> Option<Kid> {
         read(&self.vault).keyring.key_for_sealing(topic).map(TopicKey::kid)
+    }
+
+    /// The older system whose programs are met on a topic.
+    pub(super) fn profile_for(&self, topic: &TopicName) -> Option<Profile> {
+        read(&self.vault).keyring.key_for_sealing(topic).and_then(TopicKey::profile)
+    }
+
+    /// The older system that the key with this id is for.
+    pub(super) fn profile_of(&self, kid: &str) -> Option<Profile> {
+        let vault = read(&self.vault);
+        let mut keys = vault.keyring.keys().iter();
+        keys.find(|key| key.epochs().iter().any(|epoch| epoch.kid().to_string() == kid))?.profile()
     }
 
     /// Seals a draft with the key of its topic; `None` where no key covers it. A key that covers it but may only open is a
@@ -186,7 +200,12 @@ fn session() -> Result<[u8; 16], String> {
 }
 
 fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
-    SealedWith { label: key.label().to_owned(), kid: kid.to_string(), suite: key.suite() }
+    SealedWith {
+        label: key.label().to_owned(),
+        kid: kid.to_string(),
+        suite: key.suite(),
+        profile: key.profile(),
+    }
 }
 
 /// Two or three words for a cell in a table.
@@ -230,6 +249,7 @@ pub(super) fn view(key: &TopicKey) -> KeyView {
         fingerprint: key.fingerprint(),
         created_ms: key.epochs().first().map_or(0, crate::keys::Epoch::created_ms),
         seals: key.sealing_allowed(),
+        profile: key.profile(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{Found, Kid, OpenError, Opened, Peek, Suite, peek},
+    seal::{Found, Kid, OpenError, Opened, Peek, Suite, legacy::Profile, peek},
     topic::{TopicFilter, TopicName},
 };
 
@@ -195,6 +195,17 @@ impl Keyring {
     pub fn rotate(&mut self, label: &str, now_ms: u64) -> Result<Kid, KeyringError> {
         let at = self.position(label)?;
         Ok(self.keys[at].rotate(now_ms)?)
+    }
+
+    /// Lets a key follow a legacy profile, or none.
+    ///
+    /// # Errors
+    /// No such key.
+    pub fn set_profile(&mut self, label: &str, profile: Option<Profile>) -> Result<(), KeyringError> {
+        let at = self.position(label)?;
+        let key = self.keys.remove(at);
+        self.keys.insert(at, key.with_profile(profile));
+        Ok(())
     }
 
     /// Lets a key seal, or stops it. Allowing it is the owner's consent to what [`Self::would_take_over`] names, so it then

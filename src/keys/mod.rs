@@ -10,6 +10,7 @@
 //! | [`key_line`] | a key as one line of text, to hand to another person |
 //! | [`fernet_key`] | a key file as Python's `cryptography` writes it |
 //! | [`PasswordKeys`] | a password turned into what the station may see and what opens the vault |
+//! | [`legacy`] | a key for the programs of an older system |
 //! | [`People`] | whose signatures this account knows |
 //! | [`Vault`] | the keyring encrypted, under a secret that password and recovery codes unwrap |
 //! | [`strength`] | whether a password is good enough |
@@ -18,6 +19,7 @@ mod boxed;
 pub mod fernet_key;
 pub mod key_line;
 mod keyring;
+pub mod legacy;
 mod password;
 mod people;
 mod random;

@@ -203,6 +203,7 @@ pub(crate) fn key(label: &str, filter: &str) -> KeyView {
         fingerprint: "9f86 d081 884c 7d65".into(),
         created_ms: 1_795_000_000_000,
         seals: true,
+        profile: None,
     }
 }
 
@@ -217,6 +218,7 @@ pub(crate) fn outbox(id: i64, state: OutboxState) -> OutboxEntry {
             label: "Plant".into(),
             kid: "9f86".into(),
             suite: Suite::CoseA256Gcm,
+            profile: None,
         }),
         plain_len: 40,
         wire_len: 132,

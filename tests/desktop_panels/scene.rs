@@ -209,6 +209,7 @@ pub(crate) fn key(id: &str, label: &str, filters: &[&str], suite: Suite, seals: 
         fingerprint: "3F9A 71C4 08DE B256 9E07 44B1 C8F3 2A6D".into(),
         created_ms: 1_795_000_000_000,
         seals,
+        profile: None,
     }
 }
 
@@ -263,6 +264,7 @@ pub(crate) fn message(serial: i64, at: u64, name: &str, body: &str) -> Message {
                 label: "Plant".into(),
                 kid: "a14f09c2b7e1a85d3360f1d27c9be4a8".into(),
                 suite: Suite::CoseA256Gcm,
+                profile: None,
             },
             body: Bytes::from(body.to_owned()),
             content_type: Some(if body.starts_with('{') { "application/json" } else { "text/plain" }.into()),
@@ -319,6 +321,7 @@ pub(crate) fn entry(id: i64, name: &str, state: OutboxState) -> OutboxEntry {
             label: "Plant".into(),
             kid: "a14f09c2".into(),
             suite: Suite::CoseA256Gcm,
+            profile: None,
         }),
         plain_len: 42,
         wire_len: 192,

@@ -219,7 +219,13 @@ impl Link {
             teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
             Default::default()
         });
-        let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
+        let outbox = outbox.into_iter().map(|mut row| {
+            if let Some(with) = &mut row.sealed_with {
+                with.profile = sealing.profile_of(&with.kid);
+            }
+            row
+        });
+        let (outbox_2, outbox) = outbox.partition(|row| row.qos == 2);
         let exactly_once = exactly_once::ExactlyOnce::of(outbox_2, broker.exactly_once_id());
         let will = will::OwnWill::kept(will.as_deref(), &sealing);
         let mut link = Self {

@@ -15,6 +15,7 @@ use super::{
         Asked, AuditLog, Draft, Event, Failure, OutboxState, SampleState,
         clock::now_ms,
         failure::told as safe,
+        legacy,
         sample::{self, Sample},
         store::OutboxRow,
     },
@@ -104,7 +105,10 @@ impl Link {
                 repeat.draft.clone()
             })
             .collect();
-        for draft in drafts {
+        for mut draft in drafts {
+            if let Some(profile) = self.sealing.profile_for(&draft.topic) {
+                legacy::renew(profile, &mut draft);
+            }
             if let Err(failure) = self.queue(&draft, turn) {
                 self.teller.fail(Asked::Publish, failure);
                 self.stop_repeat(&draft.topic);
@@ -138,6 +142,16 @@ impl Link {
     pub(super) fn queue(&mut self, draft: &Draft, turn: &mut Turn) -> Result<(), Failure> {
         let topic = &draft.topic;
         let not_sent = |why: String, next: &str| Failure::new("The message was not sent.", why, next);
+        let legacy_draft;
+        let draft = match self.sealing.profile_for(topic) {
+            Some(profile) => {
+                let next = "Fill in the fields of that program, or choose a topic of your own.";
+                legacy_draft =
+                    legacy::within(profile, draft).map_err(|error| not_sent(error.to_string(), next))?;
+                &legacy_draft
+            }
+            None => draft,
+        };
         let decision = self.role.decide_publish(&self.subject_at(draft.qos), topic);
         if !decision.is_allowed() {
             let why = decision.explain(&self.role, Right::Publish, topic.as_str());

@@ -24,7 +24,9 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::SetClear { .. } => Asked::Clear,
         Command::StartSample | Command::StopSample => Asked::Sample,
         Command::CreateKey { .. } => Asked::CreateKey,
-        Command::ImportKey { .. } | Command::ImportFernet { .. } => Asked::ImportKey,
+        Command::ImportKey { .. } | Command::ImportFernet { .. } | Command::AddLegacy { .. } => {
+            Asked::ImportKey
+        }
         Command::ExportKey { .. } => Asked::ExportKey,
         Command::DeleteKey { .. } => Asked::DeleteKey,
         Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,

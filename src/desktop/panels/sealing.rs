@@ -107,6 +107,7 @@ mod tests {
             fingerprint: "11".into(),
             created_ms: 0,
             seals,
+            profile: None,
         }
     }
 
