@@ -228,7 +228,7 @@ pub enum Opening {
         body: Bytes,
         /// As told inside the seal.
         content_type: Option<String>,
-        /// When it was sealed, milliseconds since 1970, by the sender's clock.
+        /// When it was sealed, milliseconds since 1970, by the sender's clock. 0: nobody tells (suite `aes-cbc-hmac`).
         sealed_at_ms: u64,
         /// Whether its sender sealed it as a will: the broker published it, because that computer vanished.
         will: bool,

@@ -157,7 +157,7 @@ impl Sealing {
                     Some(notable) => notes.push(notable.to_string()),
                 }
                 let now = now_ms();
-                if opened.sealed_at_ms > now.saturating_add(AHEAD_MS) {
+                if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {
                     notes.push("clock ahead".to_owned());
                 }
                 if live && opened_with.epoch.is_overdue_at(now) {
@@ -167,7 +167,7 @@ impl Sealing {
                     with: sealed_with(opened_with.key, opened.kid),
                     body: Bytes::copy_from_slice(&opened.body),
                     content_type: opened.content_type.clone(),
-                    sealed_at_ms: opened.sealed_at_ms,
+                    sealed_at_ms: opened.sealed_at_ms.unwrap_or(0),
                     will: opened.kind.will,
                     notes,
                 };
@@ -224,7 +224,10 @@ fn name(error: &OpenError) -> &'static str {
         OpenError::MovedTopic { .. } => "Moved",
         OpenError::Padding => "Bad padding",
         OpenError::BadContents(_) => "Bad contents",
-        OpenError::FernetRefused => "Altered or other key",
+        OpenError::FernetRefused | OpenError::CbcHmacRefused { .. } => "Altered or other key",
+        OpenError::BadSignature { .. } => "Bad signature",
+        OpenError::NotSigned => "Not signed",
+        OpenError::UnknownSigner { .. } => "Unknown signer",
     }
 }
 

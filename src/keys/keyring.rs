@@ -7,7 +7,7 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{Found, Kid, OpenError, Opened, Peek, Suite, legacy::Profile, peek},
+    seal::{Found, Kid, OpenError, Opened, Peek, Suite, cbc_hmac, legacy::Profile, peek},
     topic::{TopicFilter, TopicName},
 };
 
@@ -245,9 +245,9 @@ impl Keyring {
 
     /// Opens a message that was delivered on `topic`.
     ///
-    /// A native envelope names its key. A Fernet token does not: the Fernet keys that cover the topic are tried, the most
-    /// specific first, but none where a native key covers the topic more specifically; so a weak key for `#` cannot
-    /// speak on a topic that has a strong one.
+    /// A native envelope names its key. A Fernet token does not, nor does a message under `aes-cbc-hmac`: the keys of that suite
+    /// that cover the topic are tried, the most specific first, but none where a native key covers the topic more
+    /// specifically; so a weak key for `#` cannot speak on a topic that has a strong one.
     ///
     /// # Errors
     /// Each cause has its own name.
@@ -260,38 +260,59 @@ impl Keyring {
                 }
                 epoch.opener().open(topic, wire).map(|opened| OpenedWith { opened, key, epoch })
             }
-            Peek::FernetToken => self.open_token(topic, wire),
-            Peek::NotAnEnvelope(OpenError::NotAnEnvelope) => {
-                Err(self.not_as_required(topic, Found::Plaintext))
+            Peek::FernetToken => self
+                .open_unnamed(Suite::Fernet, topic, wire)
+                .unwrap_or_else(|| Err(self.not_as_required(topic, Found::Suite(Suite::Fernet)))),
+            Peek::NotAnEnvelope(reason) => {
+                // Only a key can tell base64 under `aes-cbc-hmac` from words.
+                if cbc_hmac::looks_like_one(wire)
+                    && let Some(opening) = self.open_unnamed(Suite::AesCbcHmac, topic, wire)
+                {
+                    return opening;
+                }
+                match reason {
+                    OpenError::NotAnEnvelope => Err(self.not_as_required(topic, Found::Plaintext)),
+                    damaged => Err(damaged),
+                }
             }
-            Peek::NotAnEnvelope(reason) => Err(reason),
         }
     }
 
-    fn open_token(&self, topic: &TopicName, wire: &[u8]) -> Result<OpenedWith<'_>, OpenError> {
+    /// Tries the keys of a suite that names none; `None` where none may speak on this topic.
+    fn open_unnamed(
+        &self,
+        suite: Suite,
+        topic: &TopicName,
+        wire: &[u8],
+    ) -> Option<Result<OpenedWith<'_>, OpenError>> {
         let strong =
             self.most_specific(topic, |key| key.suite().is_native()).and_then(|key| key.covering(topic));
         let mut candidates: Vec<_> = self
             .keys
             .iter()
-            .filter(|key| key.suite() == Suite::Fernet)
+            .filter(|key| key.suite() == suite)
             .filter_map(|key| key.covering(topic).map(|filter| (key, filter)))
             .filter(|(_, filter)| strong.is_none_or(|strong| filter.cmp_specificity(strong).is_ge()))
             .collect();
         if candidates.is_empty() {
-            return Err(self.not_as_required(topic, Found::Suite(Suite::Fernet)));
+            return None;
         }
         candidates.sort_by(|(_, a), (_, b)| b.cmp_specificity(a));
         let mut refusal = OpenError::FernetRefused;
+        let mut all_tried = Vec::new();
         for (key, epoch) in
             candidates.iter().flat_map(|(key, _)| key.epochs().iter().rev().map(move |epoch| (*key, epoch)))
         {
             match epoch.opener().open(topic, wire) {
-                Ok(opened) => return Ok(OpenedWith { opened, key, epoch }),
+                Ok(opened) => return Some(Ok(OpenedWith { opened, key, epoch })),
+                Err(OpenError::CbcHmacRefused { tried }) => {
+                    all_tried.extend(tried);
+                    refusal = OpenError::CbcHmacRefused { tried: all_tried.clone() };
+                }
                 Err(error) => refusal = error,
             }
         }
-        Err(refusal)
+        Some(Err(refusal))
     }
 
     fn not_as_required(&self, topic: &TopicName, found: Found) -> OpenError {

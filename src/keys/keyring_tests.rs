@@ -34,6 +34,30 @@ fn sealing<'a>(ring: &'a Keyring, on: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn base64_is_tried_under_the_aes_cbc_hmac_keys_of_its_topic_and_elsewhere_is_words() {
+    let suite = Suite::AesCbcHmac;
+    let (wide, narrow) = (key("wide", &["#"], suite), key("narrow", &["iot/sensor"], suite));
+    let (by_wide, by_narrow) = (seal(&wide, "iot/sensor"), seal(&narrow, "iot/sensor"));
+    let tried = vec![narrow.kid(), wide.kid()];
+    let mut ring = Keyring::new();
+    assert_eq!(ring.open(&topic("iot/sensor"), &by_wide).unwrap_err(), OpenError::NotAnEnvelope);
+    ring.add(wide).unwrap();
+    ring.add(narrow).unwrap();
+    for (wire, label) in [(&by_wide, "wide"), (&by_narrow, "narrow")] {
+        assert_eq!(ring.open(&topic("iot/sensor"), wire).unwrap().key.label(), label);
+    }
+    let stranger = seal(&key("other", &["#"], suite), "iot/sensor");
+    let refusal = ring.open(&topic("iot/sensor"), &stranger).unwrap_err();
+    assert_eq!(refusal, OpenError::CbcHmacRefused { tried });
+    let error = ring.open(&topic("iot/sensor"), b"21.5").unwrap_err();
+    assert_eq!(error, OpenError::NotSealedAsRequired { required: suite, found: Found::Plaintext });
+    ring.add(key("strong", &["iot/control"], Suite::CoseA256Gcm)).unwrap();
+    let error = ring.open(&topic("iot/control"), &by_wide).unwrap_err();
+    let required = Suite::CoseA256Gcm;
+    assert_eq!(error, OpenError::NotSealedAsRequired { required, found: Found::Plaintext });
+}
+
+#[test]
 fn the_most_specific_covering_filter_decides_which_key_seals() {
     let ring = ring([
         native("all", &["#"]),

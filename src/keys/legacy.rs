@@ -68,10 +68,14 @@ pub fn key(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{keys::Keyring, topic::TopicName};
+    use crate::{
+        keys::Keyring,
+        seal::{Kind, Plain},
+        topic::TopicName,
+    };
 
     /// Made with the programs' own libraries: profile, its secret's text, topic, what is inside, bytes on the wire.
-    const VECTORS: [(Profile, &str, &str, &str, &str); 3] = [
+    const VECTORS: [(Profile, &str, &str, &str, &str); 5] = [
         (
             Profile::DisasterResponse,
             "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
@@ -93,6 +97,21 @@ mod tests {
             r#"{"username": "alice", "text": "hello"}"#,
             "gAAAAABlU_EAAAECAwQFBgcICQoLDA0OD8s1g61-qjx7iUtC9Y7v8q06YxuGEIXz3zFLq1BAXqrwzhQHWEdqimAMXYvc0adUced4NU61L7rNsqx8PnTFXw_gJLENN9bDloPc6rbYXf9K",
         ),
+        (
+            Profile::IndustrialIot,
+            "",
+            "iot/sensor",
+            "Hello Daniel",
+            "AAECAwQFBgcICQoLDA0OD36MI89bdSzVsxg83QpRiGf/nAGXQdGCgCiaTDWbjviS9pbyLRa/9cpbc78ZL+7p6A==",
+        ),
+        // From an audit log that its program wrote.
+        (
+            Profile::IndustrialIot,
+            "",
+            "iot/control",
+            "Here i am",
+            "+fyN32B0cpk2kBUdV71M/dCR75ejZJfZgeH0eLmTNTl43apS6vb6ugAWpUCwLn7QfJvHE3IMckzm+adpHZ4haQ==",
+        ),
     ];
 
     #[test]
@@ -107,6 +126,12 @@ mod tests {
             assert_eq!(std::str::from_utf8(&opened.opened.body).unwrap(), body);
             assert_eq!(opened.key.profile(), Some(profile));
             let spoken = profile.parse(&opened.opened.body).unwrap();
+            // What we seal is as long, and opens too.
+            let topic = TopicName::new(topic).unwrap();
+            let plain = Plain { kind: Kind::default(), content_type: None, body: body.as_bytes() };
+            let sealed = opened.key.sealer([7; 16]).seal(&topic, &plain, 1_700_000_000_000).unwrap();
+            assert_eq!(sealed.as_bytes().len(), wire.len());
+            assert_eq!(&keyring.open(&topic, sealed.as_bytes()).unwrap().opened.body[..], body.as_bytes());
             // What is read is written to the byte, but for a fresh id.
             if profile != Profile::DisasterResponse {
                 assert_eq!(profile.compose(&spoken, [0; 16]).unwrap(), body);

@@ -1,6 +1,6 @@
 //! Why a message could not be sealed or opened. Every cause has its own name, because people are shown it.
 
-use super::{Kid, Suite};
+use super::{Kid, SenderKey, Suite};
 
 /// Why a message could not be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,11 @@ pub enum SealError {
     /// An MQTT string ends at 65,535 bytes.
     #[error("the content type has {0} bytes, at most 65,535 are possible: shorten it")]
     ContentTypeTooLong(usize),
+    /// Only the native envelope has room for a signature.
+    #[error(
+        "a message under {0} has no room for a signature: turn signing off for this key, or use a native suite"
+    )]
+    NoRoomForSignature(Suite),
 }
 
 /// What was found where sealed bytes were required.
@@ -124,4 +129,70 @@ pub enum OpenError {
         "this Fernet token does not open: it was altered, or sealed with another key; compare keys with the sender"
     )]
     FernetRefused,
+    /// As [`Self::FernetRefused`], under the suite `aes-cbc-hmac`.
+    #[error(
+        "this aes-cbc-hmac message does not open with {}: it was altered, or sealed with another key; compare keys with the sender",
+        Tried(.tried)
+    )]
+    CbcHmacRefused {
+        /// The keys that were tried.
+        tried: Vec<Kid>,
+    },
+    /// A signature that does not hold for this message, key, topic, session and place in it.
+    #[error(
+        "bad signature: a member of this topic sealed it in the name of {signer:.8}…, who did not sign it; do not trust it"
+    )]
+    BadSignature {
+        /// Who is said to have signed.
+        signer: SenderKey,
+    },
+    /// The topic asks for a signature and there is none. Whether it does, `keys` knows.
+    #[error("not signed: this topic asks for a signature; ask the sender to turn signing on for this key")]
+    NotSigned,
+    /// The topic asks for a signature of somebody known, and this one, which holds, is not. Whether it does, `keys` knows.
+    #[error(
+        "signed by somebody that you do not know (identity {signer:.8}…): compare digits with the sender, then add them to your people"
+    )]
+    UnknownSigner {
+        /// Who signed.
+        signer: SenderKey,
+    },
+}
+
+impl OpenError {
+    /// The cause's name in the specification and its test vectors (`docs/envelope.md` §5).
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotAnEnvelope => "not-an-envelope",
+            Self::CutShort { .. } => "cut-short",
+            Self::TrailingBytes { .. } => "over-long",
+            Self::BadHeader(_) => "bad-header",
+            Self::UnknownAlgorithm(_) => "unknown-algorithm",
+            Self::UnknownKey { .. } => "unknown-key",
+            Self::KeyNotForTopic { .. } => "key-not-for-topic",
+            Self::NoKeyForTopic { .. } => "no-key-for-topic",
+            Self::NotSealedAsRequired { .. } => "not-sealed-as-required",
+            Self::Altered => "altered",
+            Self::MovedTopic { .. } => "moved-topic",
+            Self::Padding => "bad-padding",
+            Self::BadContents(_) => "bad-contents",
+            Self::FernetRefused | Self::CbcHmacRefused { .. } => "altered-or-other-key",
+            Self::BadSignature { .. } => "bad-signature",
+            Self::NotSigned => "not-signed",
+            Self::UnknownSigner { .. } => "unknown-signer",
+        }
+    }
+}
+
+/// “key 1234 …” or “any of the keys 1234 …, 5678 …”.
+struct Tried<'a>(&'a [Kid]);
+
+impl std::fmt::Display for Tried<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.len() == 1 { "the key " } else { "any of the keys " })?;
+        let names: Vec<_> = self.0.iter().map(Kid::fingerprint).collect();
+        f.write_str(&names.join(", "))
+    }
 }

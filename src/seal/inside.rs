@@ -1,11 +1,12 @@
-//! What an envelope holds once opened: `[kind, iat_ms, content type or nil, body]`, then zeros.
+//! What an envelope holds once opened: `[kind, iat_ms, content type or nil, body]`, or a `COSE_Sign1` around it, then zeros.
 
-use super::{OpenError, SealError, cbor};
+use super::{
+    OpenError, SealError, cbor,
+    sign1::{self, Signed},
+};
 
 const RETAINED: u64 = 1;
 const WILL: u64 = 2;
-/// Tag 18, a COSE_Sign1 around the contents: how a signed topic's messages begin.
-const SIGNED: u8 = 0xd2;
 
 /// What a message was sealed to be. Authenticated, so a broker cannot pass one off as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -40,6 +41,8 @@ pub(super) struct Contents<'a> {
     pub(super) sealed_at_ms: u64,
     pub(super) content_type: Option<&'a str>,
     pub(super) body: &'a [u8],
+    /// The signature around them, not yet verified.
+    pub(super) signed: Option<Signed<'a>>,
 }
 
 /// The length that `length` bytes are padded to: a multiple of `max(32, 2^(E−S))`, with `E = ⌊log2 length⌋` and
@@ -60,7 +63,7 @@ pub(super) const fn padded_len(length: u64) -> u64 {
 }
 
 /// How many bytes [`write`] appends.
-pub(super) fn padded_len_of(plain: &Plain<'_>, now_ms: u64) -> Result<u64, SealError> {
+pub(super) fn len_of(plain: &Plain<'_>, now_ms: u64) -> Result<u64, SealError> {
     let content_type = match plain.content_type {
         Some(text) if text.len() > usize::from(u16::MAX) => {
             return Err(SealError::ContentTypeTooLong(text.len()));
@@ -69,12 +72,11 @@ pub(super) fn padded_len_of(plain: &Plain<'_>, now_ms: u64) -> Result<u64, SealE
         None => 1,
     };
     let heads = 2 + cbor::head_len(now_ms) + content_type + cbor::head_len(plain.body.len() as u64);
-    Ok(padded_len(heads as u64 + plain.body.len() as u64))
+    Ok(heads as u64 + plain.body.len() as u64)
 }
 
-/// Appends the contents and their padding.
+/// Appends the contents, without padding.
 pub(super) fn write(out: &mut Vec<u8>, plain: &Plain<'_>, now_ms: u64) {
-    let start = out.len();
     cbor::head(out, cbor::ARRAY, 4);
     cbor::head(out, cbor::UINT, plain.kind.to_bits());
     cbor::head(out, cbor::UINT, now_ms);
@@ -83,24 +85,32 @@ pub(super) fn write(out: &mut Vec<u8>, plain: &Plain<'_>, now_ms: u64) {
         None => out.push(cbor::NIL),
     }
     cbor::bytes(out, plain.body);
-    let length = out.len() - start;
-    out.resize(start + usize::try_from(padded_len(length as u64)).unwrap_or(length), 0);
 }
 
-/// Reads the contents. Padding may be longer than the rule says (a sender may make all messages alike), never non-zero.
+/// Reads what an envelope held. Padding may be longer than the rule says (a sender may make all messages alike), never non-zero.
 pub(super) fn read(opened: &[u8]) -> Result<Contents<'_>, OpenError> {
     let mut reader = cbor::Reader::new(opened);
-    if opened.first() == Some(&SIGNED) {
-        return Err(OpenError::BadContents("it is signed, and this version cannot verify signatures"));
-    }
-    let contents =
-        read_items(&mut reader).map_err(|_| OpenError::BadContents("not kind, time, type and body"))?;
-    let kind = Kind::from_bits(contents.0)
-        .ok_or(OpenError::BadContents("a kind that this version does not know"))?;
+    let mut signed = None;
+    let items = if opened.first() == Some(&sign1::START[0]) {
+        let found = sign1::read(&mut reader)
+            .map_err(|_| OpenError::BadContents("not a COSE_Sign1 by EdDSA over a byte string"))?;
+        let mut payload = cbor::Reader::new(found.payload);
+        let items = read_items(&mut payload);
+        if !payload.rest().is_empty() {
+            return Err(OpenError::BadContents("something follows the signed contents"));
+        }
+        signed = Some(found);
+        items
+    } else {
+        read_items(&mut reader)
+    };
+    let items = items.map_err(|_| OpenError::BadContents("not kind, time, type and body"))?;
+    let kind =
+        Kind::from_bits(items.0).ok_or(OpenError::BadContents("a kind that this version does not know"))?;
     if reader.rest().iter().any(|&byte| byte != 0) {
         return Err(OpenError::Padding);
     }
-    Ok(Contents { kind, sealed_at_ms: contents.1, content_type: contents.2, body: contents.3 })
+    Ok(Contents { kind, sealed_at_ms: items.1, content_type: items.2, body: items.3, signed })
 }
 
 type Items<'a> = (u64, u64, Option<&'a str>, &'a [u8]);
@@ -147,16 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_message_is_named_as_such_and_not_taken_for_garbage() {
-        let error = read(&[SIGNED, 0x84, 0, 0]).unwrap_err();
-        assert!(error.to_string().contains("cannot verify signatures"), "{error}");
-    }
-
-    #[test]
     fn an_unknown_kind_and_a_stain_in_the_padding_are_refused() {
         let mut bytes = Vec::new();
         write(&mut bytes, &Plain { kind: Kind::default(), content_type: None, body: b"x" }, 5);
-        assert_eq!(bytes.len(), 32);
+        bytes.resize(32, 0);
         bytes[31] = 1;
         assert_eq!(read(&bytes), Err(OpenError::Padding));
         bytes[31] = 0;
@@ -173,10 +177,12 @@ mod tests {
             let plain = Plain { kind: Kind { retained, will }, content_type: content_type.as_deref(), body: &body };
             let mut bytes = Vec::new();
             write(&mut bytes, &plain, now);
-            prop_assert_eq!(bytes.len() as u64, padded_len_of(&plain, now).unwrap());
-            prop_assert_eq!(bytes.len() % 32, 0);
+            prop_assert_eq!(bytes.len() as u64, len_of(&plain, now).unwrap());
+            bytes.resize(padded_len(bytes.len() as u64) as usize, 0);
             let contents = read(&bytes).unwrap();
-            prop_assert_eq!(contents, Contents { kind: plain.kind, sealed_at_ms: now, content_type: plain.content_type, body: &body });
+            let wanted =
+                Contents { kind: plain.kind, sealed_at_ms: now, content_type: plain.content_type, body: &body, signed: None };
+            prop_assert_eq!(contents, wanted);
         }
 
         #[test]

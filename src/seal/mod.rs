@@ -7,10 +7,10 @@
 //! Read in this order; `docs/envelope.md` is the specification that it follows:
 //! 1. `secret`: an epoch secret and all that is derived from it;
 //! 2. `cbor` and `header`: the bytes on the wire, read without a key;
-//! 3. `inside`: the plaintext and its padding;
+//! 3. `inside`: the plaintext and its padding; `signer` and `sign1`: the signature in it;
 //! 4. [`Sealer`] and [`Opener`]: the two operations;
 //! 5. [`replay`]: whether an opened message was here before;
-//! 6. `token`: Fernet, for programs already out there.
+//! 6. `token` and [`cbc_hmac`]: Fernet and `aes-cbc-hmac`, for programs already out there; [`legacy`]: which those are.
 //!
 //! ```
 //! use sealwire::{seal::{EpochSecret, Kind, Opener, Plain, Sealer, Suite}, topic::TopicName};
@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod cbc_hmac;
 pub(crate) mod cbor;
 mod error;
 mod header;
@@ -33,6 +34,7 @@ mod opener;
 pub mod replay;
 mod sealer;
 mod secret;
+mod sign1;
 mod signer;
 mod suite;
 mod token;

@@ -2,12 +2,14 @@
 
 use fernet::Fernet;
 use ring::aead::Aad;
+use zeroize::Zeroizing;
 
 use super::{
-    EpochSecret, Kid, Plain, SealError, Sealed, Suite,
+    EpochSecret, Kid, Plain, SealError, Sealed, SigningKey, Suite, cbc_hmac,
     header::{self, Header, TAG_LEN},
     inside,
     secret::{Schedule, SessionKey},
+    sign1::{self, Place},
     suite::Cose,
     token,
 };
@@ -33,6 +35,13 @@ pub struct Sealer {
 enum Machine {
     Native(Box<Native>),
     Fernet(Box<Fernet>),
+    CbcHmac(Box<CbcHmac>),
+}
+
+struct CbcHmac {
+    machine: cbc_hmac::Machine,
+    session: [u8; 16],
+    sealed_messages: u64,
 }
 
 struct Native {
@@ -48,11 +57,28 @@ impl Sealer {
     /// Begins a session. `session` must be fresh randomness; the `fernet` suite has no use for it.
     #[must_use]
     pub fn new(secret: &EpochSecret, suite: Suite, session: [u8; 16]) -> Self {
-        let machine = match suite.cose() {
-            Some(cose) => Machine::Native(Box::new(Native::new(secret, cose, session))),
-            None => Machine::Fernet(Box::new(token::cipher(secret))),
+        let machine = match (suite, suite.cose()) {
+            (_, Some(cose)) => Machine::Native(Box::new(Native::new(secret, cose, session))),
+            (Suite::AesCbcHmac, _) => return Self::with_cbc_hmac(&secret.into(), session),
+            _ => Machine::Fernet(Box::new(token::cipher(secret))),
         };
         Self { suite, kid: secret.kid(suite), machine }
+    }
+
+    /// As [`Self::new`] under the suite `aes-cbc-hmac`, with two keys that are no epoch secret. Its key id is derived from them.
+    #[must_use]
+    pub fn with_cbc_hmac(keys: &cbc_hmac::Keys, session: [u8; 16]) -> Self {
+        let machine = cbc_hmac::Machine::new(keys);
+        let kid = machine.kid();
+        let machine = Machine::CbcHmac(Box::new(CbcHmac { machine, session, sealed_messages: 0 }));
+        Self { suite: Suite::AesCbcHmac, kid, machine }
+    }
+
+    /// The same sealer under this key id, for a key whose id is derived from something else.
+    #[must_use]
+    pub const fn named(mut self, kid: Kid) -> Self {
+        self.kid = kid;
+        self
     }
 
     /// Goes on under a new session id, the sequence at its beginning: what to do once it [is spent](Self::is_spent)
@@ -61,16 +87,22 @@ impl Sealer {
     /// # Errors
     /// [`SealError::SessionReused`] if the id is the present one.
     pub fn start_session(&mut self, session: [u8; 16]) -> Result<(), SealError> {
-        if let Machine::Native(native) = &mut self.machine {
-            if native.session == session {
-                return Err(SealError::SessionReused);
+        match &mut self.machine {
+            Machine::Native(native) if native.session == session => Err(SealError::SessionReused),
+            Machine::Native(native) => {
+                native.session = session;
+                native.session_key = native.schedule.session_key(native.cose, &session);
+                native.sealed_messages = 0;
+                native.sealed_bytes = 0;
+                Ok(())
             }
-            native.session = session;
-            native.session_key = native.schedule.session_key(native.cose, &session);
-            native.sealed_messages = 0;
-            native.sealed_bytes = 0;
+            Machine::CbcHmac(legacy) if legacy.session == session => Err(SealError::SessionReused),
+            Machine::CbcHmac(legacy) => {
+                (legacy.session, legacy.sealed_messages) = (session, 0);
+                Ok(())
+            }
+            Machine::Fernet(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether another session must be started before the next message.
@@ -80,6 +112,7 @@ impl Sealer {
             Machine::Native(native) => {
                 native.sealed_messages >= MAX_SESSION_MESSAGES || native.sealed_bytes >= MAX_SESSION_BYTES
             }
+            Machine::CbcHmac(legacy) => legacy.sealed_messages >= MAX_SESSION_MESSAGES,
             Machine::Fernet(_) => false,
         }
     }
@@ -98,13 +131,15 @@ impl Sealer {
 
     /// Seals one message for one topic, stamped `now_ms` (milliseconds since 1970).
     ///
-    /// Under `fernet` only the body and the whole seconds are sent: a token has no place for kind and content type.
+    /// Under `fernet` only the body and the whole seconds are sent: a token has no place for kind and content type. Under
+    /// `aes-cbc-hmac` only the body is.
     ///
     /// # Errors
     /// The session is spent, or the message is longer than an MQTT packet. Neither uses up a sequence number.
     pub fn seal(&mut self, topic: &TopicName, plain: &Plain<'_>, now_ms: u64) -> Result<Sealed, SealError> {
         match &mut self.machine {
-            Machine::Native(native) => native.seal(self.suite, self.kid, topic, plain, now_ms),
+            Machine::Native(native) => native.seal(self.suite, self.kid, topic, plain, now_ms, None),
+            Machine::CbcHmac(legacy) => legacy.seal(plain.body),
             Machine::Fernet(cipher) => match token::length_for(plain.body.len() as u64) {
                 length if length > MAX_WIRE_BYTES => Err(SealError::TooLong(length)),
                 _ => Ok(Sealed(cipher.encrypt_at_time(plain.body, now_ms / 1000).into_bytes())),
@@ -112,12 +147,47 @@ impl Sealer {
         }
     }
 
+    /// As [`Self::seal`], and signed by its sender inside the seal: a COSE_Sign1 (RFC 9052 §4.2) by Ed25519 (RFC 8032) that
+    /// holds for this key, topic, session and sequence number only.
+    ///
+    /// # Errors
+    /// As [`Self::seal`]; and [`SealError::NoRoomForSignature`] under a suite that is not native.
+    pub fn seal_signed(
+        &mut self,
+        topic: &TopicName,
+        plain: &Plain<'_>,
+        now_ms: u64,
+        key: &SigningKey,
+    ) -> Result<Sealed, SealError> {
+        match &mut self.machine {
+            Machine::Native(native) => native.seal(self.suite, self.kid, topic, plain, now_ms, Some(key)),
+            Machine::CbcHmac(_) | Machine::Fernet(_) => Err(SealError::NoRoomForSignature(self.suite)),
+        }
+    }
+
     /// As if so much had been sealed already.
     #[cfg(test)]
     pub(super) fn pretend_sealed(&mut self, messages: u64, bytes: u64) {
-        if let Machine::Native(native) = &mut self.machine {
-            (native.sealed_messages, native.sealed_bytes) = (messages, bytes);
+        match &mut self.machine {
+            Machine::Native(native) => (native.sealed_messages, native.sealed_bytes) = (messages, bytes),
+            Machine::CbcHmac(legacy) => legacy.sealed_messages = messages,
+            Machine::Fernet(_) => {}
         }
+    }
+}
+
+impl CbcHmac {
+    fn seal(&mut self, body: &[u8]) -> Result<Sealed, SealError> {
+        if self.sealed_messages >= MAX_SESSION_MESSAGES {
+            return Err(SealError::Spent);
+        }
+        let length = cbc_hmac::length_for(body.len() as u64);
+        if length > MAX_WIRE_BYTES {
+            return Err(SealError::TooLong(length));
+        }
+        self.sealed_messages += 1;
+        let iv = self.machine.iv(&self.session, self.sealed_messages);
+        Ok(Sealed(self.machine.seal(body, &iv)))
     }
 }
 
@@ -135,8 +205,11 @@ impl Native {
         topic: &TopicName,
         plain: &Plain<'_>,
         now_ms: u64,
+        signing_key: Option<&SigningKey>,
     ) -> Result<Sealed, SealError> {
-        let plaintext_len = inside::padded_len_of(plain, now_ms)?;
+        let contents_len = inside::len_of(plain, now_ms)?;
+        let inside_len = if signing_key.is_some() { sign1::len_of(contents_len) } else { contents_len };
+        let plaintext_len = inside::padded_len(inside_len);
         let sealed_bytes = self.sealed_bytes.saturating_add(plaintext_len);
         if self.sealed_messages >= MAX_SESSION_MESSAGES || sealed_bytes > MAX_SESSION_BYTES {
             return Err(SealError::Spent);
@@ -153,7 +226,22 @@ impl Native {
         }
         let mut wire = Vec::with_capacity(usize::try_from(wire_len).unwrap_or(0));
         header::write_start(&mut wire, &protected, ciphertext_len);
-        inside::write(&mut wire, plain, now_ms);
+        if let Some(signing_key) = signing_key {
+            let place = Place {
+                commitment: &self.schedule.commitment,
+                algorithm: self.cose.number,
+                topic: topic.as_str(),
+                session: &self.session,
+                sequence,
+            };
+            let mut contents = Zeroizing::new(Vec::with_capacity(usize::try_from(contents_len).unwrap_or(0)));
+            inside::write(&mut contents, plain, now_ms);
+            sign1::write(&mut wire, &contents, signing_key, &place);
+        } else {
+            inside::write(&mut wire, plain, now_ms);
+        }
+        // `wire_len` is under 2^28, so this fits.
+        wire.resize(start + usize::try_from(plaintext_len).unwrap_or(0), 0);
         let nonce = self.session_key.nonce(sequence);
         let aad = Aad::from(header::associated_data(&protected));
         // The AEAD refuses only lengths that MAX_WIRE_BYTES has ruled out. The counters move first: whatever

@@ -15,6 +15,9 @@ use super::{Suite, suite::Cose};
 pub(super) const SALT: &str = "sealwire/1";
 const KID_LABEL: &[u8] = b"sealwire/1 kid";
 const FERNET_KID_LABEL: &[u8] = b"sealwire/1 kid fernet";
+const CBC_HMAC_KID_LABEL: &[u8] = b"sealwire/1 kid aes-cbc-hmac";
+const CBC_HMAC_IV_LABEL: &[u8] = b"sealwire/1 iv aes-cbc-hmac";
+const COMMIT_LABEL: &[u8] = b"sealwire/1 commit";
 const TOPIC_LABEL: &[u8] = b"sealwire/1 topic";
 const MESSAGE_LABEL: &[u8] = b"sealwire/1 msg\0";
 
@@ -57,6 +60,8 @@ fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> Zeroizing<[u8; 
 pub(super) struct Schedule {
     prk: Hkdf<Sha256>,
     topic_key: Zeroizing<[u8; 32]>,
+    /// `Expand("sealwire/1 commit", 32)`: stands for the secret in what is signed, and tells nothing of it.
+    pub(super) commitment: [u8; 32],
 }
 
 /// AEAD key and context IV of one session under one algorithm.
@@ -69,7 +74,8 @@ impl Schedule {
     pub(super) fn new(secret: &EpochSecret) -> Self {
         let prk = Hkdf::new(Some(SALT.as_bytes()), &secret.0);
         let topic_key = expand(&prk, &[TOPIC_LABEL]);
-        Self { prk, topic_key }
+        let commitment = *expand(&prk, &[COMMIT_LABEL]);
+        Self { prk, topic_key, commitment }
     }
 
     /// `HMAC-SHA-256(Expand("sealwire/1 topic", 32), topic)`, the first 16 bytes.
@@ -120,10 +126,14 @@ impl EpochSecret {
         Self(self.0)
     }
 
-    /// The key id under `suite`: both native suites share one, Fernet has its own.
+    /// The key id under `suite`: both native suites share one, each of the others has its own.
     #[must_use]
     pub fn kid(&self, suite: Suite) -> Kid {
-        let label = if suite.is_native() { KID_LABEL } else { FERNET_KID_LABEL };
+        let label = match suite {
+            Suite::CoseA256Gcm | Suite::CoseChaCha20 => KID_LABEL,
+            Suite::Fernet => FERNET_KID_LABEL,
+            Suite::AesCbcHmac => CBC_HMAC_KID_LABEL,
+        };
         Kid(*derive(&self.0, &[label]))
     }
 }
@@ -132,6 +142,12 @@ impl fmt::Debug for EpochSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EpochSecret(…)")
     }
+}
+
+/// The key id and the IV key of two legacy keys that stand one after the other in `keys`; those of an epoch secret are its own.
+pub(super) fn cbc_hmac_kid_and_iv_key(keys: &[u8]) -> (Kid, Zeroizing<[u8; 32]>) {
+    let prk = Hkdf::new(Some(SALT.as_bytes()), keys);
+    (Kid(*expand(&prk, &[CBC_HMAC_KID_LABEL])), expand(&prk, &[CBC_HMAC_IV_LABEL]))
 }
 
 impl Kid {

@@ -100,7 +100,8 @@ impl SenderKey {
 
 impl fmt::Display for SenderKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let hex: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        f.pad(&hex)
     }
 }
 

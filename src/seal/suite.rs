@@ -17,6 +17,9 @@ pub enum Suite {
     /// Fernet tokens: AES-128-CBC and HMAC-SHA-256. Does not bind the topic and names no key. For older programs.
     #[serde(rename = "fernet")]
     Fernet,
+    /// AES-128-CBC and HMAC-SHA-256 in base64. Binds no topic, names no key, tells no time. For older programs.
+    #[serde(rename = "aes-cbc-hmac")]
+    AesCbcHmac,
 }
 
 /// A COSE algorithm (RFC 9053 §4.1, §4.3): its number on the wire, and the cipher.
@@ -28,12 +31,14 @@ pub(super) struct Cose {
 
 /// A suite name that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is not a suite that this version knows: use cose-a256gcm, cose-chacha20 or fernet")]
+#[error(
+    "“{0}” is not a suite that this version knows: use cose-a256gcm, cose-chacha20, fernet or aes-cbc-hmac"
+)]
 pub struct UnknownSuite(pub String);
 
 impl Suite {
     /// Every suite, the default first.
-    pub const ALL: [Self; 3] = [Self::CoseA256Gcm, Self::CoseChaCha20, Self::Fernet];
+    pub const ALL: [Self; 4] = [Self::CoseA256Gcm, Self::CoseChaCha20, Self::Fernet, Self::AesCbcHmac];
 
     /// Its name, as it stands in settings and key lines.
     #[must_use]
@@ -42,6 +47,7 @@ impl Suite {
             Self::CoseA256Gcm => "cose-a256gcm",
             Self::CoseChaCha20 => "cose-chacha20",
             Self::Fernet => "fernet",
+            Self::AesCbcHmac => "aes-cbc-hmac",
         }
     }
 
@@ -56,7 +62,7 @@ impl Suite {
         match self {
             Self::CoseA256Gcm => Some(Cose { number: 3, aead: &ring::aead::AES_256_GCM }),
             Self::CoseChaCha20 => Some(Cose { number: 24, aead: &ring::aead::CHACHA20_POLY1305 }),
-            Self::Fernet => None,
+            Self::Fernet | Self::AesCbcHmac => None,
         }
     }
 

@@ -88,6 +88,7 @@ pub(super) const fn suite_words(suite: Suite) -> &'static str {
         Suite::CoseA256Gcm => "AES-256-GCM",
         Suite::CoseChaCha20 => "ChaCha20-Poly1305",
         Suite::Fernet => "Fernet",
+        Suite::AesCbcHmac => "AES-CBC with HMAC",
     }
 }
 

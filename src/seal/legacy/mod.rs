@@ -16,7 +16,7 @@ use std::{fmt, str::FromStr};
 
 use super::{EpochSecret, Suite};
 
-pub use industrial_iot::NO_SECRECY;
+pub use industrial_iot::{NO_SECRECY, published_keys};
 pub use shape::{Place, ShapeError, Spoken};
 
 /// One of the four.
@@ -70,8 +70,7 @@ impl Profile {
     pub const fn suite(self) -> Suite {
         match self {
             Self::DisasterResponse | Self::RoomChat | Self::WindowChat => Suite::Fernet,
-            // Its own suite is not known here yet, and so it has no key: see `secret_from`.
-            Self::IndustrialIot => Suite::Fernet,
+            Self::IndustrialIot => Suite::AesCbcHmac,
         }
     }
 
@@ -110,7 +109,7 @@ impl Profile {
     pub fn secret_from(self, passphrase: &str) -> Result<EpochSecret, PassphraseError> {
         match self {
             Self::DisasterResponse => Err(PassphraseError::KeyFile),
-            Self::IndustrialIot => Err(PassphraseError::NoSuite),
+            Self::IndustrialIot => Ok(industrial_iot::secret()),
             Self::RoomChat => room_chat::secret(passphrase),
             Self::WindowChat => window_chat::secret(passphrase),
         }
@@ -188,9 +187,6 @@ pub enum PassphraseError {
     /// Fewer than eight characters.
     #[error("this has {0} characters without the spaces around it, and the window chat takes at least 8")]
     TooShort(usize),
-    /// System 001 has a suite of its own.
-    #[error("this version does not know the suite aes-cbc-hmac: update Sealwire")]
-    NoSuite,
     /// Not a matter of a passphrase.
     #[error("disaster response has a key file, not a passphrase: choose the file secureKey.key")]
     KeyFile,

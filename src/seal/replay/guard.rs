@@ -15,7 +15,7 @@ use crate::topic::TopicName;
 pub const MAX_SESSIONS: usize = 65_536;
 /// Sessions remembered per key, so that one sender that restarts in a loop pushes out only its own.
 pub const MAX_SESSIONS_PER_KEY: usize = 256;
-/// Wills and Fernet tokens remembered in all (about 4 MiB). The key with the most gives way first.
+/// Wills and messages of the suites that are not native, remembered in all (about 4 MiB). The key with the most gives way first.
 pub const MAX_EXACT: usize = 65_536;
 /// Topics whose newest retained stamp is remembered.
 pub const MAX_RETAINED_TOPICS: usize = 65_536;
@@ -51,8 +51,13 @@ struct Sessions {
 #[derive(Debug, Default)]
 struct Exact {
     marks: BTreeSet<Mark>,
+    /// Of what has no stamp: when it came, counted; it stands in the mark instead of the stamp.
+    arrivals: HashMap<[u8; 16], u64>,
     known_from_ms: u64,
 }
+
+/// Stands in a mark for the sequence number of a message without a stamp. No session is that long.
+const UNSTAMPED: u64 = u64::MAX;
 
 impl ReplayGuard {
     /// A guard that remembers nothing.
@@ -82,7 +87,7 @@ impl ReplayGuard {
     ///
     /// `delivered_retained` is the packet's RETAIN flag; it tells a retained copy from a live one as long as subscriptions
     /// are made without MQTT 5's “Retain As Published”. A Fernet token cannot say whether it was meant to be retained, so a
-    /// retained one is judged by its stamp alone.
+    /// retained one is judged by its stamp alone; under `aes-cbc-hmac`, which has no stamp, it always passes.
     pub fn judge(&mut self, opened: &Opened, topic: &TopicName, delivered_retained: bool) -> Replay {
         let meant_retained = opened.kind.retained || !opened.suite.is_native();
         if delivered_retained && !meant_retained {
@@ -92,10 +97,14 @@ impl ReplayGuard {
         if delivered_retained {
             // Every new subscription brings it again: only its stamp counts. It was remembered all the same, so that the
             // broker cannot deliver it live once more as if it were news.
-            if self.note_retained(topic, opened.sealed_at_ms) { Replay::Fresh } else { Replay::RolledBack }
+            let is_newest = opened.sealed_at_ms.is_none_or(|stamp| self.note_retained(topic, stamp));
+            if is_newest { Replay::Fresh } else { Replay::RolledBack }
         } else {
-            if by_memory == Replay::Fresh && opened.kind.retained {
-                self.note_retained(topic, opened.sealed_at_ms);
+            if let Some(stamp) = opened.sealed_at_ms
+                && by_memory == Replay::Fresh
+                && opened.kind.retained
+            {
+                self.note_retained(topic, stamp);
             }
             by_memory
         }
@@ -145,7 +154,11 @@ impl ReplayGuard {
                     guard.sessions.entry(kid).or_default().known_from_ms = decode_stamp(value)?;
                 }
                 Subject::Mark(kid, mark) => {
-                    let added = guard.exact.entry(kid).or_default().marks.insert(mark);
+                    let exact = guard.exact.entry(kid).or_default();
+                    if mark.2 == UNSTAMPED {
+                        exact.arrivals.insert(mark.1, mark.0);
+                    }
+                    let added = exact.marks.insert(mark);
                     guard.exact_count += usize::from(added);
                 }
                 Subject::MarksKnownFrom(kid) => {
@@ -161,7 +174,9 @@ impl ReplayGuard {
 
     fn judge_by_memory(&mut self, opened: &Opened) -> Replay {
         // One less than the end of time, so that “before the next millisecond” always exists.
-        let stamp = opened.sealed_at_ms.min(u64::MAX - 1);
+        let Some(stamp) = opened.sealed_at_ms.map(|stamp| stamp.min(u64::MAX - 1)) else {
+            return self.judge_unstamped(opened.kid, opened.session);
+        };
         if opened.kind.will || !opened.suite.is_native() {
             self.judge_exactly(opened.kid, (stamp, opened.session, opened.sequence))
         } else {
@@ -230,13 +245,29 @@ impl ReplayGuard {
         if mark.0 < exact.known_from_ms {
             return Replay::TooOldToJudge;
         }
-        exact.marks.insert(mark);
+        self.remember(kid, mark);
+        Replay::Fresh
+    }
+
+    /// By the exact set alone. What it has forgotten cannot be told from what never came.
+    fn judge_unstamped(&mut self, kid: Kid, id: [u8; 16]) -> Replay {
+        let exact = self.exact.entry(kid).or_default();
+        if exact.arrivals.contains_key(&id) {
+            return Replay::Repeated;
+        }
+        let arrival = exact.marks.last().map_or(0, |last| last.0.saturating_add(1));
+        exact.arrivals.insert(id, arrival);
+        self.remember(kid, (arrival, id, UNSTAMPED));
+        Replay::Fresh
+    }
+
+    fn remember(&mut self, kid: Kid, mark: Mark) {
+        self.exact.entry(kid).or_default().marks.insert(mark);
         self.exact_count += 1;
         self.changed.insert(Subject::Mark(kid, mark));
         if self.exact_count > self.limits.exact {
             self.forget_a_mark();
         }
-        Replay::Fresh
     }
 
     /// Forgets the oldest mark of the key that has the most.
@@ -245,7 +276,11 @@ impl ReplayGuard {
             return;
         };
         if let Some(oldest) = exact.marks.pop_first() {
-            exact.known_from_ms = exact.known_from_ms.max(oldest.0 + 1);
+            if oldest.2 == UNSTAMPED {
+                exact.arrivals.remove(&oldest.1);
+            } else {
+                exact.known_from_ms = exact.known_from_ms.max(oldest.0 + 1);
+            }
             self.exact_count -= 1;
             self.changed.extend([Subject::Mark(kid, oldest), Subject::MarksKnownFrom(kid)]);
         }

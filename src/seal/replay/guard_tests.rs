@@ -13,8 +13,9 @@ fn message(session: u8, sequence: u64, stamp: u64) -> Opened {
         suite: Suite::CoseA256Gcm,
         kid: Kid::from_bytes([1; 16]),
         session: [session; 16],
+        signer: None,
         sequence,
-        sealed_at_ms: stamp,
+        sealed_at_ms: Some(stamp),
         kind: Kind::default(),
         content_type: None,
         body: Zeroizing::new(Vec::new()),
@@ -24,6 +25,11 @@ fn message(session: u8, sequence: u64, stamp: u64) -> Opened {
 
 fn retained(session: u8, sequence: u64, stamp: u64) -> Opened {
     Opened { kind: Kind { retained: true, will: false }, ..message(session, sequence, stamp) }
+}
+
+/// A message of the suite that has no stamp.
+fn unstamped(id: u8) -> Opened {
+    Opened { suite: Suite::AesCbcHmac, sealed_at_ms: None, ..message(id, 0, 0) }
 }
 
 fn topic() -> TopicName {
@@ -51,6 +57,28 @@ fn a_repeat_is_told_after_a_restart_too() {
     assert_eq!(guard.judge(&message(1, 2, 10), &topic(), false), Replay::Fresh);
     assert_eq!(guard.take_changes().len(), 1);
     assert_eq!(guard.take_changes(), []);
+}
+
+#[test]
+fn without_a_stamp_the_exact_set_alone_judges_and_the_first_that_came_is_the_first_forgotten() {
+    let (mut guard, mut disk) = (ReplayGuard::new(), HashMap::new());
+    guard.limits.exact = 3;
+    for id in [9, 5, 7] {
+        assert_eq!(guard.judge(&unstamped(id), &topic(), false), Replay::Fresh);
+        reload(&mut guard, &mut disk);
+        assert_eq!(guard.judge(&unstamped(id), &topic(), false), Replay::Repeated);
+    }
+    assert_eq!(guard.judge(&unstamped(1), &topic(), false), Replay::Fresh);
+    reload(&mut guard, &mut disk);
+    for id in [5, 7, 1] {
+        assert_eq!(guard.judge(&unstamped(id), &topic(), false), Replay::Repeated, "{id}");
+    }
+    assert_eq!(guard.judge(&unstamped(9), &topic(), false), Replay::Fresh, "forgotten, and nothing tells");
+    assert_eq!(
+        guard.judge(&unstamped(1), &topic(), true),
+        Replay::Fresh,
+        "retained: it comes with each subscription"
+    );
 }
 
 #[test]

@@ -3,14 +3,15 @@
 //!
 //! Start at [`ReplayGuard::judge`]. Only what was opened may be judged, so nobody without the key can move the state.
 //!
-//! Three memories, all bounded, and none ever calls a message fresh twice:
+//! Three memories, all bounded, and none ever calls a message fresh twice (but for one suite, see below):
 //! - a [`ReplayWindow`] of 1,024 sequence numbers per key and session, for ordinary messages;
-//! - an exact set of what was seen, for wills (which come long after their session went on) and for Fernet tokens
-//!   (which have no sequence);
+//! - an exact set of what was seen, for wills (which come long after their session went on) and for the suites that are
+//!   not native (which have no sequence);
 //! - the newest stamp per topic, for retained messages.
 //!
 //! What a full memory forgets is the oldest by its stamp, and from then on whatever is that old or older, and not
-//! remembered, is [`Replay::TooOldToJudge`].
+//! remembered, is [`Replay::TooOldToJudge`]. One exception: under `aes-cbc-hmac` a message has no stamp, so the first to be
+//! forgotten is the first that came, and it may come again as if it were new.
 
 mod guard;
 mod row;

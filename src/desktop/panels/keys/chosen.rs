@@ -55,6 +55,11 @@ pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbou
                 .why("It shows the time of sealing in the open, names no key, and does not bind the topic: a broker can move a message to another topic of this key.")
                 .show(ui);
         }
+        if key.suite == Suite::AesCbcHmac {
+            Banner::new(Severity::Warning, "AES-CBC with HMAC is for older programs")
+                .why("It names no key, tells no time, and does not bind the topic: a broker can move a message to another topic of this key.")
+                .show(ui);
+        }
         ui.add_space(4.0);
         caps(ui, "Covers");
         for filter in &key.filters {

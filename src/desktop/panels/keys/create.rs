@@ -96,6 +96,12 @@ impl Create {
                     "Fernet",
                     "fernet. Only for older programs: it does not bind the topic and shows the time.",
                 ),
+                (
+                    Suite::AesCbcHmac,
+                    icons::CLOCK_COUNTER_CLOCKWISE,
+                    "AES-CBC with HMAC",
+                    "aes-cbc-hmac. Only for older programs: it does not bind the topic and tells no time.",
+                ),
             ] {
                 if choice_card(ui, self.suite == suite, icon, title, text).clicked() {
                     self.suite = suite;

@@ -48,12 +48,13 @@ impl Kind {
 
 /// The most bytes of a payload that this suite seals into a packet of `packet` bytes for a topic of so many bytes.
 ///
-/// COSE pads the inside to a multiple of 2^(E−S), E = ⌊log2 L⌋, S = ⌊log2 E⌋+1, at least 32. Fernet grows by a third, being base64 of version, time, IV, padded blocks and HMAC: 4⌈(57 + 16(⌊n/16⌋ + 1)) / 3⌉.
+/// COSE pads the inside to a multiple of 2^(E−S), E = ⌊log2 L⌋, S = ⌊log2 E⌋+1, at least 32. Fernet grows by a third, being base64 of version, time, IV, padded blocks and HMAC: 4⌈(57 + 16(⌊n/16⌋ + 1)) / 3⌉; `aes-cbc-hmac` is the same with 48.
 pub(super) fn largest(suite: Option<Suite>, topic: usize, packet: usize) -> usize {
     let room = packet.saturating_sub(HEADERS + topic).min(MOST);
     match suite {
         None => room,
         Some(Suite::Fernet) => (((room / 4 * 3).saturating_sub(57) / 16) * 16).saturating_sub(1),
+        Some(Suite::AesCbcHmac) => (((room / 4 * 3).saturating_sub(48) / 16) * 16).saturating_sub(1),
         Some(_) => {
             let sealed = room.saturating_sub(ENVELOPE);
             let Some(e) = sealed.checked_ilog2().filter(|e| *e > 0) else { return 0 };

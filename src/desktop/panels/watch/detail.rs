@@ -254,6 +254,9 @@ fn outsider(message: &Message) -> &'static str {
         Opening::Opened { with: SealedWith { suite: Suite::Fernet, .. }, .. } => {
             "The broker sees the topic, the time it was sealed (Fernet puts it in the open), and about how long it is. Not what it says."
         }
+        Opening::Opened { with: SealedWith { suite: Suite::AesCbcHmac, .. }, .. } => {
+            "The broker sees the topic, when it came, and about how long it is. Not what it says."
+        }
         Opening::Opened { .. } => {
             "The broker sees the topic, when it came, the key's id and a padded length. Not what it says, and it cannot change it unnoticed."
         }
@@ -277,8 +280,10 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
             }
             let suite = format!("{} ({})", suite_words(with.suite), with.suite);
             let key = format!("{} · {}", with.label, short(&with.kid));
-            let sealed_at =
-                format!("{}{}", when::date_time(*sealed_at_ms), delay(*sealed_at_ms, message.arrived_ms));
+            let sealed_at = match *sealed_at_ms {
+                0 => "no time told".to_owned(),
+                told => format!("{}{}", when::date_time(told), delay(told, message.arrived_ms)),
+            };
             let replay =
                 if notes.is_empty() { "fresh: not seen here before".to_owned() } else { notes.join(", ") };
             let size = format!("{}, sealed {wire_size}", size_text(body.len()));
