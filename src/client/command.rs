@@ -9,7 +9,7 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{Signatures, Suite, other_broker::OtherBroker};
+use super::{Signatures, Suite, legacy::Profile, other_broker::OtherBroker};
 
 /// A secret that a person typed: a password, a recovery code, a key line. Wiped when dropped, never printed.
 #[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -206,6 +206,15 @@ pub enum Command {
     ImportKey { line: Password, take_over: bool },
     /// Takes a Fernet key from the text of its file. Answer: `KeyImported`, `Keys`.
     ImportFernet { text: Password, label: String, filters: Vec<TopicFilter>, take_over: bool },
+    /// Makes the key for programs of an older system: `secret` is the text of their key file or their passphrase, where they
+    /// have one; `filters` and `label` are the profile's own where not said. Answer: `KeyImported`, `Keys`.
+    AddLegacy {
+        profile: Profile,
+        filters: Option<Vec<TopicFilter>>,
+        secret: Option<Password>,
+        label: Option<String>,
+        take_over: bool,
+    },
     /// Writes a key down. `id` from [`super::KeyView`]. Answer: `KeyExported`.
     ExportKey { id: String, form: KeyForm },
     /// Deletes a key: what it sealed can never be opened again. Answer: `Keys`.

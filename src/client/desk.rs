@@ -26,6 +26,7 @@ use super::{
     failure::{not_logged_in, told},
     http::{self, CallError, Http, Pinned},
     keyring::{NewKey, OpenVault},
+    legacy::LegacyKey,
     link::{Ask, Note},
     login,
     people::Strangers,
@@ -235,6 +236,10 @@ impl Desk {
                 self.import_keys(file, passphrase, take_over).await;
             }
             Command::ImportKey { line, take_over } => self.import_key(&line, take_over).await,
+            Command::AddLegacy { profile, filters, secret, label, take_over } => {
+                let key = LegacyKey { profile, filters, secret, label };
+                self.add_legacy(key, take_over).await;
+            }
             Command::ImportFernet { text, label, filters, take_over } => {
                 self.import_fernet(&text, &label, filters, take_over).await;
             }

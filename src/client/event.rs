@@ -203,6 +203,8 @@ pub struct SealedWith {
     pub kid: String,
     /// The suite.
     pub suite: Suite,
+    /// The older system whose programs the key is for: such a message is labelled “legacy” wherever it shows.
+    pub profile: Option<Profile>,
 }
 
 /// One message on its way out.

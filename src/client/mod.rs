@@ -14,6 +14,7 @@ mod event;
 mod failure;
 mod http;
 mod keyring;
+pub mod legacy;
 mod link;
 mod login;
 mod mqtt;

@@ -14,7 +14,7 @@ use crate::{
     keys::{Keyring, TopicKey, Vault},
     seal::{
         Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, SenderKey, Signatures,
-        replay::Replay,
+        legacy::Profile, replay::Replay,
     },
     topic::TopicName,
 };
@@ -92,6 +92,18 @@ impl Sealing {
         let vault = read(&self.vault);
         let sealing = vault.keyring.key_for_sealing(topic);
         sealing.is_some_and(|key| key.kid() != kid && key.epoch(kid).is_some())
+    }
+
+    /// The older system whose programs are met on a topic.
+    pub(super) fn profile_for(&self, topic: &TopicName) -> Option<Profile> {
+        read(&self.vault).keyring.key_for_sealing(topic).and_then(TopicKey::profile)
+    }
+
+    /// The older system that the key with this id is for.
+    pub(super) fn profile_of(&self, kid: &str) -> Option<Profile> {
+        let vault = read(&self.vault);
+        let mut keys = vault.keyring.keys().iter();
+        keys.find(|key| key.epochs().iter().any(|epoch| epoch.kid().to_string() == kid))?.profile()
     }
 
     /// Seals a draft with the key of its topic; `None` where no key covers it. A key that covers it but may only open is a
@@ -220,7 +232,12 @@ fn session() -> Result<[u8; 16], String> {
 }
 
 fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
-    SealedWith { label: key.label().to_owned(), kid: kid.to_string(), suite: key.suite() }
+    SealedWith {
+        label: key.label().to_owned(),
+        kid: kid.to_string(),
+        suite: key.suite(),
+        profile: key.profile(),
+    }
 }
 
 /// Two or three words for a cell in a table.

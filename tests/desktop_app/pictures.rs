@@ -134,8 +134,12 @@ fn exactly_once_and_a_will() {
     for (size, tag) in [(LARGE, "large"), (SMALL, "small")] {
         let mut world = World::new(size);
         world.logged_in("admin");
-        let with =
-            SealedWith { label: "Plant".into(), kid: "9f86d081884c7d65".into(), suite: Suite::default() };
+        let with = SealedWith {
+            label: "Plant".into(),
+            kid: "9f86d081884c7d65".into(),
+            suite: Suite::default(),
+            profile: None,
+        };
         let message = |serial: i64, will: bool, qos: u8| Message {
             serial,
             arrived_ms: 1_795_000_000_000 + serial as u64 * 900,

@@ -218,6 +218,7 @@ pub(crate) fn outbox(id: i64, state: OutboxState) -> OutboxEntry {
             label: "Plant".into(),
             kid: "9f86".into(),
             suite: Suite::CoseA256Gcm,
+            profile: None,
         }),
         plain_len: 40,
         wire_len: 132,

@@ -6,6 +6,7 @@
 mod support;
 
 mod bench;
+mod legacy;
 mod others;
 
 use std::{

@@ -265,7 +265,13 @@ impl Link {
                 teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
                 Default::default()
             });
-        let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
+        let outbox = outbox.into_iter().map(|mut row| {
+            if let Some(with) = &mut row.sealed_with {
+                with.profile = sealing.profile_of(&with.kid);
+            }
+            row
+        });
+        let (outbox_2, outbox) = outbox.partition(|row| row.qos == 2);
         let carrier = Carrier::station(&broker);
         let exactly_once = exactly_once::ExactlyOnce::of(outbox_2);
         let exactly_once_id = carrier.exactly_once_id();

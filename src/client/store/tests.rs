@@ -20,6 +20,7 @@ fn waiting(id: i64, wire: &'static [u8]) -> OutboxRow {
             label: "Plant".into(),
             kid: "00ff".into(),
             suite: Suite::CoseChaCha20,
+            profile: None,
         }),
         content_type: Some("application/cose".into()),
     }

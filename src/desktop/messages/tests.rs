@@ -12,7 +12,12 @@ pub(super) fn message(serial: i64, topic: &str, body: &str) -> Message {
         retained: false,
         wire: Bytes::from(vec![7; body.len() + 80]),
         opening: Opening::Opened {
-            with: SealedWith { label: "Plant".into(), kid: "00".into(), suite: Suite::CoseA256Gcm },
+            with: SealedWith {
+                label: "Plant".into(),
+                kid: "00".into(),
+                suite: Suite::CoseA256Gcm,
+                profile: None,
+            },
             body: Bytes::copy_from_slice(body.as_bytes()),
             content_type: None,
             sealed_at_ms: 1_000_000,

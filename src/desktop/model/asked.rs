@@ -31,7 +31,9 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::AskConsequences { .. } => Asked::KeyConsequences,
         Command::ExportKeys { .. } => Asked::ExportKeys,
         Command::ImportKeys { .. } => Asked::ImportKeys,
-        Command::ImportKey { .. } | Command::ImportFernet { .. } => Asked::ImportKey,
+        Command::ImportKey { .. } | Command::ImportFernet { .. } | Command::AddLegacy { .. } => {
+            Asked::ImportKey
+        }
         Command::ExportKey { .. } => Asked::ExportKey,
         Command::DeleteKey { .. } => Asked::DeleteKey,
         Command::SetCompared { .. } | Command::AcceptSender { .. } | Command::ForgetSender { .. } => {

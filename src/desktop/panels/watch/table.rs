@@ -14,7 +14,7 @@ use crate::{
         fonts, icons,
         messages::{Filter, MessageStore, NodeId, Row, View, body_of, is_will},
         model::Model,
-        panels::{ends::ends, grouped},
+        panels::{ends::ends, grouped, sealing::profile_words},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
         when,
         widgets::{
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::verdict::{WILL, told, verdict};
+use super::verdict::{WILL, profile_of, told, verdict};
 
 /// Characters of a payload in its row.
 const PAYLOAD: usize = 160;
@@ -445,6 +445,9 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
                 cell(ui, RichText::new(why).font(fonts::regular(12.5)).color(ink));
             }
             (_, Some(body)) => {
+                if let Some(profile) = profile_of(message).filter(|profile| !profile.is_secret()) {
+                    pill(ui, "no secrecy", Tone::Amber).on_hover_text(profile_words(profile).2);
+                }
                 let job = one_line_job(ui, &one_line(body, PAYLOAD));
                 ui.add(Label::new(job).truncate().selectable(false));
             }
