@@ -40,9 +40,12 @@ pub fn hmac_sha256(key: &[u8; 32], data: &[u8]) -> [u8; 32] {
     // RFC 2104 §2: a key shorter than the block is padded with zeros, so a whole block is the same key.
     let mut block = Zeroizing::new([0; 64]);
     block[..32].copy_from_slice(key);
-    let mut mac = Hmac::<Sha256>::new((&*block).into());
-    mac.update(data);
-    mac.finalize().into_bytes().into()
+    hmac_with(&Hmac::new((&*block).into()), data)
+}
+
+/// The same under a key that is ready: half the work for a short text.
+fn hmac_with(ready: &Hmac<Sha256>, data: &[u8]) -> [u8; 32] {
+    ready.clone().chain_update(data).finalize().into_bytes().into()
 }
 
 #[expect(clippy::expect_used, reason = "N is checked when this is compiled; no input can reach it")]
@@ -56,7 +59,8 @@ fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> Zeroizing<[u8; 
 /// What a [`super::Sealer`] or [`super::Opener`] keeps of an epoch secret: the extracted key, ready to expand.
 pub(super) struct Schedule {
     prk: Hkdf<Sha256>,
-    topic_key: Zeroizing<[u8; 32]>,
+    /// Keyed with the topic key.
+    topics: Hmac<Sha256>,
 }
 
 /// AEAD key and context IV of one session under one algorithm.
@@ -68,14 +72,16 @@ pub(super) struct SessionKey {
 impl Schedule {
     pub(super) fn new(secret: &EpochSecret) -> Self {
         let prk = Hkdf::new(Some(SALT.as_bytes()), &secret.0);
-        let topic_key = expand(&prk, &[TOPIC_LABEL]);
-        Self { prk, topic_key }
+        // A whole block is the same key as its first 32 bytes: see `hmac_sha256`.
+        let mut topic_key = Zeroizing::new([0; 64]);
+        topic_key[..32].copy_from_slice(&*expand::<32>(&prk, &[TOPIC_LABEL]));
+        Self { prk, topics: Hmac::new((&*topic_key).into()) }
     }
 
     /// `HMAC-SHA-256(Expand("sealwire/1 topic", 32), topic)`, the first 16 bytes.
     pub(super) fn topic_id(&self, topic: &str) -> [u8; 16] {
         let mut id = [0; 16];
-        id.copy_from_slice(&hmac_sha256(&self.topic_key, topic.as_bytes())[..16]);
+        id.copy_from_slice(&hmac_with(&self.topics, topic.as_bytes())[..16]);
         id
     }
 
