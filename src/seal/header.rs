@@ -61,10 +61,15 @@ pub enum Peek {
     NotAnEnvelope(OpenError),
 }
 
+/// Whether it begins as a native envelope does.
+pub(super) fn looks_like_one(wire: &[u8]) -> bool {
+    wire.first() == Some(&START[0])
+}
+
 /// Tells what a payload is, without a key.
 #[must_use]
 pub fn peek(wire: &[u8]) -> Peek {
-    if wire.first() == Some(&START[0]) {
+    if looks_like_one(wire) {
         return match parse(wire) {
             Ok(Parsed { header, .. }) => Peek::Native {
                 suite: header.suite,

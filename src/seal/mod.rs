@@ -8,7 +8,7 @@
 //! 1. `secret`: an epoch secret and all that is derived from it;
 //! 2. `cbor` and `header`: the bytes on the wire, read without a key;
 //! 3. `inside`: the plaintext and its padding;
-//! 4. [`Sealer`] and [`Opener`]: the two operations;
+//! 4. [`Sealer`] and [`Opener`]: the two operations (`recent`: what an opener need not derive again);
 //! 5. [`replay`]: whether an opened message was here before;
 //! 6. `token`: Fernet, for programs already out there.
 //!
@@ -29,6 +29,7 @@ mod error;
 mod header;
 mod inside;
 mod opener;
+mod recent;
 pub mod replay;
 mod sealer;
 mod secret;

@@ -25,6 +25,11 @@ pub(super) struct Token {
     pub(super) mark: [u8; 16],
 }
 
+/// Whether the bytes begin like a token, possibly with space before it.
+pub(super) fn begins_like_one(wire: &[u8]) -> bool {
+    wire.trim_ascii_start().starts_with(PREFIX)
+}
+
 /// Whether the bytes are base64 text that begins like a token, possibly with space around it.
 pub(super) fn looks_like_one(wire: &[u8]) -> bool {
     let text = wire.trim_ascii();
