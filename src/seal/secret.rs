@@ -63,7 +63,7 @@ pub(super) struct Schedule {
     topics: Hmac<Sha256>,
 }
 
-/// AEAD key and context IV of one session under one algorithm.
+/// AEAD key and context IV of one session under one algorithm. Wiped when dropped.
 pub(super) struct SessionKey {
     pub(super) key: ring::aead::LessSafeKey,
     context_iv: Zeroizing<[u8; 12]>,
@@ -104,6 +104,21 @@ impl SessionKey {
             *byte ^= number;
         }
         ring::aead::Nonce::assume_unique_for_key(nonce)
+    }
+
+    /// `ring` does not wipe its keys, so another key is written over this one where it lies.
+    fn wipe(&mut self) {
+        if let Ok(blank) = ring::aead::UnboundKey::new(self.key.algorithm(), &[0; 32]) {
+            self.key = ring::aead::LessSafeKey::new(blank);
+        }
+        // Without this a compiler may leave out what nobody reads.
+        zeroize::optimization_barrier(&self.key);
+    }
+}
+
+impl Drop for SessionKey {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }
 
@@ -252,6 +267,23 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         assert_eq!(format!("{:?}", EpochSecret::from_bytes([0xab; 32])), "EpochSecret(…)");
+    }
+
+    #[test]
+    fn what_is_left_of_a_session_key_is_the_key_of_zeros() {
+        let tag = |key: &ring::aead::LessSafeKey| {
+            let nonce = ring::aead::Nonce::assume_unique_for_key([0; 12]);
+            key.seal_in_place_separate_tag(nonce, ring::aead::Aad::empty(), &mut [0; 4]).unwrap()
+        };
+        for suite in [Suite::CoseA256Gcm, Suite::CoseChaCha20] {
+            let cose = suite.cose().unwrap();
+            let zeros =
+                ring::aead::LessSafeKey::new(ring::aead::UnboundKey::new(cose.aead, &[0; 32]).unwrap());
+            let mut key = Schedule::new(&EpochSecret::from_bytes([1; 32])).session_key(cose, &[2; 16]);
+            assert_ne!(tag(&key.key).as_ref(), tag(&zeros).as_ref());
+            key.wipe();
+            assert_eq!(tag(&key.key).as_ref(), tag(&zeros).as_ref());
+        }
     }
 
     #[test]
