@@ -1,8 +1,7 @@
 //! Payload protection: what neither the network nor the broker can read.
 //!
 //! Pure: bytes, keys, time and randomness come in as arguments; no I/O, no clock. It may know [`crate::topic`] and
-//! the crypto crates, and nothing of keyrings, accounts or MQTT packets. (One exception, forced by its crate: the
-//! `fernet` suite draws its initialization vector from the operating system itself.)
+//! the crypto crates, and nothing of keyrings, accounts or MQTT packets.
 //!
 //! Read in this order; `docs/envelope.md` is the specification that it follows:
 //! 1. `secret`: an epoch secret and all that is derived from it;

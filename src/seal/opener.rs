@@ -2,7 +2,6 @@
 
 use std::{ops::Range, sync::Arc};
 
-use fernet::Fernet;
 use ring::aead::Aad;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -27,7 +26,7 @@ pub struct Opener {
 
 enum Machine {
     Native(Box<Native>),
-    Fernet(Box<Fernet>),
+    Fernet(Box<token::Cipher>),
 }
 
 struct Native {
@@ -69,7 +68,7 @@ impl Opener {
                 let (schedule, recent) = (Schedule::new(secret), Recent::default());
                 Machine::Native(Box::new(Native { schedule, cose, recent }))
             }
-            None => Machine::Fernet(Box::new(token::cipher(secret))),
+            None => Machine::Fernet(Box::new(token::Cipher::new(secret))),
         };
         Self { suite, kid: secret.kid(suite), machine }
     }
@@ -94,7 +93,7 @@ impl Opener {
         match &self.machine {
             Machine::Native(native) if header::looks_like_one(wire) => self.open_native(native, topic, wire),
             Machine::Fernet(cipher) if token::begins_like_one(wire) => match Token::parse(wire) {
-                Ok(token) => self.open_token(cipher, &token, wire.len()),
+                Ok(token) => self.open_token(cipher, token, wire.len()),
                 // Perhaps no token at all, but a text that begins like one.
                 Err(_) => Err(self.refused(peek(wire))),
             },
@@ -162,14 +161,20 @@ impl Opener {
         })
     }
 
-    fn open_token(&self, cipher: &Fernet, token: &Token, sealed_len: usize) -> Result<Opened, OpenError> {
+    fn open_token(
+        &self,
+        cipher: &token::Cipher,
+        token: Token,
+        sealed_len: usize,
+    ) -> Result<Opened, OpenError> {
+        let (mark, seconds) = (token.mark(), token.seconds());
         let body = token.open(cipher)?;
         Ok(Opened {
             suite: Suite::Fernet,
             kid: self.kid,
-            session: token.mark,
+            session: mark,
             sequence: 0,
-            sealed_at_ms: token.seconds.saturating_mul(1000),
+            sealed_at_ms: seconds.saturating_mul(1000),
             kind: Kind::default(),
             content_type: None,
             body,
@@ -179,7 +184,7 @@ impl Opener {
 }
 
 /// The buffer with nothing but this range in it: one secret copy less to make and to wipe.
-fn keep_only(mut buffer: Zeroizing<Vec<u8>>, range: Range<usize>) -> Zeroizing<Vec<u8>> {
+pub(super) fn keep_only(mut buffer: Zeroizing<Vec<u8>>, range: Range<usize>) -> Zeroizing<Vec<u8>> {
     let length = range.len();
     buffer.copy_within(range, 0);
     buffer.truncate(length);

@@ -1,6 +1,5 @@
 //! Sealing. One [`Sealer`] per program start and key: it owns the session id and counts the sequence.
 
-use fernet::Fernet;
 use ring::aead::Aad;
 
 use super::{
@@ -32,7 +31,7 @@ pub struct Sealer {
 
 enum Machine {
     Native(Box<Native>),
-    Fernet(Box<Fernet>),
+    Fernet(Box<token::Writer>),
 }
 
 struct Native {
@@ -45,12 +44,12 @@ struct Native {
 }
 
 impl Sealer {
-    /// Begins a session. `session` must be fresh randomness; the `fernet` suite has no use for it.
+    /// Begins a session. `session` must be fresh randomness: nonces and initialization vectors come from it.
     #[must_use]
     pub fn new(secret: &EpochSecret, suite: Suite, session: [u8; 16]) -> Self {
         let machine = match suite.cose() {
             Some(cose) => Machine::Native(Box::new(Native::new(secret, cose, session))),
-            None => Machine::Fernet(Box::new(token::cipher(secret))),
+            None => Machine::Fernet(Box::new(token::Writer::new(secret, &session))),
         };
         Self { suite, kid: secret.kid(suite), machine }
     }
@@ -105,9 +104,9 @@ impl Sealer {
     pub fn seal(&mut self, topic: &TopicName, plain: &Plain<'_>, now_ms: u64) -> Result<Sealed, SealError> {
         match &mut self.machine {
             Machine::Native(native) => native.seal(self.suite, self.kid, topic, plain, now_ms),
-            Machine::Fernet(cipher) => match token::length_for(plain.body.len() as u64) {
+            Machine::Fernet(writer) => match token::length_for(plain.body.len() as u64) {
                 length if length > MAX_WIRE_BYTES => Err(SealError::TooLong(length)),
-                _ => Ok(Sealed(cipher.encrypt_at_time(plain.body, now_ms / 1000).into_bytes())),
+                _ => Ok(Sealed(writer.seal(plain.body, now_ms / 1000))),
             },
         }
     }
