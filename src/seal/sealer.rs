@@ -39,6 +39,8 @@ struct Native {
     schedule: Schedule,
     session: [u8; 16],
     session_key: SessionKey,
+    /// Most sealers have one topic.
+    last_topic: Option<(TopicName, [u8; 16])>,
     sealed_messages: u64,
     sealed_bytes: u64,
 }
@@ -124,7 +126,18 @@ impl Native {
     fn new(secret: &EpochSecret, cose: Cose, session: [u8; 16]) -> Self {
         let schedule = Schedule::new(secret);
         let session_key = schedule.session_key(cose, &session);
-        Self { cose, schedule, session, session_key, sealed_messages: 0, sealed_bytes: 0 }
+        Self { cose, schedule, session, session_key, last_topic: None, sealed_messages: 0, sealed_bytes: 0 }
+    }
+
+    fn topic_id(&mut self, topic: &TopicName) -> [u8; 16] {
+        match &self.last_topic {
+            Some((name, id)) if name == topic => *id,
+            _ => {
+                let id = self.schedule.topic_id(topic.as_str());
+                self.last_topic = Some((topic.clone(), id));
+                id
+            }
+        }
     }
 
     fn seal(
@@ -141,7 +154,7 @@ impl Native {
             return Err(SealError::Spent);
         }
         let sequence = self.sealed_messages + 1;
-        let topic_id = self.schedule.topic_id(topic.as_str());
+        let topic_id = self.topic_id(topic);
         let header = Header { suite, kid, sequence, session: self.session, topic_id };
         let protected = header.encode(self.cose.number);
         let ciphertext_len = plaintext_len + TAG_LEN as u64;
@@ -171,5 +184,24 @@ impl Native {
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sealer({}, {})", self.suite, self.kid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::{Kind, Opener};
+
+    #[test]
+    fn a_sealer_that_goes_from_topic_to_topic_binds_each_message_to_its_own() {
+        let secret = EpochSecret::from_bytes([1; 32]);
+        let topics = ["a", "b", "b", "a", "a/b"].map(|name| TopicName::new(name).unwrap());
+        let mut sealer = Sealer::new(&secret, Suite::CoseA256Gcm, [2; 16]);
+        let opener = Opener::new(&secret, Suite::CoseA256Gcm);
+        for topic in &topics {
+            let plain = Plain { kind: Kind::default(), content_type: None, body: topic.as_str().as_bytes() };
+            let wire = sealer.seal(topic, &plain, 5).unwrap();
+            assert_eq!(&opener.open(topic, wire.as_bytes()).unwrap().body[..], topic.as_str().as_bytes());
+        }
     }
 }
