@@ -7,7 +7,8 @@
 //! 1. `secret`: an epoch secret and all that is derived from it;
 //! 2. `cbor` and `header`: the bytes on the wire, read without a key;
 //! 3. `inside`: the plaintext and its padding;
-//! 4. [`Sealer`] and [`Opener`]: the two operations (`recent`: what an opener need not derive again);
+//! 4. [`Sealer`] and [`Opener`]: the two operations (`recent`: what an opener need not derive again;
+//!    `body`: what it gives out);
 //! 5. [`replay`]: whether an opened message was here before;
 //! 6. `token`: Fernet, for programs already out there.
 //!
@@ -23,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod body;
 pub(crate) mod cbor;
 mod error;
 mod header;
@@ -35,6 +37,7 @@ mod secret;
 mod suite;
 mod token;
 
+pub use body::Body;
 pub use error::{Found, OpenError, SealError};
 pub use header::{Peek, Sealed, peek};
 pub use inside::{Kind, Plain};

@@ -1,13 +1,12 @@
 //! Opening. An [`Opener`] holds one epoch of one key; which one to try, the kid says (`keys` looks it up).
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use ring::aead::Aad;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use super::{
-    EpochSecret, Found, Kid, Kind, OpenError, Peek, Suite,
+    Body, EpochSecret, Found, Kid, Kind, OpenError, Peek, Suite,
     header::{self, Parsed},
     inside, peek,
     recent::{Recent, Remembered},
@@ -54,7 +53,7 @@ pub struct Opened {
     /// The MIME type of the body, if it was given.
     pub content_type: Option<String>,
     /// The payload. Wiped when dropped.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: Body,
     /// How many bytes it had on the wire.
     pub sealed_len: usize,
 }
@@ -127,7 +126,7 @@ impl Opener {
         let is_known = known.is_some();
         let session_key =
             known.unwrap_or_else(|| Arc::new(native.schedule.session_key(native.cose, &header.session)));
-        let mut buffer = Zeroizing::new(ciphertext.to_vec());
+        let mut buffer = Body::from(ciphertext.to_vec());
         let aad = Aad::from(header::associated_data(protected));
         let plaintext = session_key
             .key
@@ -156,7 +155,7 @@ impl Opener {
             sealed_at_ms: contents.sealed_at_ms,
             kind: contents.kind,
             content_type: contents.content_type.map(str::to_owned),
-            body: keep_only(buffer, body_start..body_start + body_len),
+            body: buffer.keep_only(body_start..body_start + body_len),
             sealed_len: wire.len(),
         })
     }
@@ -181,14 +180,6 @@ impl Opener {
             sealed_len,
         })
     }
-}
-
-/// The buffer with nothing but this range in it: one secret copy less to make and to wipe.
-pub(super) fn keep_only(mut buffer: Zeroizing<Vec<u8>>, range: Range<usize>) -> Zeroizing<Vec<u8>> {
-    let length = range.len();
-    buffer.copy_within(range, 0);
-    buffer.truncate(length);
-    buffer
 }
 
 impl std::fmt::Debug for Opener {

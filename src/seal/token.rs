@@ -15,7 +15,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{EpochSecret, OpenError, opener::keep_only, secret::derive};
+use super::{Body, EpochSecret, OpenError, secret::derive};
 
 /// The first byte of every token.
 const VERSION: u8 = 0x80;
@@ -144,8 +144,8 @@ impl Token {
     }
 
     /// Verifies and decrypts. The time is shown, never judged here.
-    pub(super) fn open(self, cipher: &Cipher) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let mut bytes = Zeroizing::new(self.bytes);
+    pub(super) fn open(self, cipher: &Cipher) -> Result<Body, OpenError> {
+        let mut bytes = Body::from(self.bytes);
         let end = bytes.len() - MAC;
         let (signed, mac) = bytes.split_at(end);
         if signed[0] != VERSION {
@@ -158,7 +158,7 @@ impl Token {
             .decrypt_padded::<Pkcs7>(&mut bytes[HEAD..end])
             .map_err(|_| OpenError::FernetRefused)?
             .len();
-        Ok(keep_only(bytes, HEAD..HEAD + body))
+        Ok(bytes.keep_only(HEAD..HEAD + body))
     }
 }
 
