@@ -35,6 +35,7 @@ pub use event::{
 };
 pub use failure::sentence;
 pub use session::{ClientError, FarEnd, Session};
+pub use store::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};

@@ -1,5 +1,6 @@
 //! What arrives: opened, judged, kept, then acknowledged and shown. And the history, opened again.
 
+use bytes::Bytes;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 
 use crate::{audit::Record, seal::replay::Replay, topic::TopicName};
@@ -16,6 +17,14 @@ use super::{
 
 /// Messages of the history that are opened again at most; more would not reach the window in one piece.
 const MAX_LOADED: u32 = 5_000;
+
+/// Envelopes up to this size are copied: as they come they are pieces of the network's buffer, and one that is kept in
+/// the window would keep all of it.
+const COPIED: usize = 8 * 1024;
+
+fn own(payload: Bytes) -> Bytes {
+    if payload.len() <= COPIED { Bytes::copy_from_slice(&payload) } else { payload }
+}
 
 impl Link {
     pub(super) fn receive(&mut self, publish: Publish, turn: &mut Turn) {
@@ -41,7 +50,7 @@ impl Link {
         if topic.is_system() && self.take_figure(&topic, &publish.payload, turn) {
             return;
         }
-        let (wire, retained) = (publish.payload, publish.retain);
+        let (wire, retained) = (own(publish.payload), publish.retain);
         let guard = &mut self.guard;
         let received =
             self.sealing.open(&topic, &wire, !retained, |opened| Some(guard.judge(opened, &topic, retained)));

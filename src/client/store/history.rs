@@ -7,10 +7,10 @@ use crate::{seal::replay::Replay, topic::TopicName};
 
 use super::{ROWS_PER_STATEMENT, Store, StoreError};
 
-/// Messages that are kept at most.
-const MAX_HISTORY_ROWS: u64 = 50_000;
+/// Messages that are kept at most: as many as the window shows unless told otherwise.
+pub const MAX_HISTORY_ROWS: u64 = 100_000;
 /// Their bytes at most, topics and envelopes.
-const MAX_HISTORY_BYTES: u64 = 256 << 20;
+pub const MAX_HISTORY_BYTES: u64 = 256 << 20;
 
 /// One message as it arrived.
 #[derive(Debug, Clone)]

@@ -19,6 +19,7 @@ use sqlx::{
 use crate::files::{FileLock, FilesError, create_private_dir};
 
 pub(super) use history::HistoryRow;
+pub use history::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 pub(super) use outbox::OutboxRow;
 
 /// Rows per statement of a bulk insert: eleven values each stay far under SQLite's 32,766.
