@@ -1,6 +1,6 @@
 //! How much is kept in memory, and what things have there.
 //!
-//! The figures are what an allocator is asked for, rounded as allocators do. A test with an allocator that counts
+//! The figures are what an allocator is asked for, with what it adds. A test with an allocator that counts
 //! (`tests/watch_memory.rs`) holds them to what is really taken.
 
 use crate::client::{Message, Opening};
@@ -16,8 +16,11 @@ pub const DEFAULT_BYTES: usize = 128 * 1024 * 1024;
 /// The preference that holds how many rows are kept.
 pub const ROWS_PREFERENCE: &str = "messages.rows";
 
-/// What an allocator adds to a piece of memory, and rounds it up to.
-const ALLOCATED: usize = 16;
+/// What an allocator adds to a piece of memory, rounds it up to, and gives at least: as glibc's, which is no leaner than
+/// others.
+const HEADER: usize = 8;
+const ROUNDED: usize = 16;
+const LEAST: usize = 32;
 
 /// How much is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +48,22 @@ impl Budget {
 
 /// What a piece of memory of this size takes.
 pub(super) const fn allocated(bytes: usize) -> usize {
-    if bytes == 0 { 0 } else { bytes.next_multiple_of(ALLOCATED) + ALLOCATED }
+    let taken = (bytes + HEADER).next_multiple_of(ROUNDED);
+    if bytes == 0 {
+        0
+    } else if taken < LEAST {
+        LEAST
+    } else {
+        taken
+    }
 }
 
 /// What a row of this message takes; `shared` where its topic is the tree's.
 pub(super) fn row_bytes(message: &Message, shared: bool) -> usize {
     // The row, and its pointer in a ring that may be half empty.
-    let mut bytes = allocated(size_of::<Row>()) + 2 * size_of::<usize>() + shared_bytes(message.wire.len());
+    let mut bytes = allocated(size_of::<Row>()) + 2 * size_of::<usize>();
+    // The history's row had the sealed bytes as well: with a count of who has them.
+    bytes += allocated(message.wire.len()) + allocated(3 * size_of::<usize>());
     if !shared {
         // Two counts stand before the text.
         bytes += allocated(2 * size_of::<usize>() + message.topic.as_str().len());
@@ -59,7 +71,7 @@ pub(super) fn row_bytes(message: &Message, shared: bool) -> usize {
     bytes += match &message.opening {
         Opening::Opened { with, body, content_type, notes, .. } => {
             let notes_bytes: usize = notes.iter().map(|note| allocated(note.capacity())).sum();
-            shared_bytes(body.len())
+            allocated(body.len())
                 + allocated(with.label.capacity())
                 + allocated(with.kid.capacity())
                 + allocated(content_type.as_ref().map_or(0, String::capacity))
@@ -71,9 +83,4 @@ pub(super) fn row_bytes(message: &Message, shared: bool) -> usize {
         Opening::Refused { name, why } => allocated(name.capacity()) + allocated(why.capacity()),
     };
     bytes
-}
-
-/// What shared bytes take: themselves, and the count of who has them.
-const fn shared_bytes(len: usize) -> usize {
-    allocated(len) + allocated(3 * size_of::<usize>())
 }
