@@ -44,7 +44,8 @@ fn message(serial: i64, topic: &str, body: &[u8]) -> Message {
 }
 
 fn reading(n: i64) -> Vec<u8> {
-    format!("{{\"celsius\":{:.3},\"seq\":{n:08},\"state\":\"RUNNING\",\"line\":7}}", (n as f64).sin()).into_bytes()
+    format!("{{\"celsius\":{:.3},\"seq\":{n:08},\"state\":\"RUNNING\",\"line\":7}}", (n as f64).sin())
+        .into_bytes()
 }
 
 /// Pours `count` messages in, and looks all along the way.
@@ -83,7 +84,9 @@ fn what_watch_keeps_stays_within_its_budget_and_is_told_as_it_is() {
     pour("readings", full, 130_000, |n| message(n, &topic(n), &reading(n)));
     let tight = Budget { rows: 100_000, bytes: 40 * MIB };
     pour("readings in a tight budget", tight, 130_000, |n| message(n, &topic(n), &reading(n)));
-    pour("large payloads", tight, 2_000, |n| message(n, &topic(n), &vec![b'x'; 40_000 + (n as usize % 7) * 9_000]));
+    pour("large payloads", tight, 2_000, |n| {
+        message(n, &topic(n), &vec![b'x'; 40_000 + (n as usize % 7) * 9_000])
+    });
     pour("many topics", tight, 60_000, |n| message(n, &format!("fleet/{}/{n}/gps", n % 300), &reading(n)));
     let long = "x".repeat(8_000);
     pour("long topics", tight, 12_000, |n| message(n, &format!("fleet/{n}/{long}"), &reading(n)));
