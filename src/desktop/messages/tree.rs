@@ -278,8 +278,19 @@ impl TopicTree {
     /// Every level whose path holds the text, with the levels above.
     fn wanted(&self, search: &str) -> HashSet<NodeId> {
         let mut wanted = HashSet::new();
+        // A level's number is higher than that of the level above, which is so looked at before it.
+        let mut holds = vec![false; self.nodes.len()];
+        let across_levels = search.contains('/');
         for node in 1..self.nodes.len() as NodeId {
-            if self.path(node).to_lowercase().contains(search) {
+            let level = &self.nodes[node as usize];
+            let found = holds[level.parent as usize]
+                || if across_levels {
+                    self.path(node).to_lowercase().contains(search)
+                } else {
+                    level.label.to_lowercase().contains(search)
+                };
+            holds[node as usize] = found;
+            if found {
                 let mut at = node;
                 while at != ROOT && wanted.insert(at) {
                     at = self.nodes[at as usize].parent;
@@ -330,6 +341,8 @@ mod tests {
     fn a_search_opens_the_way_to_what_it_finds() {
         let tree = tree(&["plant/line-1/press/celsius", "plant/hvac", "fleet/1"]);
         assert_eq!(shown(&tree, &[], "press"), ["plant", "-line-1", "--press", "---celsius"]);
+        assert_eq!(shown(&tree, &[], "1/pre"), ["plant", "-line-1", "--press", "---celsius"]);
+        assert_eq!(shown(&tree, &[], "line-1"), ["plant", "-line-1", "--press", "---celsius"]);
         assert!(shown(&tree, &[], "nothing").is_empty());
     }
 
