@@ -2,7 +2,12 @@
 //! more than it may have.
 
 #![cfg(feature = "desktop")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by panicking, and tells its figures"
+)]
 
 use std::alloc::System;
 
