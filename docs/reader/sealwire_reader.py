@@ -309,6 +309,14 @@ def seal(secret, suite, topic, session, sequence, iat_ms, body, kind=0, content_
     return cbor2.dumps(cbor2.CBORTag(16, [protected, {}, ciphertext]))
 
 
+def seal_cbc_hmac(secret, iv, body):
+    """A message of §8's second suite. `iv`: 16 fresh random bytes."""
+    padder = padding.PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES(secret[:16]), modes.CBC(iv)).encryptor()
+    sealed = iv + encryptor.update(padder.update(body) + padder.finalize()) + encryptor.finalize()
+    return base64.b64encode(sealed + hmac.digest(secret[16:], sealed, "sha256"))
+
+
 # --- §10: test vectors
 
 
