@@ -225,7 +225,7 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// Whether the choices go together; PEM is read only by [`super::Server::of`].
+    /// Whether the choices go together; PEM is read only by [`Self::check_files`].
     ///
     /// # Errors
     /// The first that does not.
@@ -250,6 +250,14 @@ impl Endpoint {
             return Err(EndpointError::CertificateWithoutTls);
         }
         Ok(())
+    }
+
+    /// Whether the certificates and the key that it names can be read, and go together.
+    ///
+    /// # Errors
+    /// As [`Self::check`], and the first file that is not what it should be.
+    pub fn check_files(&self) -> Result<(), EndpointError> {
+        super::Server::of(self).map(drop)
     }
 
     /// The client id: the one that is set, or a random one of 17 characters, which every broker takes (MQTT-3.1.3-5).
