@@ -118,7 +118,9 @@ impl Link {
         match happening {
             Happening::Online(_) => self.exactly_once.attempt = 0,
             Happening::Sent(packet_id) => self.sent(2, packet_id, turn),
-            Happening::Answered(packet_id, answer, told) => self.received(packet_id, answer, told.as_deref(), turn),
+            Happening::Answered(packet_id, answer, told) => {
+                self.received(packet_id, answer, told.as_deref(), turn)
+            }
             Happening::Completed(packet_id) => {
                 if let Some((row, no_subscribers)) = self.exactly_once.outgoing.answered(packet_id) {
                     self.settle(&row, OutboxState::Acknowledged { no_subscribers }, turn);
