@@ -71,7 +71,7 @@ fn another_broker_is_tried_before_it_is_used_and_what_is_wrong_stands_beside_its
     world.click("Use this broker");
     let asked = world.asked();
     let [Command::SetBroker(Some(set))] = &asked[..] else { panic!("{asked:?}") };
-    assert_eq!(set.endpoint.password.as_ref().map(|password| password.reveal()), Some("hush"));
+    assert_eq!(set.endpoint.password.as_ref().map(sealwire::client::Password::reveal), Some("hush"));
 
     world.tell([
         other("mqtt://press@broker.example", MqttVersion::V311),

@@ -119,7 +119,7 @@ impl Link {
             Happening::Online(_) => self.exactly_once.attempt = 0,
             Happening::Sent(packet_id) => self.sent(2, packet_id, turn),
             Happening::Answered(packet_id, answer, told) => {
-                self.received(packet_id, answer, told.as_deref(), turn)
+                self.received(packet_id, answer, told.as_deref(), turn);
             }
             Happening::Completed(packet_id) => {
                 if let Some((row, no_subscribers)) = self.exactly_once.outgoing.answered(packet_id) {

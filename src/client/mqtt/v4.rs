@@ -167,3 +167,20 @@ fn why(error: &ConnectionError) -> Why {
         other => Why::beneath(other).unwrap_or_else(|| Why::Protocol(other.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_filter_is_refused_without_a_reason_and_a_message_that_was_taken_says_nothing_of_readers() {
+        let codes = vec![SubscribeReasonCode::Success(QoS::AtMostOnce), SubscribeReasonCode::Failure];
+        let suback = arrived(Packet::SubAck(rumqttc::SubAck::new(7, codes)));
+        let Some(Seen::Subscribed(7, granted)) = suback else { panic!("it is a SUBACK") };
+        assert_eq!(granted, [Ok(0), Err(Denial::Unexplained)]);
+        let why = Denial::Unexplained.told("the broker");
+        assert_eq!(why, "the broker refused it, and MQTT 3.1.1 cannot say why");
+        let puback = arrived(Packet::PubAck(rumqttc::PubAck::new(3)));
+        assert!(matches!(puback, Some(Seen::Answered(3, Answer::Taken { no_subscribers: false }, None))));
+    }
+}

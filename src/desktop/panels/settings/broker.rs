@@ -5,7 +5,7 @@ mod form;
 use eframe::egui::Ui;
 
 use crate::{
-    client::{Asked, Command, Event, LinkState, OtherBrokerView, sentence},
+    client::{Asked, Command, Event, LinkState, OtherBrokerView},
     desktop::{
         icons,
         model::{Model, Outbound},
@@ -129,20 +129,14 @@ fn other_card(ui: &mut Ui, other: &OtherBrokerView, model: &Model) {
                 ("Protocol", endpoint.version.name()),
                 ("On the way", way),
                 ("User", &user),
-                ("Client certificate", certificate),
+                ("Certificate", certificate),
                 ("Client id", endpoint.client_id.as_deref().unwrap_or("random")),
                 ("Session", session),
             ],
         );
     });
-    if let LinkState::Waiting { reason, .. } = &model.link {
-        Banner::new(Severity::Warning, "It does not carry anything now.")
-            .why(&sentence(reason))
-            .next("What you send waits on this disk, and is tried again.")
-            .show(ui);
-    }
-    for remark in OtherBrokerView::remarks(endpoint.version, endpoint.transport) {
-        Banner::new(Severity::Warning, remark).low().show(ui);
+    for (what, why) in OtherBrokerView::remarks(endpoint.version, endpoint.transport) {
+        Banner::new(Severity::Warning, what).why(why).show(ui);
     }
 }
 

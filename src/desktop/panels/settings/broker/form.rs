@@ -1,6 +1,6 @@
 //! The dialog "Another broker…": where it is, how it wants to be met, and a try without consequences.
 
-use eframe::egui::{Context, Label, RichText, Ui};
+use eframe::egui::{Context, Label, RichText, Ui, vec2};
 
 use crate::{
     client::{
@@ -30,6 +30,9 @@ const VERSIONS: [(MqttVersion, &str, &str); 2] = [
     (MqttVersion::V5, "MQTT 5", "Tells why it refuses what it refuses"),
     (MqttVersion::V311, "MQTT 3.1.1", "For brokers that do not speak MQTT 5"),
 ];
+
+/// Width of a file's title, so that the buttons stand below one another.
+const TITLE_WIDTH: f32 = 140.0;
 
 /// The field that an error stands beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,14 +187,14 @@ impl BrokerForm {
                 (self.wrong, self.tested) = (None, None);
             }
             ui.add_space(4.0);
-            for remark in OtherBrokerView::remarks(self.version, self.transport) {
-                Banner::new(Severity::Warning, remark).low().show(ui);
+            for (what, why) in OtherBrokerView::remarks(self.version, self.transport) {
+                Banner::new(Severity::Warning, what).why(why).show(ui);
             }
             let failure =
                 [Asked::Broker, Asked::TestBroker].into_iter().find_map(|asked| model.failure(asked));
             problem(ui, failure.map(problem_of).as_ref());
             if let Some(told) = &self.tested {
-                Banner::new(Severity::Success, "The broker lets you in.").why(told).low().show(ui);
+                Banner::new(Severity::Success, "The broker lets you in.").why(told).show(ui);
             }
             let named = !self.address.trim().is_empty();
             ui.horizontal(|ui| {
@@ -241,16 +244,23 @@ impl BrokerForm {
             }
         }
         let before = self.transport;
-        field_label(ui, "Connection");
-        changed |= segmented_explained(ui, "Connection", &mut self.transport, &TRANSPORTS);
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 14.0;
+            ui.vertical(|ui| {
+                field_label(ui, "Connection");
+                changed |= segmented_explained(ui, "Connection", &mut self.transport, &TRANSPORTS);
+            });
+            ui.vertical(|ui| {
+                field_label(ui, "Version");
+                changed |= segmented_explained(ui, "Version of MQTT", &mut self.version, &VERSIONS);
+            });
+        });
         if self.transport != before
             && let Some((_, rest)) = self.address.split_once("://")
         {
             // The address says the same as the choice below it.
             self.address = format!("{}://{rest}", self.transport.scheme());
         }
-        field_label(ui, "Version");
-        changed |= segmented_explained(ui, "Version of MQTT", &mut self.version, &VERSIONS);
         if self.transport.is_web_socket() {
             let error = self.error(Field::Path).map(str::to_owned);
             let field = TextField::new("Path of the WebSocket", &mut self.path)
@@ -327,7 +337,10 @@ impl BrokerForm {
         let mut removed = false;
         ui.horizontal(|ui| {
             let words = RichText::new(title).font(fonts::medium(12.5)).color(t.text);
-            ui.add_sized([150.0, 26.0], Label::new(words).halign(eframe::egui::Align::Min));
+            ui.allocate_ui(vec2(TITLE_WIDTH, 26.0), |ui| {
+                ui.set_min_width(TITLE_WIDTH);
+                ui.add(Label::new(words).truncate());
+            });
             let choose = Button::ghost("Choose…").icon(icons::FOLDER_OPEN).busy(self.opener.is_open());
             if choose.tooltip(&format!("{title}: a PEM file")).show(ui).clicked() {
                 self.opener.begin(ui.ctx(), file);
