@@ -125,6 +125,8 @@ impl Link {
             self.attempt = 0;
         }
         self.phase = Phase::Idle;
+        // Packet ids of this connection mean nothing on the next: what is not acknowledged is sent again, and known.
+        turn.acks.clear();
         turn.entries.extend(self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)));
         self.will_is_gone();
         self.subscriptions.forget_answers();

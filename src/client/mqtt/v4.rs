@@ -3,8 +3,6 @@
 //! What it cannot say: why a filter was refused, that a message was (PUBACK has no reason: a broker that does not permit
 //! it acknowledges and drops it), its limits, for how long it keeps a session, what a payload is.
 
-use std::time::Duration;
-
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill as WireWill, MqttOptions,
     Outgoing as Went, Packet, Publish, QoS, StateError, SubscribeFilter, SubscribeReasonCode,
@@ -18,14 +16,11 @@ use super::{
     packet::{Denial, Online},
 };
 
-/// As for MQTT 5, so that one setting suits both.
-const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
-
 pub(super) fn begin(server: &Server, session: Session) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(session.client_id, server.rumqttc_host(), server.port);
     options
         .set_transport(server.rumqttc_transport())
-        .set_keep_alive(server.keep_alive.max(LEAST_KEEP_ALIVE))
+        .set_keep_alive(server.keep_alive)
         .set_clean_session(session.kept.is_none())
         .set_manual_acks(true)
         .set_inflight(IN_FLIGHT)
