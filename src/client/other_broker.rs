@@ -145,20 +145,22 @@ pub(super) fn open(text: &str, vault: &SharedVault) -> Option<Endpoint> {
 }
 
 impl OtherBrokerView {
-    /// What MQTT 3.1.1 and a line without TLS cost, in sentences, for whoever chooses them.
+    /// What MQTT 3.1.1 and a line without TLS cost, for whoever chooses them: in a few words, and in sentences.
     #[must_use]
-    pub fn remarks(version: Version, transport: Transport) -> Vec<&'static str> {
+    pub fn remarks(version: Version, transport: Transport) -> Vec<(&'static str, &'static str)> {
         let mut remarks = Vec::new();
         if !transport.is_encrypted() {
-            remarks.push(
-                "Not encrypted on the way (no TLS): whoever listens sees username, password, topics and sizes. What is sealed stays sealed.",
-            );
+            remarks.push((
+                "Not encrypted on the way (no TLS).",
+                "Whoever listens sees username, password, topics and sizes. What is sealed stays sealed.",
+            ));
         }
         if version == Version::V311 {
-            remarks.push(
-                "MQTT 3.1.1 gives no reasons: a broker may acknowledge a message that it then drops, and cannot say that \
-                 nobody subscribes. A will is published at once, and retained messages come again at every connect.",
-            );
+            remarks.push((
+                "MQTT 3.1.1 gives no reasons.",
+                "A broker may acknowledge a message that it then drops, and cannot say that nobody subscribes. A will is \
+                 published at once, and retained messages come again at every connect.",
+            ));
         }
         remarks
     }

@@ -197,10 +197,12 @@ impl Model {
         self.preferences.as_ref()?.get(name).map(String::as_str)
     }
 
-    /// Whether the account's role speaks of publishing or of subscribing at all; what it does not, is not offered.
+    /// Whether the account's role speaks of publishing or of subscribing at all; what it does not, is not offered. The role
+    /// governs the station's broker: another one decides for itself.
     #[must_use]
     pub fn may(&self, right: Right) -> bool {
-        self.account.as_ref().is_some_and(|account| account.role.may_ever(right))
+        let may = |account: &AccountView| self.other_broker.is_some() || account.role.may_ever(right);
+        self.account.as_ref().is_some_and(may)
     }
 
     /// Whether the account's role administers the station.

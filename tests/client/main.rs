@@ -15,6 +15,7 @@ mod keys;
 mod link;
 mod mosquitto;
 mod other_broker;
+mod people;
 mod records;
 mod traffic;
 mod will;

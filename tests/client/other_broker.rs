@@ -151,6 +151,20 @@ fn what_waits_in_the_outbox_goes_to_the_broker_that_is_set_and_outlives_a_broker
 }
 
 #[test]
+fn messages_go_on_through_another_broker_while_the_station_is_away() {
+    let (station, mosquitto) = (Station::start(), Mosquitto::open());
+    let (mut anna, mut ben) = two(&station);
+    for person in [&mut anna, &mut ben] {
+        person.go_over(endpoint(&mosquitto.url("mqtt"), MqttVersion::V5));
+    }
+    ben.subscribe("plant/#");
+    let ended = station.end();
+    anna.publish("plant/press", "still here");
+    assert_eq!(text(&ben.message("plant/press")), "still here");
+    drop(ended);
+}
+
+#[test]
 fn the_choice_is_kept_encrypted_for_the_account_and_used_at_the_next_login_from_the_first_connect_on() {
     let (station, mosquitto) = (Station::start(), Mosquitto::open());
     let mut anna = Person::joined(&station, "anna", "admin");

@@ -6,7 +6,7 @@ use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Unboun
 
 use crate::{
     Operation,
-    seal::{EpochSecret, Kind, Opener, Plain, Sealer, Suite},
+    seal::{EpochSecret, Kind, Opener, Plain, Sealer, SigningKey, Suite},
     topic::TopicName,
 };
 
@@ -26,8 +26,10 @@ pub fn find(case: &str) -> Result<Operation, String> {
     match operation {
         "aead" => aead(suite, size),
         "seal" => Ok(seal(suite, size, 1)),
+        "seal-signed" => Ok(seal_signed(suite, size)),
         "seal-topics" => Ok(seal(suite, size, TURNS)),
         "open" => Ok(open(suite, size, 1, 1)),
+        "open-signed" => Ok(open_signed(suite, size)),
         "open-topics" => Ok(open(suite, size, TURNS, 1)),
         "open-sessions" => Ok(open(suite, size, 1, 8)),
         "open-strangers" => Ok(open(suite, size, 1, 1 << 12)),
@@ -104,5 +106,30 @@ fn open(suite: Suite, size: usize, topic_count: u64, session_count: u64) -> Oper
         turn = (turn + 1) % messages.len();
         let (topic, wire) = &messages[turn];
         black_box(opener.open(black_box(topic), black_box(wire)).expect("opened"));
+    })
+}
+
+/// As `seal`, signed inside.
+fn seal_signed(suite: Suite, size: usize) -> Operation {
+    let (secret, signing_key) = (EpochSecret::from_bytes(SECRET), SigningKey::from_bytes(&SECRET));
+    let (topic, body) = (topics(1).swap_remove(0), vec![b'x'; size]);
+    let mut sealer = Sealer::new(&secret, suite, session(0));
+    Box::new(move || {
+        let plain = Plain { kind: Kind::default(), content_type: None, body: &body };
+        let sealed = sealer.seal_signed(black_box(&topic), black_box(&plain), NOW_MS, &signing_key);
+        black_box(sealed.expect("sealed"));
+    })
+}
+
+/// As `open`, the signature verified.
+fn open_signed(suite: Suite, size: usize) -> Operation {
+    let (secret, signing_key) = (EpochSecret::from_bytes(SECRET), SigningKey::from_bytes(&SECRET));
+    let (topic, body) = (topics(1).swap_remove(0), vec![b'x'; size]);
+    let plain = Plain { kind: Kind::default(), content_type: None, body: &body };
+    let mut sealer = Sealer::new(&secret, suite, session(0));
+    let wire = sealer.seal_signed(&topic, &plain, NOW_MS, &signing_key).expect("sealed");
+    let opener = Opener::new(&secret, suite);
+    Box::new(move || {
+        black_box(opener.open(black_box(&topic), black_box(wire.as_bytes())).expect("opened"));
     })
 }

@@ -110,6 +110,7 @@ impl Link {
             }
         };
         tokio::join!(goodbye(own, announced), goodbye(at_2, false));
+        turn.changes.unreleased.clear();
         self.forget_unreleased().await;
         self.will_forgets_refusal();
         (self.attempt, self.was_online) = (0, false);

@@ -83,7 +83,7 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
         Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
         Event::Sample(_) => &[Asked::Sample],
-        Event::Broker(_) => &[Asked::Broker],
+        Event::Broker(_) => &[Asked::Broker, Asked::TestBroker],
         Event::BrokerTested { .. } => &[Asked::TestBroker],
         Event::Figures(_) => &[Asked::Figures],
         Event::Sessions { .. } => &[Asked::Sessions],
