@@ -144,7 +144,30 @@ fn author_says(author: &str, text: &str) -> Spoken {
 
 #[test]
 fn calls_for_help_of_000_come_and_go() {
-    let scene = Scene::at_a_station();
+    calls_for_help(&Scene::at_a_station());
+}
+
+#[test]
+fn readings_of_001_come_and_go_under_the_key_that_it_published() {
+    readings(&Scene::at_a_station());
+}
+
+#[test]
+fn the_room_of_002_understands_us_and_we_it() {
+    room(&Scene::at_a_station());
+}
+
+#[test]
+fn the_window_of_003_understands_us_and_we_it() {
+    window(&Scene::at_a_station());
+}
+
+#[test]
+fn another_passphrase_is_told_by_name_on_both_sides() {
+    another_passphrase(&Scene::at_a_station());
+}
+
+fn calls_for_help(scene: &Scene) {
     scene.add(Profile::DisasterResponse, Some(KEY_FILE));
     let key_file = scene.key_file();
     let key_file = key_file.to_str().unwrap();
@@ -169,9 +192,7 @@ fn calls_for_help_of_000_come_and_go() {
     assert_eq!((message.wire.len(), said.id.as_deref()), (164, heard.get(..36)));
 }
 
-#[test]
-fn readings_of_001_come_and_go_under_the_key_that_it_published() {
-    let scene = Scene::at_a_station();
+fn readings(scene: &Scene) {
     let key = scene.add(Profile::IndustrialIot, None);
     assert_eq!(key.filters.len(), 4);
     // Its own programs fail on most accents; what fills a block in letters and in bytes they can send.
@@ -198,9 +219,7 @@ fn readings_of_001_come_and_go_under_the_key_that_it_published() {
     }
 }
 
-#[test]
-fn the_room_of_002_understands_us_and_we_it() {
-    let scene = Scene::at_a_station();
+fn room(scene: &Scene) {
     scene.add(Profile::RoomChat, Some(THIRTY_TWO));
     let mut daniel = scene.program("room_chat.py", None, &[]);
     for line in ["daniel", "python", THIRTY_TWO] {
@@ -220,9 +239,7 @@ fn the_room_of_002_understands_us_and_we_it() {
     assert_eq!(daniel.prints("Åsa "), "has left the chat");
 }
 
-#[test]
-fn the_window_of_003_understands_us_and_we_it() {
-    let scene = Scene::at_a_station();
+fn window(scene: &Scene) {
     scene.add(Profile::WindowChat, Some(&format!("  {PASSPHRASE}\n")));
     let mut alice = scene.program("window_chat.py", None, &[]);
     alice.types("alice");
@@ -241,9 +258,7 @@ fn the_window_of_003_understands_us_and_we_it() {
     assert_eq!(alice.prints("Åsa: "), "hej \u{2028}\u{7f}✓ 😀");
 }
 
-#[test]
-fn another_passphrase_is_told_by_name_on_both_sides() {
-    let scene = Scene::at_a_station();
+fn another_passphrase(scene: &Scene) {
     scene.add(Profile::WindowChat, Some("another passphrase"));
     let mut alice = scene.program("window_chat.py", None, &[]);
     alice.types("alice");
