@@ -3,11 +3,13 @@
 //! They speak plain MQTT 3.1.1 without a login, so they come in by the station's plain port; the session comes by TLS.
 
 use std::{
+    cell::RefCell,
+    collections::VecDeque,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command as Process, Stdio},
     sync::mpsc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sealwire::client::{
@@ -15,10 +17,7 @@ use sealwire::client::{
     legacy::{Place, Profile, Spoken, compose, spoken},
 };
 
-use crate::{
-    next_message,
-    support::{PATIENCE, Person, Station, draft},
-};
+use crate::support::{PATIENCE, Person, Station, draft};
 
 const KEY_FILE: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
 const THIRTY_TWO: &str = "01234567890123456789012345678912";
@@ -29,6 +28,8 @@ struct Scene {
     folder: tempfile::TempDir,
     _station: Station,
     anna: Person,
+    /// What came and was not looked at yet.
+    heard: RefCell<VecDeque<Message>>,
     host: String,
     port: String,
 }
@@ -42,7 +43,7 @@ impl Scene {
         let anna = Person::sign_up(&station, &folder.path().join("anna"), "anna", None);
         let (host, port) = station.plain.as_deref().unwrap().rsplit_once(':').unwrap();
         let (host, port) = (host.to_owned(), port.to_owned());
-        Self { folder, _station: station, anna, host, port }
+        Self { folder, _station: station, anna, heard: RefCell::default(), host, port }
     }
 
     /// The key of a profile, and its topics watched.
@@ -70,9 +71,25 @@ impl Scene {
         self.anna.ask(Command::Publish { draft, every: None });
     }
 
+    /// The next message on a topic. Several may come at once.
+    fn next(&self, topic: &str) -> Message {
+        let mut heard = self.heard.borrow_mut();
+        loop {
+            while let Some(message) = heard.pop_front() {
+                if message.topic.as_str() == topic {
+                    return message;
+                }
+            }
+            heard.extend(self.anna.expect("a message", |event| match event {
+                Event::Messages(messages) => Some(messages.clone()),
+                _ => None,
+            }));
+        }
+    }
+
     /// What arrives on a topic, in the shape of its profile.
     fn hears(&self, profile: Profile, topic: &str) -> (Message, Spoken) {
-        let message = next_message(&self.anna, topic);
+        let message = self.next(topic);
         let Opening::Opened { with, .. } = &message.opening else { panic!("not opened: {message:?}") };
         assert_eq!((with.profile, message.qos, message.retained), (Some(profile), 0, false));
         let said = spoken(&message).expect("in its shape");
@@ -190,6 +207,13 @@ fn calls_for_help(scene: &Scene) {
     // What we send comes back to us too, as long on the wire as all others.
     let (message, said) = scene.hears(Profile::DisasterResponse, "emergency/assist");
     assert_eq!((message.wire.len(), said.id.as_deref()), (164, heard.get(..36)));
+    // Sent again and again, it is a new call each time.
+    let draft = draft("emergency/assist", &compose(Profile::DisasterResponse, &call).unwrap());
+    let topic = draft.topic.clone();
+    scene.anna.ask(Command::Publish { draft, every: Some(Duration::from_millis(100)) });
+    let repeated: Vec<String> = (0..3).map(|_| receiver.prints("Decrypted Message Received: ID:")).collect();
+    scene.anna.ask(Command::StopRepeat { topic });
+    assert!(repeated[0] != repeated[1] && repeated[1] != repeated[2], "{repeated:?}");
 }
 
 fn readings(scene: &Scene) {
@@ -265,7 +289,7 @@ fn another_passphrase(scene: &Scene) {
     alice.types(PASSPHRASE);
     alice.prints("(subscribed)");
     alice.types("hello");
-    match next_message(&scene.anna, "chat/channel").opening {
+    match scene.next("chat/channel").opening {
         Opening::Refused { name, why } => {
             assert_eq!(name, "Altered or other key");
             assert!(why.contains("compare keys"), "{why}");

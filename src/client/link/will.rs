@@ -17,7 +17,7 @@ use crate::{acl::Right, seal::Kid, topic::TopicName};
 
 use super::{
     super::{
-        Asked, AuditLog, Draft, Event, Failure, Opening, SealedWith, Will, WillState, WillView,
+        Asked, AuditLog, Draft, Event, Failure, Opening, SealedWith, Will, WillState, WillView, legacy,
         sealing::Sealing,
     },
     Link, Turn,
@@ -130,6 +130,11 @@ impl Link {
         if !decision.is_allowed() {
             let why = decision.explain(&self.role, Right::Publish, draft.topic.as_str());
             return Err((why, "Choose another topic, or ask the station's admin for the right."));
+        }
+        if let Some(profile) = self.sealing.profile_for(&draft.topic)
+            && let Err(error) = legacy::within(profile, draft)
+        {
+            return Err((error.to_string(), "Choose a topic of your own for the will."));
         }
         match self.sealing.seal_will(draft) {
             Some(Ok(sealed)) => Ok(SealedWill {

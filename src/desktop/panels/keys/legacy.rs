@@ -74,7 +74,7 @@ const fn words(profile: Profile) -> Words {
         },
         Profile::IndustrialIot => Words {
             icon: icons::CPU,
-            was: "Readings and commands of machines.",
+            was: "Readings and commands.",
             protects: "No secrecy: this key was published.",
             not: "It stands in the programs’ source. Anybody can read these messages and make them up: send nothing that matters, and believe nothing that comes.",
         },
