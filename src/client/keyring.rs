@@ -323,12 +323,15 @@ impl Desk {
         let imported = self
             .change_keys(|keyring| {
                 let key = read()?;
-                let profile = key.profile();
+                let legacy = key.profile().map(|profile| (profile, key.filters().to_vec()));
                 let report = keyring.import(key, consent)?;
-                if profile.is_some() {
-                    // It may have been there before, as a key without a profile.
-                    keyring.set_profile(&report.label, profile)?;
-                }
+                // It may have been there before, without a profile or for other topics.
+                let left_out = match legacy {
+                    Some((profile, filters)) => {
+                        keyring.follow_profile(&report.label, profile, &filters, consent)?
+                    }
+                    None => Vec::new(),
+                };
                 if take_over && report.outcome == Imported::AlreadyThere {
                     // Asked a second time, with consent.
                     keyring.set_sealing(&report.label, true)?;
@@ -338,7 +341,9 @@ impl Desk {
                     _ => Vec::new(),
                 };
                 let key = keyring.get(&report.label).ok_or(KeyringError::NoSuchKey(report.label))?;
-                Ok((view(key), covered(keyring, key, &labels)))
+                let mut covered = covered(keyring, key, &labels);
+                covered.extend(left_out);
+                Ok((view(key), covered))
             })
             .await;
         match imported {
