@@ -8,6 +8,8 @@
 
 #[path = "desktop_panels/keys.rs"]
 mod keys;
+#[path = "desktop_panels/legacy.rs"]
+mod legacy;
 #[path = "desktop_panels/publish.rs"]
 mod publish;
 #[path = "desktop_panels/scene.rs"]

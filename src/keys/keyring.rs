@@ -339,15 +339,31 @@ impl Keyring {
         Ok(self.keys[at].rotate(now_ms)?)
     }
 
-    /// Lets a key follow a legacy profile, or none.
+    /// Lets a key follow a legacy profile, for these filters too. A filter whose sealing it would take over from another key is
+    /// left out unless there is consent; those are returned, each with the other key's label.
     ///
     /// # Errors
-    /// No such key.
-    pub fn set_profile(&mut self, label: &str, profile: Option<Profile>) -> Result<(), KeyringError> {
+    /// No such key, or too many filters.
+    pub fn follow_profile(
+        &mut self,
+        label: &str,
+        profile: Profile,
+        filters: &[TopicFilter],
+        consent: Consent,
+    ) -> Result<Vec<(TopicFilter, String)>, KeyringError> {
         let at = self.position(label)?;
-        let key = self.keys.remove(at);
-        self.keys.insert(at, key.with_profile(profile));
-        Ok(())
+        let (mut more, mut left_out) = (Vec::new(), Vec::new());
+        for filter in filters.iter().filter(|filter| !self.keys[at].filters().contains(filter)) {
+            let mut others = self.would_take_over(std::slice::from_ref(filter));
+            others.retain(|other| other != label);
+            if others.is_empty() || consent == Consent::TakeOver {
+                more.push(filter.clone());
+            } else {
+                left_out.extend(others.into_iter().map(|other| (filter.clone(), other)));
+            }
+        }
+        self.keys[at].follow_profile(profile, more)?;
+        Ok(left_out)
     }
 
     /// Lets a key seal, or stops it. Allowing it is the owner's consent to what [`Self::would_take_over`] names, so it then

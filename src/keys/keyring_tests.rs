@@ -206,3 +206,21 @@ fn a_keyring_of_a_vectors_one_key_opens_and_refuses_as_the_vector_says() {
     }
     assert!(opened > 30, "only {opened} vectors opened");
 }
+
+#[test]
+fn a_key_that_is_there_follows_an_older_program_and_takes_over_only_with_consent() {
+    use crate::seal::legacy::Profile;
+    let filter = |text: &str| TopicFilter::new(text).unwrap();
+    let mut keyring = Keyring::new();
+    keyring.add(TopicKey::generate("Old", vec![filter("old/#")], Suite::Fernet, 1).unwrap()).unwrap();
+    keyring.add(TopicKey::generate("Chat", vec![filter("chat/#")], Suite::default(), 1).unwrap()).unwrap();
+    let wanted = [filter("old/#"), filter("emergency/assist"), filter("chat/channel")];
+    let mut follow =
+        |consent| keyring.follow_profile("Old", Profile::DisasterResponse, &wanted, consent).unwrap();
+    assert_eq!(follow(Consent::OpenOnly), [(filter("chat/channel"), "Chat".to_owned())]);
+    assert_eq!(follow(Consent::TakeOver), []);
+    let key = keyring.get("Old").unwrap();
+    assert_eq!(key.profile(), Some(Profile::DisasterResponse));
+    assert_eq!(key.filters().len(), 3);
+    assert_eq!(keyring.key_for_sealing(&TopicName::new("chat/channel").unwrap()).unwrap().label(), "Old");
+}

@@ -348,6 +348,22 @@ impl TopicKey {
         self.current().sealer(session)
     }
 
+    /// For programs of an older system from now on, and for these filters too.
+    pub(super) fn follow_profile(
+        &mut self,
+        profile: Profile,
+        more: Vec<TopicFilter>,
+    ) -> Result<(), KeyError> {
+        let many = self.filters.len() + more.len();
+        if many > MAX_FILTERS {
+            return Err(KeyError::ManyFilters(many));
+        }
+        self.profile = Some(profile);
+        self.filters.extend(more);
+        self.filters.sort();
+        Ok(())
+    }
+
     pub(super) fn rename(&mut self, label: &str) -> Result<(), KeyError> {
         self.label = checked_label(label)?;
         Ok(())

@@ -1,7 +1,10 @@
 //! Keys in the vault: imports, two computers at once, Fernet files.
 
 use sealwire::{
-    client::{Asked, Command, Event, KeyForm, Password, Signatures, Suite},
+    client::{
+        Asked, Command, Event, KeyForm, Password, Signatures, Suite,
+        legacy::{Place, Profile, Spoken, compose},
+    },
     topic::TopicFilter,
 };
 
@@ -162,4 +165,44 @@ fn a_station_restored_from_an_old_backup_is_told_from_an_honest_one() {
     // A computer that never saw the newer one cannot know.
     let mut elsewhere = Person::new();
     elsewhere.log_in(&station, "anna");
+}
+
+#[test]
+fn a_fernet_key_that_is_there_becomes_the_key_of_its_older_program() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    let file = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
+    anna.send(Command::ImportFernet {
+        text: Password::new(file),
+        label: "Old sensors".to_owned(),
+        filters: vec![TopicFilter::new("old/#").unwrap()],
+        take_over: false,
+    });
+    let imported = |event: &Event| match event {
+        Event::KeyImported { key, covered } if covered.is_empty() => Some(key.clone()),
+        _ => None,
+    };
+    assert_eq!(anna.answer(Asked::ImportKey, imported).profile, None);
+    anna.send(Command::AddLegacy {
+        profile: Profile::DisasterResponse,
+        filters: None,
+        secret: Some(Password::new(file)),
+        label: None,
+        take_over: false,
+    });
+    let key = anna.answer(Asked::ImportKey, imported);
+    assert_eq!((key.label.as_str(), key.profile), ("Old sensors", Some(Profile::DisasterResponse)));
+    assert_eq!(key.filters.len(), 2, "{:?}", key.filters);
+    anna.publish("emergency/assist", "help");
+    assert!(anna.failure(Asked::Publish).why.contains("Coordinates"));
+    let call = Spoken { place: Some(Place { x: 4, y: 2 }), ..Spoken::default() };
+    let call = String::from_utf8(compose(Profile::DisasterResponse, &call).unwrap()).unwrap();
+    anna.publish("emergency/assist", &call);
+    let entry = anna.until("the call on its way", |event| match event {
+        Event::Outbox(entries) => {
+            entries.iter().find(|entry| entry.topic.as_str() == "emergency/assist").cloned()
+        }
+        _ => None,
+    });
+    assert_eq!((entry.qos, entry.sealed_with.unwrap().profile), (0, Some(Profile::DisasterResponse)));
 }

@@ -58,10 +58,13 @@ impl Desk {
         let imported = self
             .change_keys(|keyring| {
                 let report = keyring.import(key.duplicate(), consent)?;
-                if key.profile().is_some() {
-                    // It may have been there before, as a key without a profile.
-                    keyring.set_profile(&report.label, key.profile())?;
-                }
+                // It may have been there before, without a profile or for other topics.
+                let left_out = match key.profile() {
+                    Some(profile) => {
+                        keyring.follow_profile(&report.label, profile, key.filters(), consent)?
+                    }
+                    None => Vec::new(),
+                };
                 if take_over && report.outcome == Imported::AlreadyThere {
                     // Asked a second time, with consent.
                     keyring.set_sealing(&report.label, true)?;
@@ -71,7 +74,9 @@ impl Desk {
                     _ => Vec::new(),
                 };
                 let key = keyring.get(&report.label).ok_or(KeyringError::Gone)?;
-                Ok((view(key), covered(keyring, key.filters(), &labels)))
+                let mut covered = covered(keyring, key.filters(), &labels);
+                covered.extend(left_out);
+                Ok((view(key), covered))
             })
             .await;
         match imported {

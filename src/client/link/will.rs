@@ -13,7 +13,7 @@ use crate::{seal::Kid, topic::TopicName};
 
 use super::{
     super::{
-        Asked, AuditLog, Draft, Event, Failure, Opening, SealedWith, Will, WillState, WillView,
+        Asked, AuditLog, Draft, Event, Failure, Opening, SealedWith, Will, WillState, WillView, legacy,
         mqtt::{LastWill, Lost, Refusal, Why},
         sealing::Sealing,
     },
@@ -129,6 +129,11 @@ impl Link {
         let draft = &will.draft;
         if let Some(why) = self.why_not_publish(draft.qos.min(1), &draft.topic) {
             return Err((why, "Choose another topic, or ask the station's admin for the right."));
+        }
+        if let Some(profile) = self.sealing.profile_for(&draft.topic)
+            && let Err(error) = legacy::within(profile, draft)
+        {
+            return Err((error.to_string(), "Choose a topic of your own for the will."));
         }
         match self.sealing.seal_will(draft) {
             Some(Ok(sealed)) => Ok(SealedWill {

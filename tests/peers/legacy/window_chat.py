@@ -23,30 +23,35 @@ def cipher_of(passphrase):
     return Fernet(base64.urlsafe_b64encode(kdf.derive(passphrase.encode())))
 
 
+def show(line):
+    # In one piece: the window of the original had no two threads on one line either.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main(host, port):
     username = sys.stdin.readline().strip()
     passphrase = sys.stdin.readline().strip()
     if not username or len(username) > 50 or len(passphrase) < 8:
-        print("Please enter a username and a passphrase of at least 8 characters.", flush=True)
+        show("Please enter a username and a passphrase of at least 8 characters.")
         sys.exit(1)
     cipher = cipher_of(passphrase)
 
     def on_connect(mqttc, userdata, flags, rc):
-        print("Connected to MQTT Broker.", flush=True)
+        show("Connected to MQTT Broker.")
         mqttc.subscribe(TOPIC)
 
     def on_message(mqttc, userdata, message):
         try:
             said = json.loads(cipher.decrypt(message.payload).decode())
-            print(f"{said['username']}: {said['text']}", flush=True)
+            show(f"{said['username']}: {said['text']}")
         except Exception:
-            words = "Failed to decrypt or parse the message. It may be corrupted or the key is incorrect."
-            print(words, flush=True)
+            show("Failed to decrypt or parse the message. It may be corrupted or the key is incorrect.")
 
     chat = mqtt.Client(mqtt.CallbackAPIVersion.VERSION1, protocol=mqtt.MQTTv311)
     chat.on_connect = on_connect
     chat.on_message = on_message
-    chat.on_subscribe = lambda mqttc, userdata, mid, granted: print("(subscribed)", flush=True)
+    chat.on_subscribe = lambda mqttc, userdata, mid, granted: show("(subscribed)")
     chat.connect(host, int(port), 60)
     chat.loop_start()
     for line in sys.stdin:
@@ -54,10 +59,10 @@ def main(host, port):
         if not text.strip():
             continue
         if len(text.encode()) > 256 * 1024:
-            print("Message too large to send. Please shorten it.", flush=True)
+            show("Message too large to send. Please shorten it.")
             continue
         chat.publish(TOPIC, cipher.encrypt(json.dumps({"username": username, "text": text}).encode()))
-        print(f"You: {text}", flush=True)
+        show(f"You: {text}")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbou
         let since = when::date_time(key.created_ms);
         let mut values = vec![("Key id", key.kid.as_str()), ("Suite", &suite), ("Here since", &since)];
         if let Some(profile) = key.profile {
-            values.push(("For programs of", profile.title()));
+            values.push(("Program", profile.title()));
         }
         key_values(ui, &values);
         ui.add_space(8.0);

@@ -39,8 +39,9 @@ pub(super) struct Legacy {
     question: Option<(String, Vec<(TopicFilter, String)>)>,
 }
 
-impl Default for Legacy {
-    fn default() -> Self {
+impl Legacy {
+    /// With the first program chosen.
+    pub(super) fn new(model: &Model) -> Self {
         let mut fresh = Self {
             profile: Profile::DisasterResponse,
             secret: SecretText::default(),
@@ -50,7 +51,7 @@ impl Default for Legacy {
             filters: String::new(),
             question: None,
         };
-        fresh.choose(Profile::DisasterResponse);
+        fresh.choose(Profile::DisasterResponse, model);
         fresh
     }
 }
@@ -67,25 +68,25 @@ const fn words(profile: Profile) -> Words {
     match profile {
         Profile::DisasterResponse => Words {
             icon: icons::SIREN,
-            was: "Calls for help with a place, from people in need to those who coordinate.",
+            was: "Calls for help, with a place.",
             protects: "Who has no key file cannot read a call, and cannot tell two calls of one person from those of two.",
             not: "Topic and time are in the open. Everybody with the key file can make up calls, and an old call can be sent again.",
         },
         Profile::IndustrialIot => Words {
             icon: icons::CPU,
-            was: "Readings and commands of machines, any text.",
+            was: "Readings and commands.",
             protects: "No secrecy: this key was published.",
             not: "It stands in the programs’ source. Anybody can read these messages and make them up: send nothing that matters, and believe nothing that comes.",
         },
         Profile::RoomChat => Words {
             icon: icons::TERMINAL_WINDOW,
-            was: "A chat in the terminal: a name, a colon, and words.",
+            was: "A chat in the terminal.",
             protects: "As much as its 32 characters: random ones keep readers out, words that people remember can be guessed.",
             not: "Topic and time are in the open. Everybody in the room can write under any name.",
         },
         Profile::WindowChat => Words {
             icon: icons::CHAT_CIRCLE_TEXT,
-            was: "A chat in a window, its messages as JSON.",
+            was: "A chat in a window.",
             protects: "As much as its passphrase: guesses are slowed down a little, and one computed list of guesses serves against every such chat.",
             not: "Topic and time are in the open. Everybody in the chat can write under any name.",
         },
@@ -93,9 +94,16 @@ const fn words(profile: Profile) -> Words {
 }
 
 impl Legacy {
-    fn choose(&mut self, profile: Profile) {
+    fn choose(&mut self, profile: Profile, model: &Model) {
         self.profile = profile;
-        self.label = profile.title().to_owned();
+        // A second chat of the same program, under another passphrase, gets a number.
+        let taken = |label: &str| model.keys.iter().any(|key| key.label == label);
+        let numbered = |number| format!("{} {number}", profile.title());
+        self.label = Some(profile.title().to_owned())
+            .into_iter()
+            .chain((2..100).map(numbered))
+            .find(|label| !taken(label))
+            .unwrap_or_default();
         self.filters = profile.topics().join("\n");
         self.secret.clear();
         self.file = None;
@@ -170,13 +178,18 @@ impl Legacy {
                 ui,
                 "A program of 2024 that seals in its own way. Choose which; its messages are marked “legacy” wherever they show.",
             );
-            for profile in Profile::ALL {
-                let words = words(profile);
-                if choice_card(ui, self.profile == profile, words.icon, profile.title(), words.was).clicked()
-                    && self.profile != profile
-                {
-                    self.choose(profile);
-                }
+            for pair in Profile::ALL.chunks(2) {
+                ui.columns(2, |columns| {
+                    for (ui, profile) in columns.iter_mut().zip(pair.iter().copied()) {
+                        let words = words(profile);
+                        let chosen = self.profile == profile;
+                        if choice_card(ui, chosen, words.icon, profile.title(), words.was).clicked()
+                            && !chosen
+                        {
+                            self.choose(profile, model);
+                        }
+                    }
+                });
             }
             let words = words(self.profile);
             let severity = if self.profile.is_secret() { Severity::Info } else { Severity::Warning };

@@ -5,7 +5,7 @@ use eframe::egui::{
 };
 
 use crate::{
-    client::{Command, KeyView},
+    client::{Command, KeyView, legacy::Profile},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -102,7 +102,12 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     } else if response.hovered() {
         ui.painter().rect_filled(rect, radius, t.row_hover);
     }
-    let (icon, tone) = if key.seals { (icons::KEY, Tone::Green) } else { (icons::LOCK_OPEN, Tone::Amber) };
+    let is_secret = key.profile.is_none_or(Profile::is_secret);
+    let (icon, tone) = match (key.seals, is_secret) {
+        (true, true) => (icons::KEY, Tone::Green),
+        (true, false) => (icons::KEY, Tone::Amber),
+        (false, _) => (icons::LOCK_OPEN, Tone::Amber),
+    };
     let square =
         eframe::egui::Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
     ui.painter().rect_filled(square, CornerRadius::same(9), tone.tint(t));

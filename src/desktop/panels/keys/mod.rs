@@ -82,7 +82,7 @@ impl KeysPanel {
         match wish {
             Some(Wish::Create) => self.new_key_for(""),
             Some(Wish::Import) => self.import_key(),
-            Some(Wish::Legacy) => self.dialog = Dialog::Legacy(Legacy::default()),
+            Some(Wish::Legacy) => self.dialog = Dialog::Legacy(Legacy::new(model)),
             Some(Wish::Give(id)) => self.dialog = Dialog::Give(Give::new(id)),
             Some(Wish::Delete(id)) => self.dialog = Dialog::Delete(Delete::new(id)),
             None => {}

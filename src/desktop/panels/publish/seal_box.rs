@@ -55,7 +55,7 @@ pub(super) fn seal_box(
                     words(ui, Tone::Violet, icons::LOCK_KEY, &title, &text, |_| {});
                 }
                 Some(_) => {
-                    let title = format!("“{}” is legacy: {NO_SECRECY}", key.label);
+                    let title = format!("“{}”, legacy, {NO_SECRECY}", key.label);
                     let text = "Anybody can read what you send here and make messages up. Send nothing that matters.";
                     words(ui, Tone::Amber, icons::LOCK_OPEN, &title, text, |_| {});
                 }

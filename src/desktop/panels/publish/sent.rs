@@ -10,7 +10,7 @@ use crate::{
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::ends::ends,
+        panels::{ends::ends, sealing::profile_words},
         theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
         when,
         widgets::{
@@ -244,7 +244,11 @@ fn decide(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) {
 /// What is known beside the state: when, by what sealed, how large.
 fn facts(entry: &OutboxEntry) -> String {
     let seal = match &entry.sealed_with {
-        Some(with) => format!("sealed with {} · ", with.label),
+        Some(with) => {
+            let legacy =
+                with.profile.map_or(String::new(), |profile| format!("{} · ", profile_words(profile).0));
+            format!("sealed with {} · {legacy}", with.label)
+        }
         // A pill says so beside the topic.
         None => String::new(),
     };

@@ -251,6 +251,9 @@ fn outsider(message: &Message) -> &'static str {
         Opening::InTheClear { .. } => {
             "This message went in the clear: the broker, and whoever listens there, can read and change it."
         }
+        Opening::Opened { with: SealedWith { profile: Some(profile), .. }, .. } if !profile.is_secret() => {
+            "The broker, and whoever listens there, can read this message and make others up: its key was published."
+        }
         Opening::Opened { with: SealedWith { suite: Suite::Fernet, .. }, .. } => {
             "The broker sees the topic, the time it was sealed (Fernet puts it in the open), and about how long it is. Not what it says."
         }

@@ -454,6 +454,7 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
             }
             (_, Some(body)) => {
                 if let Some(profile) = profile_of(message).filter(|profile| !profile.is_secret()) {
+                    ui.spacing_mut().item_spacing.x = 6.0;
                     pill(ui, "no secrecy", Tone::Amber).on_hover_text(profile_words(profile).2);
                 }
                 let job = one_line_job(ui, &one_line(body, PAYLOAD));
