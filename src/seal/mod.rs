@@ -52,6 +52,9 @@ pub use suite::{Suite, UnknownSuite};
 pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-encrypt0\"";
 
 #[cfg(test)]
+mod primitives;
+
+#[cfg(test)]
 mod tests;
 
 #[cfg(test)]
