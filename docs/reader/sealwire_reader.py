@@ -2,7 +2,7 @@
 
     python sealwire_reader.py docs/vectors/*.json      opens every test vector and says which outcome is not as it should be
 
-Needs the packages cryptography and cbor2. Keeps no state: whether a message was here before (§7) is for the caller.
+Needs the packages cryptography and cbor2.
 """
 
 import base64
@@ -283,6 +283,49 @@ def open_message(suite, key, topic, wire, filters=("#",), required_signers=None)
     return opened
 
 
+# --- §7: replay
+
+
+class Judge:
+    """Whether an opened message was here before. Forgets nothing; a program that runs for long must, as §7 says."""
+
+    def __init__(self):
+        self.highest, self.seen, self.exact, self.newest_retained = {}, set(), set(), {}
+
+    def judge(self, opened, suite, topic, delivered_retained):
+        native, stamp = suite in SUITES, opened["sealed_at_ms"]
+        if delivered_retained and native and not opened["retained"]:
+            return "replayed as retained"
+        verdict = self.by_memory(opened, native)
+        if delivered_retained:
+            return "fresh" if stamp is None or self.is_newest(topic, stamp) else "rolled back"
+        if verdict == "fresh" and opened["retained"]:
+            self.is_newest(topic, stamp)
+        return verdict
+
+    def by_memory(self, opened, native):
+        session, sequence = opened["session"], opened["sequence"]
+        if opened["will"] or not native:
+            mark = (session, sequence)
+            seen_before = mark in self.exact
+            self.exact.add(mark)
+            return "repeated" if seen_before else "fresh"
+        highest = self.highest.get(session, 0)
+        if highest - sequence >= 1024:
+            return "too old to judge"
+        if (session, sequence) in self.seen:
+            return "repeated"
+        self.seen.add((session, sequence))
+        self.highest[session] = max(highest, sequence)
+        return "fresh"
+
+    def is_newest(self, topic, stamp):
+        if stamp < self.newest_retained.get(topic, 0):
+            return False
+        self.newest_retained[topic] = stamp
+        return True
+
+
 # --- §5: sealing
 
 
@@ -339,13 +382,24 @@ def check(vector):
     return None if outcome == wanted else f"{vector['name']}: {outcome}, not {wanted}"
 
 
+def check_sequence(sequence):
+    judge = Judge()
+    for at, message in enumerate(sequence["messages"]):
+        verdict = judge.judge(message, message["suite"], message["topic"], message["delivered_retained"])
+        if verdict != message["verdict"]:
+            return f"{sequence['name']}, message {at}: {verdict}, not {message['verdict']}"
+    return None
+
+
 def main(paths):
     failures, count = [], 0
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            vectors = json.load(file)["vectors"]
-        count += len(vectors)
-        failures += [f"{path}: {failure}" for failure in map(check, vectors) if failure]
+            content = json.load(file)
+        outcomes = [check(vector) for vector in content.get("vectors", [])]
+        outcomes += [check_sequence(sequence) for sequence in content.get("sequences", [])]
+        count += len(outcomes)
+        failures += [f"{path}: {failure}" for failure in outcomes if failure]
     for failure in failures:
         print(failure)
     print(f"{count - len(failures)} of {count} vectors as they should be")

@@ -96,7 +96,7 @@ fn vault(contents: &[u8]) {
             assert_eq!(vault.people, again.people);
         }
         Err(error) => {
-            assert!(matches!(error, VaultError::Malformed | VaultError::Newer), "the tag holds: {error}")
+            assert!(matches!(error, VaultError::Malformed | VaultError::Newer), "the tag holds: {error}");
         }
     }
 }

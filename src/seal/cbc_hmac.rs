@@ -2,6 +2,19 @@
 //!
 //! Encrypt-then-MAC (RFC 7366 says why), PKCS#7 padding (RFC 5652 §6.3), standard base64 with its padding (RFC 4648 §4). It
 //! names no key, binds no topic, and carries neither time nor kind nor content type.
+//!
+//! ```
+//! use sealwire::{seal::{Kind, Opener, Plain, Sealer, cbc_hmac}, topic::TopicName};
+//! // A program out there that encrypts with 16 bytes and authenticates with 33.
+//! let keys = cbc_hmac::Keys { cipher: [1; 16].into(), mac: vec![2; 33].into() };
+//! let topic = TopicName::new("iot/sensor")?;
+//! let plain = Plain { kind: Kind::default(), content_type: None, body: b"21.5" };
+//! let sealed = Sealer::with_cbc_hmac(&keys, [3; 16]).seal(&topic, &plain, 0)?;
+//! assert!(cbc_hmac::looks_like_one(sealed.as_bytes()));
+//! let opened = Opener::with_cbc_hmac(&keys).open(&topic, sealed.as_bytes())?;
+//! assert_eq!((&opened.body[..], opened.sealed_at_ms), (&b"21.5"[..], None));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use aes::{
     Aes128,

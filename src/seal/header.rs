@@ -61,7 +61,8 @@ pub enum Peek {
     },
     /// It looks like a Fernet token.
     FernetToken,
-    /// Neither, and why: empty, in the clear, or a damaged envelope.
+    /// Neither, and why: empty, in the clear, or a damaged envelope. A message under `aes-cbc-hmac` looks like words, see
+    /// [`super::cbc_hmac::looks_like_one`].
     NotAnEnvelope(OpenError),
 }
 

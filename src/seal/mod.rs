@@ -1,5 +1,15 @@
 //! Payload protection: what neither the network nor the broker can read.
 //!
+//! | to | use |
+//! |---|---|
+//! | seal what is published | [`Sealer::seal`], [`Sealer::seal_signed`] |
+//! | open what arrives | [`Opener::open`]; [`peek`] tells which key it wants |
+//! | learn whether it was here before | [`replay::ReplayGuard::judge`] |
+//! | tell a person why not | [`OpenError`], [`SealError`]: what, why, and the next step |
+//!
+//! The standards behind it: COSE (RFC 9052, RFC 9053) in deterministic CBOR (RFC 8949 §4.2.1), HKDF (RFC 5869), AES-GCM (NIST
+//! SP 800-38D), ChaCha20-Poly1305 (RFC 8439), Ed25519 (RFC 8032), and Padmé for the padding. No input makes it panic.
+//!
 //! Pure: bytes, keys, time and randomness come in as arguments; no I/O, no clock. It may know [`crate::topic`] and
 //! the crypto crates, and nothing of keyrings, accounts or MQTT packets.
 //!
@@ -21,6 +31,22 @@
 //! let sealed = sealer.seal(&topic, &plain, 1_700_000_000_000)?;
 //! let opened = Opener::new(&secret, Suite::CoseA256Gcm).open(&topic, sealed.as_bytes())?;
 //! assert_eq!(&opened.body[..], b"21.5");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Signed, and refused where it does not belong:
+//!
+//! ```
+//! use sealwire::{seal::{EpochSecret, Kind, OpenError, Opener, Plain, Sealer, SigningKey, Suite}, topic::TopicName};
+//! let (secret, anna) = (EpochSecret::from_bytes([7; 32]), SigningKey::from_bytes(&[8; 32]));
+//! let topic = TopicName::new("plant/press/celsius")?;
+//! let mut sealer = Sealer::new(&secret, Suite::CoseChaCha20, [1; 16]);
+//! let plain = Plain { kind: Kind::default(), content_type: Some("text/plain"), body: b"21.5" };
+//! let sealed = sealer.seal_signed(&topic, &plain, 1_700_000_000_000, &anna)?;
+//! let opener = Opener::new(&secret, Suite::CoseChaCha20);
+//! assert_eq!(opener.open(&topic, sealed.as_bytes())?.signer, Some(anna.sender()));
+//! let elsewhere = TopicName::new("plant/oven/celsius")?;
+//! assert!(matches!(opener.open(&elsewhere, sealed.as_bytes()), Err(OpenError::MovedTopic { .. })));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -53,6 +79,9 @@ pub use suite::{Suite, UnknownSuite};
 
 /// The MQTT 5 content type of a native envelope (RFC 9052 §11.3.1).
 pub const MEDIA_TYPE: &str = "application/cose; cose-type=\"cose-encrypt0\"";
+
+#[cfg(test)]
+mod primitives;
 
 #[cfg(test)]
 mod tests;

@@ -55,7 +55,8 @@ struct Native {
 }
 
 impl Sealer {
-    /// Begins a session. `session` must be fresh randomness: nonces and initialization vectors come from it.
+    /// Begins a session (the kid context of RFC 9052 §3.1's Partial IV). `session` must be fresh randomness: nonces and
+    /// initialization vectors come from it.
     #[must_use]
     pub fn new(secret: &EpochSecret, suite: Suite, session: [u8; 16]) -> Self {
         let machine = match (suite, suite.cose()) {
@@ -130,7 +131,7 @@ impl Sealer {
         self.kid
     }
 
-    /// Seals one message for one topic, stamped `now_ms` (milliseconds since 1970).
+    /// Seals one message for one topic, stamped `now_ms` (milliseconds since 1970): a COSE_Encrypt0 (RFC 9052 §5.2).
     ///
     /// Under `fernet` only the body and the whole seconds are sent: a token has no place for kind and content type. Under
     /// `aes-cbc-hmac` only the body is.

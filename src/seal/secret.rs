@@ -52,7 +52,7 @@ fn hmac_with(ready: &Hmac<Sha256>, data: &[u8]) -> [u8; 32] {
 }
 
 #[expect(clippy::expect_used, reason = "N is checked when this is compiled; no input can reach it")]
-fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> Zeroizing<[u8; N]> {
+pub(super) fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> Zeroizing<[u8; N]> {
     const { assert!(N <= 255 * 32, "RFC 5869 §2.3: at most 255 blocks") };
     let mut output = Zeroizing::new([0; N]);
     prk.expand_multi_info(info, &mut *output).expect("length checked at compile time");

@@ -97,6 +97,31 @@ fn equal_messages_never_look_alike_and_sizes_fall_into_few_classes() {
 }
 
 #[test]
+fn equal_messages_under_the_older_suites_have_an_iv_each_and_so_has_each_session() {
+    let mut seen = std::collections::HashSet::new();
+    for suite in [Suite::Fernet, Suite::AesCbcHmac] {
+        for session in [[1; 16], [2; 16]] {
+            let mut sealer = Sealer::new(&secret(), suite, session);
+            for _ in 0..3 {
+                assert!(
+                    seen.insert(sealer.seal(&topic(), &plain(b"yes"), NOW).unwrap().into_bytes()),
+                    "{suite}"
+                );
+            }
+            sealer.start_session([3; 16]).unwrap();
+            let first = sealer.seal(&topic(), &plain(b"yes"), NOW).unwrap().into_bytes();
+            // The session is all that tells the IVs of a suite apart whose randomness comes in.
+            assert_eq!(seen.insert(first), suite == Suite::Fernet || session == [1; 16]);
+        }
+    }
+    let mut sealer = Sealer::new(&secret(), Suite::AesCbcHmac, [1; 16]);
+    assert_eq!(sealer.start_session([1; 16]), Err(SealError::SessionReused));
+    sealer.pretend_sealed(MAX_SESSION_MESSAGES, 0);
+    assert!(sealer.is_spent());
+    assert_eq!(sealer.seal(&topic(), &plain(b"over"), NOW).unwrap_err(), SealError::Spent);
+}
+
+#[test]
 fn a_session_ends_after_its_last_message_and_goes_on_only_under_a_fresh_id() {
     let mut sealer = Sealer::new(&secret(), Suite::CoseA256Gcm, [1; 16]);
     sealer.pretend_sealed(MAX_SESSION_MESSAGES - 1, 0);

@@ -13,6 +13,20 @@
 //! remembered, is [`Replay::TooOldToJudge`]. One exception: under `aes-cbc-hmac` a message has no stamp, so the first to be
 //! forgotten is the first that came, and it may come again as if it were new.
 
+//!
+//! ```
+//! use sealwire::{seal::{EpochSecret, Kind, Opener, Plain, Sealer, Suite, replay::{Replay, ReplayGuard}}, topic::TopicName};
+//! let (secret, topic) = (EpochSecret::from_bytes([7; 32]), TopicName::new("plant/press")?);
+//! let plain = Plain { kind: Kind::default(), content_type: None, body: b"21.5" };
+//! let sealed = Sealer::new(&secret, Suite::CoseA256Gcm, [1; 16]).seal(&topic, &plain, 1_700_000_000_000)?;
+//! let opened = Opener::new(&secret, Suite::CoseA256Gcm).open(&topic, sealed.as_bytes())?;
+//! let mut guard = ReplayGuard::new();
+//! assert_eq!(guard.judge(&opened, &topic, false), Replay::Fresh);
+//! let rows = guard.take_changes(); // to be stored with the message
+//! assert_eq!(ReplayGuard::load(rows.into_iter().filter_map(|row| Some((row.key, row.value?))))?.judge(&opened, &topic, false), Replay::Repeated);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 mod guard;
 mod row;
 mod window;

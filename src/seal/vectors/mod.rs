@@ -7,6 +7,7 @@ pub(super) mod forge;
 mod legacy;
 mod native;
 mod page;
+mod replay;
 mod signed;
 
 use std::{collections::BTreeSet, path::PathBuf};

@@ -190,6 +190,11 @@ fn malformed() -> Vectors {
             with(&[&[0xa2], kid, &[0x01, 0x27]].concat(), &[0xa0], &reading()),
             "bad-contents",
         ),
+        (
+            "something after the header's map",
+            with(&[&good[..], &[0]].concat(), &[0xa0], &reading()),
+            "bad-contents",
+        ),
         ("an unprotected label", with(&good, &[0xa1, 0x18, 42, 0], &reading()), "bad-contents"),
         ("a detached payload", detached, "bad-contents"),
         ("a signature of 63 bytes", sign1(&good, &[0xa0], &reading(), &[1; 63]), "bad-contents"),

@@ -280,6 +280,9 @@ mod tests {
         for packet in [4_096, PACKET, 5_000_000] {
             let most = largest(Some(Suite::Fernet), 20, packet);
             assert!(wire(most) + 20 + HEADERS <= packet && wire(most + 16) + 20 + HEADERS > packet, "{most}");
+            let wire = |body: usize| (48 + 16 * (body / 16 + 1)).div_ceil(3) * 4;
+            let most = largest(Some(Suite::AesCbcHmac), 20, packet);
+            assert!(wire(most) + 20 + HEADERS <= packet && wire(most + 16) + 20 + HEADERS > packet, "{most}");
             let native = largest(Some(Suite::CoseA256Gcm), 20, packet);
             assert!(native > packet / 100 * 85 && native < packet, "{native} of {packet}");
             assert!(largest(None, 2_000, packet) < packet - 2_000);
