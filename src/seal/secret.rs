@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Suite, suite::Cose};
 
@@ -23,8 +23,9 @@ const MESSAGE_LABEL: &[u8] = b"sealwire/1 msg\0";
 pub struct Kid([u8; 16]);
 
 /// The 32 secret bytes of one epoch of a topic key. Wiped when dropped, and copied only by [`Self::duplicate`].
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct EpochSecret([u8; 32]);
+///
+/// They have a place of their own in memory: what holds them may be moved about without leaving copies behind.
+pub struct EpochSecret(Box<Zeroizing<[u8; 32]>>);
 
 /// `HKDF-SHA-256[salt "sealwire/1", info](input_key_material, N)`.
 ///
@@ -67,7 +68,7 @@ pub(super) struct SessionKey {
 
 impl Schedule {
     pub(super) fn new(secret: &EpochSecret) -> Self {
-        let prk = Hkdf::new(Some(SALT.as_bytes()), &secret.0);
+        let prk = Hkdf::new(Some(SALT.as_bytes()), secret.expose());
         let topic_key = expand(&prk, &[TOPIC_LABEL]);
         Self { prk, topic_key }
     }
@@ -90,6 +91,17 @@ impl Schedule {
     }
 }
 
+impl Drop for SessionKey {
+    /// ring wipes no keys: another one is put in its place, where nobody can say that it is not read any more.
+    fn drop(&mut self) {
+        let algorithm = self.key.algorithm();
+        if let Ok(nobodys) = ring::aead::UnboundKey::new(algorithm, &[0; 32]) {
+            self.key = ring::aead::LessSafeKey::new(nobodys);
+        }
+        std::hint::black_box(&self.key);
+    }
+}
+
 impl SessionKey {
     /// Context IV XOR Partial IV, left-padded with zeros (RFC 9052 §3.1).
     pub(super) fn nonce(&self, sequence: u64) -> ring::aead::Nonce {
@@ -104,27 +116,27 @@ impl SessionKey {
 impl EpochSecret {
     /// Takes 32 bytes of a secure random source, or a Fernet key's.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 
     /// The bytes, for writing them where they rest encrypted.
     #[must_use]
-    pub const fn expose(&self) -> &[u8; 32] {
+    pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// A second copy, on purpose.
     #[must_use]
-    pub const fn duplicate(&self) -> Self {
-        Self(self.0)
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The key id under `suite`: both native suites share one, Fernet has its own.
     #[must_use]
     pub fn kid(&self, suite: Suite) -> Kid {
         let label = if suite.is_native() { KID_LABEL } else { FERNET_KID_LABEL };
-        Kid(*derive(&self.0, &[label]))
+        Kid(*derive(self.expose(), &[label]))
     }
 }
 

@@ -13,6 +13,8 @@ mod hostile;
 mod keyring;
 mod keys;
 mod link;
+#[cfg(target_os = "linux")]
+mod memory;
 mod records;
 mod traffic;
 mod will;
