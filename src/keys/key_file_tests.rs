@@ -1,5 +1,7 @@
 //! Key files: round trips, what hostile and broken ones give, and files of other programs.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     keys::{Consent, Imported, Keyring, key_line},
@@ -180,3 +182,33 @@ fn a_file_of_the_age_command_opens() {
     assert_eq!(key.filters().iter().map(TopicFilter::as_str).collect::<Vec<_>>(), ["plant/press/#", "°C"]);
     assert_eq!(key.current().secret().expose(), &std::array::from_fn(|at| at as u8));
 }
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_readers_panic(
+        file in prop::collection::vec(any::<u8>(), 0..300),
+        text in r#"(\{"sealwire-keys":1,"keys":\[)?[ -~]{0,80}"#,
+    ) {
+        let _ = decrypt(&file, &passphrase("p"));
+        let begun = [&b"age-encryption.org/v1\n-> scrypt "[..], &file].concat();
+        let _ = decrypt(&begun, &passphrase("p"));
+        let _ = read_json(text.as_bytes());
+        let _ = read_json(&file);
+        let _ = read_lines(text.as_bytes());
+    }
+
+    #[test]
+    fn whatever_is_changed_in_the_json_of_a_key_it_is_refused_or_a_possible_key(
+        at in any::<prop::sample::Index>(),
+        with in any::<u8>(),
+    ) {
+        let mut json = BY_HAND.as_bytes().to_vec();
+        let at = at.index(json.len());
+        json[at] = with;
+        if let Ok(keys) = read_json(&json) {
+            prop_assert!(keys.iter().all(|key| !key.epochs().is_empty() && !key.filters().is_empty()));
+        }
+    }
+}
+
+const BY_HAND: &str = r#"{"sealwire-keys":1,"keys":[{"label":"Press hall","filters":["plant/press/#"],"suite":"cose-chacha20","sealing_allowed":true,"retired_ms":9,"epochs":[{"number":1,"secret":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8","created_ms":1700000000000}]}]}"#;

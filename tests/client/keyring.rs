@@ -11,7 +11,10 @@ use sealwire::{
     topic::{TopicFilter, TopicName},
 };
 
-use crate::harness::{Computer, PASSWORD, Person, Station, draft, notes, refusal, text};
+use crate::{
+    harness::{Computer, PASSWORD, Person, Station, draft, notes, refusal, text},
+    inside::Inside,
+};
 
 const PASSPHRASE: &str = "violet anchor mosaic lantern";
 
@@ -479,4 +482,26 @@ fn a_key_deleted_on_one_computer_is_told_to_the_other_that_renames_it() {
     assert!(laptop.failure(Asked::EditKey).why.contains("deleted, perhaps on another computer"));
     laptop.send(Command::RotateKey { id: key.id.clone() });
     assert!(laptop.failure(Asked::RotateKey).why.contains("deleted"));
+}
+
+#[test]
+fn a_vault_of_before_there_were_signatures_gets_an_identity_at_the_next_login_and_keeps_it() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.log_out();
+    let fresh = Inside::of(&station);
+    assert_eq!(fresh.contents["version"], 2);
+    let first = fresh.contents["identity"].as_str().unwrap().to_owned();
+    fresh.store(&station, r#"{"version":1,"keys":[]}"#);
+    assert!(Inside::of(&station).contents.get("identity").is_none());
+    anna.log_in(&station, "anna");
+    anna.log_out();
+    let second = Inside::of(&station);
+    let identity = second.contents["identity"].as_str().unwrap();
+    assert!(identity.len() == 43 && identity != first);
+    assert_eq!(second.version, fresh.version + 2);
+    anna.log_in(&station, "anna");
+    anna.log_out();
+    let third = Inside::of(&station);
+    assert_eq!((third.version, third.contents["identity"].as_str()), (second.version, Some(identity)));
 }

@@ -10,6 +10,7 @@ mod exactly_once;
 mod front;
 mod harness;
 mod hostile;
+mod inside;
 mod keyring;
 mod keys;
 mod link;

@@ -9,30 +9,22 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
     process::{Child, Command as Process, Stdio},
-    sync::Arc,
 };
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305,
-    aead::{Aead, Payload},
-};
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Bytes, header};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use sealwire::{
-    api::{BASE, Confidential, LogIn, Salt, SaltRequest, SessionGrant, TLS_NAME, Username},
     client::{Asked, Command, Event, Password, Suite, Trust},
     keys::key_line,
     seal::{Peek, derive, peek},
 };
 
-use crate::harness::{PASSWORD, Person, Station};
+use crate::{
+    harness::{PASSWORD, Person, Station},
+    inside::Inside,
+};
 
 /// Set for the process that is searched: the station's address and fingerprint.
 const SEARCHED: &str = "SEALWIRE_TEST_SEARCHED";
@@ -83,81 +75,18 @@ fn the_process_that_is_searched() {
     }
 }
 
-/// One request to the station's API, with its own CA.
-async fn call<T: serde::de::DeserializeOwned>(
-    station: &Station,
-    path: &str,
-    body: impl serde::Serialize,
-) -> T {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&station.running.ca_certificate).unwrap()).unwrap();
-    let config =
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    let tcp = tokio::net::TcpStream::connect(station.running.api).await.unwrap();
-    let name = ServerName::try_from(TLS_NAME).unwrap();
-    let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let body: Full<Bytes> = Full::from(Bytes::from(serde_json::to_vec(&body).unwrap()));
-    let request = Request::post(format!("{BASE}/{path}"))
-        .header(header::HOST, TLS_NAME)
-        .header(header::CONTENT_TYPE, "application/json");
-    let answer = sender.send_request(request.body(body).unwrap()).await.unwrap();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    connection.abort();
-    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"))
-}
-
-/// Opens a box of the vault (docs/keys.md): `1 ‖ nonce ‖ ciphertext and tag`, bound to `[purpose, account, last]`.
-fn open_box(key: &[u8], last: &[u8], purpose: &str, sealed: &[u8]) -> Vec<u8> {
-    let text = |text: &str| -> Vec<u8> {
-        let head = if text.len() < 24 { vec![0x60 | text.len() as u8] } else { vec![0x78, text.len() as u8] };
-        [head, text.into()].concat()
-    };
-    let aad = [vec![0x83], text(purpose), text("anna"), last.to_vec()].concat();
-    let payload = Payload { msg: &sealed[25..], aad: &aad };
-    XChaCha20Poly1305::new_from_slice(key)
-        .unwrap()
-        .decrypt(sealed[1..25].try_into().unwrap(), payload)
-        .unwrap()
-}
-
 /// What the vault of this account holds and is opened with, by name.
 fn secrets(station: &Station) -> BTreeMap<String, Vec<u8>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let username = Username::new("anna").unwrap();
-    let salt: Salt =
-        runtime.block_on(call(station, "account/salt", SaltRequest { username: username.clone() }));
-    let mut stretched = [0; 32];
-    let params = Params::new(salt.kdf.memory_kib, salt.kdf.passes, salt.kdf.lanes, Some(32)).unwrap();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(PASSWORD.as_bytes(), &salt.salt.0, &mut stretched)
-        .unwrap();
-    let auth = URL_SAFE_NO_PAD.encode(*derive::<32>(&stretched, &[b"sealwire/1 auth"]));
-    let vault_key = derive::<32>(&stretched, &[b"sealwire/1 vault"]);
-    let auth_key = Confidential::new(auth.clone());
-    let request = LogIn { username, auth_key, second: None, remember: false };
-    let grant: SessionGrant = runtime.block_on(call(station, "session", request));
-    let wrapped = &grant.vault.password_wrap.0;
-    let secret = open_box(&*vault_key, b"\x68password", "sealwire/1 vault secret", wrapped);
-    let contents_key = derive::<32>(&secret, &[b"sealwire/1 vault contents"]);
-    assert!(grant.vault.version < 24);
-    let version = [u8::try_from(grant.vault.version).unwrap()];
-    let json = open_box(&*contents_key, &version, "sealwire/1 vault", &grant.vault.sealed.0);
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    let identity = json["identity"].as_str().unwrap();
+    let inside = Inside::of(station);
+    let identity = inside.contents["identity"].as_str().unwrap();
     BTreeMap::from([
         ("the password".into(), PASSWORD.into()),
         ("the passphrase of a key file".into(), PASSPHRASE.into()),
-        ("what Argon2id makes of the password".into(), stretched.to_vec()),
-        ("the authentication key as text".into(), auth.into()),
-        ("the vault key".into(), vault_key.to_vec()),
-        ("the vault secret".into(), secret),
-        ("the key of the vault's contents".into(), contents_key.to_vec()),
+        ("what Argon2id makes of the password".into(), inside.stretched.to_vec()),
+        ("the authentication key as text".into(), inside.auth.clone().into()),
+        ("the vault key".into(), inside.vault_key.to_vec()),
+        ("the vault secret".into(), inside.secret.clone()),
+        ("the key of the vault's contents".into(), inside.contents_key.to_vec()),
         ("the identity".into(), URL_SAFE_NO_PAD.decode(identity).unwrap()),
         ("the identity as text".into(), identity.into()),
     ])

@@ -139,6 +139,9 @@ impl Link {
     }
 
     async fn reseal_retained(&mut self, turn: &mut Turn) -> (usize, Vec<(TopicName, String)>) {
+        if self.retained.0.is_empty() {
+            return (0, Vec::new());
+        }
         let rows = match self.store.retained().await {
             Ok(rows) => rows,
             Err(error) => {
