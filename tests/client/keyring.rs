@@ -166,6 +166,49 @@ fn what_was_never_sent_is_sealed_anew_also_where_another_computer_rotated_meanwh
     }
 }
 
+/// As after a crash: what of the outbox was sent is not known.
+fn forget_what_was_never_sent(computer: &Computer) {
+    let folder = std::fs::read_dir(computer.path().join("clients")).unwrap().map(Result::unwrap);
+    let mut folder = folder.filter(|entry| entry.file_type().unwrap().is_dir());
+    let path = folder.next().unwrap().path().join("state.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let done = runtime.block_on(async {
+        use sqlx::ConnectOptions;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut db = options.connect().await.unwrap();
+        let sql = "DELETE FROM settings WHERE name = 'outbox_never_sent_from'";
+        sqlx::query(sql).execute(&mut db).await.unwrap()
+    });
+    assert_eq!(done.rows_affected(), 1);
+}
+
+#[test]
+fn what_may_have_been_sent_goes_out_as_it_was_and_is_then_replaced_where_it_is_retained() {
+    let station = Station::start();
+    let mut desk = Person::joined(&station, "anna", "");
+    let old = create(&mut desk, "Plant", "plant/#");
+    desk.granted(&filter("plant/#"));
+    let computer = Computer::new();
+    let mut laptop = computer.window();
+    laptop.log_in(&station, "anna");
+    let ended = station.end();
+    laptop.offline();
+    laptop.send(retained("plant/state", "on"));
+    laptop.until("it is queued", |event| matches!(event, Event::Outbox(_)).then_some(()));
+    drop(laptop);
+    forget_what_was_never_sent(&computer);
+    let station = ended.start();
+    desk.online();
+    desk.granted(&filter("plant/#"));
+    let new = rotate(&mut desk, &old);
+    let mut laptop = computer.window();
+    laptop.open(&station);
+    laptop.ask_log_in("anna", PASSWORD);
+    assert_eq!(kid(&desk.message("plant/state")), old.kid);
+    assert_eq!(resealed(&mut laptop), (1, 0, Vec::new()));
+    assert_eq!(kid(&desk.message("plant/state")), new.kid);
+}
+
 #[test]
 fn a_retained_message_that_somebody_else_replaced_is_left_alone() {
     let station = Station::start();
