@@ -34,6 +34,7 @@ use super::{
     stations::Stations,
     teller::Teller,
     tls::{self, Fingerprint, Identity},
+    wipe,
 };
 
 /// Nothing to send.
@@ -525,8 +526,10 @@ impl Desk {
             lanes: salt.kdf.lanes,
         };
         let derived = tokio::task::spawn_blocking(move || {
-            let typed = crate::keys::Password::new(password.reveal());
-            PasswordKeys::derive(&typed, &salt.salt.0, &params)
+            wipe::clean(move || {
+                let typed = crate::keys::Password::new(password.reveal());
+                PasswordKeys::derive(&typed, &salt.salt.0, &params)
+            })
         });
         match tokio::time::timeout(Duration::from_secs(120), derived).await {
             Ok(Ok(Ok(keys))) => Ok(keys),

@@ -156,7 +156,7 @@ impl Http {
         let bytes = match body {
             Some(body) => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
-                Bytes::from(serde_json::to_vec(body).map_err(|error| garbled(error.to_string()))?)
+                json(body).map_err(|error| garbled(error.to_string()))?
             }
             None => Bytes::new(),
         };
@@ -188,6 +188,26 @@ impl Http {
             }
         }
     }
+}
+
+/// JSON that is wiped when it was sent: it may hold an authentication key. Written twice, the first time only to count,
+/// because a buffer that grew would leave copies behind.
+fn json(body: &impl Serialize) -> serde_json::Result<Bytes> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, body)?;
+    let mut text = Zeroizing::new(Vec::with_capacity(count.0));
+    serde_json::to_writer(&mut *text, body)?;
+    Ok(Bytes::from_owner(text))
 }
 
 /// The reason at the bottom of a chain of errors, in words: "nobody answers there" and not "error sending request".

@@ -29,6 +29,7 @@ use super::{
     sealing::Sealing,
     store::{Store, StoreError},
     tls::{self, Fingerprint},
+    wipe,
 };
 
 /// How long the link may take to end.
@@ -233,6 +234,8 @@ impl Desk {
         // Where it did not end in time: its state file is given back only when it is gone.
         session.link.abort();
         let _ = session.link.await;
+        drop(session.vault);
+        wipe::stacks().await;
         let anchors = session.auditor.close().await;
         if session.audit_thread.join().is_err() {
             tracing::error!("the audit thread panicked");

@@ -29,6 +29,7 @@ mod stations;
 mod store;
 mod teller;
 mod tls;
+mod wipe;
 
 pub use admin::{AccountLine, ConnectionView, RoleLine, SessionView};
 pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust, Will};

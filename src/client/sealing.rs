@@ -334,6 +334,31 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_after_a_rotation_or_a_retirement_live_traffic_shows_it_and_history_does_not() {
+        let vault = Arc::new(RwLock::new(Vault::create("anna").unwrap()));
+        let ring = |change: &dyn Fn(&mut Keyring)| change(&mut vault.write().unwrap().keyring);
+        ring(&|ring| assert!(ring.add(key(&["a/#"], Suite::default(), 1)).is_ok()));
+        let label = read(&vault).keyring.keys()[0].label().to_owned();
+        let mut sealing = Sealing::new(Arc::clone(&vault));
+        let wire = sealing.seal(&draft("a/x")).unwrap().unwrap().wire;
+        let topic = TopicName::new("a/x").unwrap();
+        let notes = |live| match sealing.open(&topic, &wire, live, |_| Some(Replay::Fresh)).opening {
+            Opening::Opened { notes, .. } => notes,
+            other => panic!("not opened: {other:?}"),
+        };
+        let long_ago = now_ms() - crate::keys::RETIRED_GRACE_MS - 1000;
+        assert!(notes(true).is_empty());
+        ring(&|ring| ring.set_retired(&label, Some(now_ms())).unwrap());
+        assert!(notes(true).is_empty(), "within the hour it is unremarkable");
+        ring(&|ring| ring.set_retired(&label, Some(long_ago)).unwrap());
+        assert_eq!(notes(true), ["sealed with a retired key"]);
+        assert!(notes(false).is_empty(), "from the history it is no news");
+        ring(&|ring| ring.set_retired(&label, None).unwrap());
+        ring(&|ring| assert!(ring.rotate(&label, long_ago).is_ok()));
+        assert_eq!(notes(true), ["sealed with a retired key"]);
+    }
+
+    #[test]
     fn a_key_replaced_by_one_of_the_same_secret_seals_with_its_own_suite() {
         let vault = Arc::new(RwLock::new(Vault::create("anna").unwrap()));
         vault.write().unwrap().keyring.add(key(&["a/#"], Suite::CoseA256Gcm, 1)).unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::files::{DataFolders, FilesError};
 
-use super::{Command, Event, desk::Desk, teller::Teller};
+use super::{Command, Event, desk::Desk, teller::Teller, wipe::WORKERS};
 
 /// How many batches the queue to the window has room for; the session leaves far fewer there ([`super::teller`]).
 const BATCHES: usize = 1024;
@@ -63,7 +63,7 @@ impl Session {
         let clients = folders.clients()?;
         let logs = folders.logs()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(WORKERS)
             .thread_name("sealwire-client")
             .enable_all()
             .build()?;

@@ -1,5 +1,7 @@
 //! Key files: round trips, what hostile and broken ones give, and files of other programs.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     keys::{Consent, Imported, Keyring, key_line},
@@ -152,3 +154,61 @@ fn keys_of_one_file_do_not_stand_in_each_others_way_and_newer_epochs_need_consen
     assert_eq!(outcomes(&mut old, after(), Consent::TakeOver), completed);
     assert_eq!(told(old.keys()), told(mine.keys()));
 }
+
+/// Made by `age -p -a` of Debian's age 1.1.1 from the JSON of docs/keys.md; the passphrase is `lantern gravel otter mosaic`.
+const BY_AGE: &str = "\
+-----BEGIN AGE ENCRYPTED FILE-----
+YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCA1alNuaUlvZ3Ava1IrTE1i
+aGNsd2l3IDE4Cmd6V3pCc1lWS2ExcHYyNVNvUm1SeURWREtLVVFsa0NlTktVSmZT
+Z3IwMlUKLS0tIC9EaDF1RXYrODFMU00vakVmWnZGQVdJK3doOHBzYStaS3dTWWx3
+c2syRFkKl2U36rug9UshPuPFXLVmT5dCYRGuBaAlD4QY8lc00xLzaY9k9rhmyt6V
+AW1SwX0heIs0aH0A0i739pefuXTlfrkLWMR0K4ir3+nj5TjRDHXTU3XL3jU+wPOz
+NzEcZKAwdyUboczQSaEezS3gDfMCSM2Bn0lYYq4Eg5L8Kf5I4fSumJWTj3Ufb4+P
+m5RTP8yP90uR3gQ5XpCGtV/Pzp1YDofO7SU9Ha0h0aVcxH1aT0SECZT33xte1Pjo
+kGqlboKpK1/qgFYEKPYrzHsHUZqbJaPv+LZ1gr0ACq4OjdUztQSH88u5edCq5Onv
+y/aRSu/zW9lhXyVRNoRWdaO1KFqNi2XkZNvKqMPDFeFic6Q9GOUsXvSdTCFfaDXs
+PbPZeNDtQDv3mIU=
+-----END AGE ENCRYPTED FILE-----
+";
+
+#[test]
+fn a_file_of_the_age_command_opens() {
+    let keys = read(BY_AGE.as_bytes(), &passphrase("lantern gravel otter mosaic")).unwrap();
+    let [key] = &keys[..] else { panic!("{} keys", keys.len()) };
+    assert_eq!(
+        (key.label(), key.suite(), key.signatures()),
+        ("Press hall", Suite::CoseChaCha20, Signatures::Require)
+    );
+    assert_eq!(key.filters().iter().map(TopicFilter::as_str).collect::<Vec<_>>(), ["plant/press/#", "°C"]);
+    assert_eq!(key.current().secret().expose(), &std::array::from_fn(|at| at as u8));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_readers_panic(
+        file in prop::collection::vec(any::<u8>(), 0..300),
+        text in r#"(\{"sealwire-keys":1,"keys":\[)?[ -~]{0,80}"#,
+    ) {
+        let _ = decrypt(&file, &passphrase("p"));
+        let begun = [&b"age-encryption.org/v1\n-> scrypt "[..], &file].concat();
+        let _ = decrypt(&begun, &passphrase("p"));
+        let _ = read_json(text.as_bytes());
+        let _ = read_json(&file);
+        let _ = read_lines(text.as_bytes());
+    }
+
+    #[test]
+    fn whatever_is_changed_in_the_json_of_a_key_it_is_refused_or_a_possible_key(
+        at in any::<prop::sample::Index>(),
+        with in any::<u8>(),
+    ) {
+        let mut json = BY_HAND.as_bytes().to_vec();
+        let at = at.index(json.len());
+        json[at] = with;
+        if let Ok(keys) = read_json(&json) {
+            prop_assert!(keys.iter().all(|key| !key.epochs().is_empty() && !key.filters().is_empty()));
+        }
+    }
+}
+
+const BY_HAND: &str = r#"{"sealwire-keys":1,"keys":[{"label":"Press hall","filters":["plant/press/#"],"suite":"cose-chacha20","sealing_allowed":true,"retired_ms":9,"epochs":[{"number":1,"secret":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8","created_ms":1700000000000}]}]}"#;

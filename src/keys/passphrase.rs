@@ -75,6 +75,15 @@ mod tests {
         assert_ne!(one.expose(), secret("caf\u{e9}", "lantern gravel otter path").expose());
     }
 
+    /// Made with Argon2id of Python's `argon2-cffi` and HKDF of its `cryptography`; the vector of docs/keys.md.
+    #[test]
+    fn an_independent_implementation_makes_the_same_key() {
+        let secret = secret("chess club", "lantern gravel otter mosaic");
+        assert_eq!(secret.kid(Suite::default()).to_string(), "39cffeef6f07d397347625107f8f0e59");
+        let salt: String = salt("chess club").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(salt, "bf8c94c06783211d0ededc0334f1837f");
+    }
+
     #[test]
     fn a_suggestion_has_six_words_of_the_list_and_is_never_refused_as_weak() {
         for _ in 0..20 {

@@ -135,7 +135,8 @@ impl Default for KdfParams {
 /// What a password gives: the authentication key for the station, and the vault key, which stays here.
 pub struct PasswordKeys {
     auth: Zeroizing<String>,
-    vault: Zeroizing<[u8; 32]>,
+    /// In a place of its own: the keys are moved about, and must not leave copies behind.
+    vault: Box<Zeroizing<[u8; 32]>>,
 }
 
 impl PasswordKeys {
@@ -150,7 +151,7 @@ impl PasswordKeys {
         }
         let stretched = params.stretch(password, salt)?;
         let auth = derive::<32>(&*stretched, &[b"sealwire/1 auth"]);
-        Ok(Self { auth: in_text(&auth), vault: derive(&*stretched, &[b"sealwire/1 vault"]) })
+        Ok(Self { auth: in_text(&auth), vault: Box::new(derive(&*stretched, &[b"sealwire/1 vault"])) })
     }
 
     /// The authentication key, all that the station ever sees of the password: 43 characters of base64url.

@@ -57,8 +57,8 @@ pub enum VaultError {
     Randomness(#[from] NoRandomness),
 }
 
-/// The 32 bytes that open a vault. Wiped when dropped.
-pub struct VaultSecret(Zeroizing<[u8; 32]>);
+/// The 32 bytes that open a vault. Wiped when dropped, and never moved, so that no copies stay behind.
+pub struct VaultSecret(Box<Zeroizing<[u8; 32]>>);
 
 /// An account's vault, open.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Vault {
     pub fn create(account: &str) -> Result<Self, NoRandomness> {
         Ok(Self {
             account: account.to_owned(),
-            secret: VaultSecret(random()?),
+            secret: VaultSecret(Box::new(random()?)),
             keyring: Keyring::new(),
             identity: Some(SigningKey::from_bytes(&*random()?)),
             people: People::new(),
@@ -245,7 +245,7 @@ impl Vault {
     /// No randomness.
     pub fn wrap_for_recovery(&self, code: &RecoveryCode) -> Result<WrappedSecret, NoRandomness> {
         let binding = wrap_binding(&self.account, "recovery");
-        seal_box(&code.wrap_key(), &binding, &*self.secret.0).map(WrappedSecret)
+        seal_box(&code.wrap_key(), &binding, &**self.secret.0).map(WrappedSecret)
     }
 }
 
@@ -288,7 +288,7 @@ impl VaultSecret {
     ) -> Result<Self, VaultError> {
         match open_box(key, binding, &wrapped.0) {
             Ok(bytes) => match bytes.first_chunk() {
-                Some(secret) if bytes.len() == secret.len() => Ok(Self(Zeroizing::new(*secret))),
+                Some(secret) if bytes.len() == secret.len() => Ok(Self(Box::new(Zeroizing::new(*secret)))),
                 _ => Err(VaultError::Malformed),
             },
             Err(BoxError::Version(_)) => Err(VaultError::Newer),
@@ -306,14 +306,14 @@ impl VaultSecret {
         keys: &PasswordKeys,
     ) -> Result<WrappedSecret, NoRandomness> {
         let binding = wrap_binding(account, "password");
-        seal_box(keys.vault_key(), &binding, &*self.0).map(WrappedSecret)
+        seal_box(keys.vault_key(), &binding, &**self.0).map(WrappedSecret)
     }
 
     /// Names it without telling anything of it, so that a client can tell a vault that was made anew from an old
     /// version of the one it knows.
     #[must_use]
     pub fn id(&self) -> [u8; 16] {
-        *derive(&*self.0, &[b"sealwire/1 vault id"])
+        *derive(&**self.0, &[b"sealwire/1 vault id"])
     }
 
     /// A second copy, on purpose: to open a newer version of a vault that is open.
@@ -323,11 +323,11 @@ impl VaultSecret {
     }
 
     fn contents_key(&self) -> Zeroizing<[u8; 32]> {
-        derive(&*self.0, &[b"sealwire/1 vault contents"])
+        derive(&**self.0, &[b"sealwire/1 vault contents"])
     }
 
     fn local_key(&self) -> Zeroizing<[u8; 32]> {
-        derive(&*self.0, &[b"sealwire/1 vault local"])
+        derive(&**self.0, &[b"sealwire/1 vault local"])
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Suite, suite::Cose};
 
@@ -26,8 +26,9 @@ const MESSAGE_LABEL: &[u8] = b"sealwire/1 msg\0";
 pub struct Kid([u8; 16]);
 
 /// The 32 secret bytes of one epoch of a topic key. Wiped when dropped, and copied only by [`Self::duplicate`].
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct EpochSecret([u8; 32]);
+///
+/// They have a place of their own in memory: what holds them may be moved about without leaving copies behind.
+pub struct EpochSecret(Box<Zeroizing<[u8; 32]>>);
 
 /// `HKDF-SHA-256[salt "sealwire/1", info](input_key_material, N)`.
 ///
@@ -76,7 +77,7 @@ pub(super) struct SessionKey {
 
 impl Schedule {
     pub(super) fn new(secret: &EpochSecret) -> Self {
-        let prk = Hkdf::new(Some(SALT.as_bytes()), &secret.0);
+        let prk = Hkdf::new(Some(SALT.as_bytes()), secret.expose());
         // A whole block is the same key as its first 32 bytes: see `hmac_sha256`.
         let mut topic_key = Zeroizing::new([0; 64]);
         topic_key[..32].copy_from_slice(&*expand::<32>(&prk, &[TOPIC_LABEL]));
@@ -131,20 +132,20 @@ impl Drop for SessionKey {
 impl EpochSecret {
     /// Takes 32 bytes of a secure random source, or a Fernet key's.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 
     /// The bytes, for writing them where they rest encrypted.
     #[must_use]
-    pub const fn expose(&self) -> &[u8; 32] {
+    pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// A second copy, on purpose.
     #[must_use]
-    pub const fn duplicate(&self) -> Self {
-        Self(self.0)
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The key id under `suite`: both native suites share one, each of the others has its own.
@@ -155,7 +156,7 @@ impl EpochSecret {
             Suite::Fernet => FERNET_KID_LABEL,
             Suite::AesCbcHmac => CBC_HMAC_KID_LABEL,
         };
-        Kid(*derive(&self.0, &[label]))
+        Kid(*derive(self.expose(), &[label]))
     }
 }
 

@@ -11,7 +11,10 @@ use sealwire::{
     topic::{TopicFilter, TopicName},
 };
 
-use crate::harness::{Computer, PASSWORD, Person, Station, draft, notes, refusal, text};
+use crate::{
+    harness::{Computer, PASSWORD, Person, Station, draft, notes, refusal, text},
+    inside::Inside,
+};
 
 const PASSPHRASE: &str = "violet anchor mosaic lantern";
 
@@ -161,6 +164,49 @@ fn what_was_never_sent_is_sealed_anew_also_where_another_computer_rotated_meanwh
         let message = desk.message("plant/x");
         assert_eq!((kid(&message), text(&message).as_str()), (new.kid.as_str(), body));
     }
+}
+
+/// As after a crash: what of the outbox was sent is not known.
+fn forget_what_was_never_sent(computer: &Computer) {
+    let folder = std::fs::read_dir(computer.path().join("clients")).unwrap().map(Result::unwrap);
+    let mut folder = folder.filter(|entry| entry.file_type().unwrap().is_dir());
+    let path = folder.next().unwrap().path().join("state.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let done = runtime.block_on(async {
+        use sqlx::ConnectOptions;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut db = options.connect().await.unwrap();
+        let sql = "DELETE FROM settings WHERE name = 'outbox_never_sent_from'";
+        sqlx::query(sql).execute(&mut db).await.unwrap()
+    });
+    assert_eq!(done.rows_affected(), 1);
+}
+
+#[test]
+fn what_may_have_been_sent_goes_out_as_it_was_and_is_then_replaced_where_it_is_retained() {
+    let station = Station::start();
+    let mut desk = Person::joined(&station, "anna", "");
+    let old = create(&mut desk, "Plant", "plant/#");
+    desk.granted(&filter("plant/#"));
+    let computer = Computer::new();
+    let mut laptop = computer.window();
+    laptop.log_in(&station, "anna");
+    let ended = station.end();
+    laptop.offline();
+    laptop.send(retained("plant/state", "on"));
+    laptop.until("it is queued", |event| matches!(event, Event::Outbox(_)).then_some(()));
+    drop(laptop);
+    forget_what_was_never_sent(&computer);
+    let station = ended.start();
+    desk.online();
+    desk.granted(&filter("plant/#"));
+    let new = rotate(&mut desk, &old);
+    let mut laptop = computer.window();
+    laptop.open(&station);
+    laptop.ask_log_in("anna", PASSWORD);
+    assert_eq!(kid(&desk.message("plant/state")), old.kid);
+    assert_eq!(resealed(&mut laptop), (1, 0, Vec::new()));
+    assert_eq!(kid(&desk.message("plant/state")), new.kid);
 }
 
 #[test]
@@ -479,4 +525,26 @@ fn a_key_deleted_on_one_computer_is_told_to_the_other_that_renames_it() {
     assert!(laptop.failure(Asked::EditKey).why.contains("deleted, perhaps on another computer"));
     laptop.send(Command::RotateKey { id: key.id.clone() });
     assert!(laptop.failure(Asked::RotateKey).why.contains("deleted"));
+}
+
+#[test]
+fn a_vault_of_before_there_were_signatures_gets_an_identity_at_the_next_login_and_keeps_it() {
+    let station = Station::start();
+    let mut anna = Person::joined(&station, "anna", "");
+    anna.log_out();
+    let fresh = Inside::of(&station);
+    assert_eq!(fresh.contents["version"], 2);
+    let first = fresh.contents["identity"].as_str().unwrap().to_owned();
+    fresh.store(&station, r#"{"version":1,"keys":[]}"#);
+    assert!(Inside::of(&station).contents.get("identity").is_none());
+    anna.log_in(&station, "anna");
+    anna.log_out();
+    let second = Inside::of(&station);
+    let identity = second.contents["identity"].as_str().unwrap();
+    assert!(identity.len() == 43 && identity != first);
+    assert_eq!(second.version, fresh.version + 2);
+    anna.log_in(&station, "anna");
+    anna.log_out();
+    let third = Inside::of(&station);
+    assert_eq!((third.version, third.contents["identity"].as_str()), (second.version, Some(identity)));
 }

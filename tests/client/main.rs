@@ -10,9 +10,12 @@ mod exactly_once;
 mod front;
 mod harness;
 mod hostile;
+mod inside;
 mod keyring;
 mod keys;
 mod link;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mosquitto;
 mod other_broker;
 mod people;

@@ -13,6 +13,7 @@ use super::{
         failure::not_logged_in,
         link::{Ask, KeyInUse},
         sealing::{self, find, view},
+        wipe,
     },
     covered, strong,
 };
@@ -256,7 +257,7 @@ pub(super) async fn off_the_reactor<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work)
+    tokio::task::spawn_blocking(move || wipe::clean(work))
         .await
         .map_err(|_| Failure::new(what, "It was broken off.", "Close some programs and try again."))
 }

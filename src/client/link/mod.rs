@@ -205,6 +205,8 @@ pub(super) struct Link {
     /// When the desk is to look at the vault again.
     vault_due: Option<Instant>,
     vault_looked: Option<Instant>,
+    /// Something that was retained under an older epoch has reached the broker.
+    reseal_due: bool,
 }
 
 /// What one turn gathers.
@@ -310,6 +312,7 @@ impl Link {
             retained: rotated::OwnRetained::of(&retained),
             vault_due: None,
             vault_looked: None,
+            reseal_due: false,
         };
         if let Some(from) = never_sent.and_then(|from| from.parse().ok()) {
             link.outgoing.never_sent_from(from);
@@ -317,7 +320,7 @@ impl Link {
         }
         link.load_other_broker().await;
         link.tell_all();
-        link.reseal_at_start().await;
+        link.reseal_by_itself().await;
         link.connect();
         let ended = link.turns(&mut asks).await;
         link.end().await;
@@ -366,6 +369,9 @@ impl Link {
             self.finish(&mut turn).await;
             if !turn.ended.is_empty() {
                 return turn.ended;
+            }
+            if self.reseal_due {
+                self.reseal_by_itself().await;
             }
         }
     }

@@ -66,6 +66,9 @@ impl Link {
             return;
         }
         let own = RetainedRow::of(row);
+        // It was on its way when its key was rotated.
+        let kid = own.as_ref().and_then(|own| own.kid.parse().ok());
+        self.reseal_due |= kid.is_some_and(|kid| self.sealing.is_superseded(&row.topic, kid));
         match &own {
             Some(own) => self.retained.0.insert(own.topic.clone(), (tail(&own.wire), own.queued_ms)),
             None => self.retained.0.remove(&row.topic),
@@ -84,8 +87,9 @@ impl Link {
         }
     }
 
-    /// A key may have been rotated while this computer was away.
-    pub(super) async fn reseal_at_start(&mut self) {
+    /// A key may have been rotated while this computer was away, or while a message was on its way.
+    pub(super) async fn reseal_by_itself(&mut self) {
+        self.reseal_due = false;
         let mut turn = Turn::default();
         self.reseal(&mut turn).await;
         self.finish(&mut turn).await;
@@ -139,6 +143,9 @@ impl Link {
     }
 
     async fn reseal_retained(&mut self, turn: &mut Turn) -> (usize, Vec<(TopicName, String)>) {
+        if self.retained.0.is_empty() {
+            return (0, Vec::new());
+        }
         let rows = match self.store.retained().await {
             Ok(rows) => rows,
             Err(error) => {

@@ -24,7 +24,7 @@ fn the_guard_judges_each_sequence_of_messages_as_the_file_says_also_across_a_res
                 sealed_at_ms: message["sealed_at_ms"].as_u64(),
                 kind: Kind { retained: flag("retained"), will: flag("will") },
                 content_type: None,
-                body: zeroize::Zeroizing::new(Vec::new()),
+                body: crate::seal::Body::default(),
                 sealed_len: 100,
             };
             let topic = TopicName::new(message["topic"].as_str().unwrap()).unwrap();
