@@ -36,6 +36,7 @@ use super::{
     sample,
     sealing::{self, SharedVault, view},
     store::Store,
+    wipe,
 };
 
 /// How often a change is made again because another computer was faster. One that changes keys without a pause is
@@ -117,10 +118,12 @@ impl OpenVault {
         keys: &PasswordKeys,
     ) -> Result<Self, VaultError> {
         let wrapped = WrappedSecret::from_bytes(vault.password_wrap.0.clone());
-        let secret = VaultSecret::unwrap_with_password(username.as_str(), &wrapped, keys)?;
         let sealed = sealed(vault);
-        let open = Vault::open(username.as_str(), &sealed, secret.duplicate())?;
-        Ok(Self { username: username.clone(), secret, sealed, shared: Arc::new(RwLock::new(open)) })
+        wipe::clean(|| {
+            let secret = VaultSecret::unwrap_with_password(username.as_str(), &wrapped, keys)?;
+            let shared = Arc::new(RwLock::new(Vault::open(username.as_str(), &sealed, secret.duplicate())?));
+            Ok(Self { username: username.clone(), secret, sealed, shared })
+        })
     }
 
     pub(super) fn shared(&self) -> SharedVault {
@@ -160,10 +163,12 @@ impl OpenVault {
         if newer.version < self.sealed.version {
             return Err(ChangeError::RolledBack { known: self.sealed.version, got: newer.version });
         }
-        let open = Vault::open(self.username.as_str(), &newer, self.secret.duplicate())
-            .map_err(ChangeError::Vault)?;
-        self.put(newer, open);
-        Ok(())
+        wipe::clean(|| {
+            let open = Vault::open(self.username.as_str(), &newer, self.secret.duplicate())
+                .map_err(ChangeError::Vault)?;
+            self.put(newer, open);
+            Ok(())
+        })
     }
 
     fn put(&mut self, sealed: SealedVault, open: Vault) {
@@ -250,14 +255,20 @@ impl Desk {
         };
         for tried in 1..=TRIES {
             let session = self.session.as_ref().ok_or_else(gone)?;
-            let (base, secret) = (&session.vault.sealed, session.vault.secret.duplicate());
-            let mut open =
-                Vault::open(session.account.username.as_str(), base, secret).map_err(ChangeError::Vault)?;
-            let (answer, store) = change(&mut open).map_err(ChangeError::Keyring)?;
-            if !store {
-                return Ok(answer);
-            }
-            let next = open.seal(base.version + 1).map_err(ChangeError::Vault)?;
+            let base = &session.vault.sealed;
+            let changed = wipe::clean(|| {
+                let secret = session.vault.secret.duplicate();
+                let mut open = Vault::open(session.account.username.as_str(), base, secret)
+                    .map_err(ChangeError::Vault)?;
+                let (answer, store) = change(&mut open).map_err(ChangeError::Keyring)?;
+                let next = match store {
+                    true => Some(open.seal(base.version + 1).map_err(ChangeError::Vault)?),
+                    false => None,
+                };
+                Ok((open, answer, next))
+            });
+            let (open, answer, next) = changed?;
+            let Some(next) = next else { return Ok(answer) };
             let request = PutVault {
                 version: next.version,
                 sealed: Blob(next.ciphertext.clone()),
@@ -266,7 +277,7 @@ impl Desk {
             match self.call_in_session::<VaultVersion>(Method::PUT, "vault", Some(&request)).await {
                 Ok(_) => {
                     if let Some(session) = &mut self.session {
-                        session.vault.put(next, open);
+                        wipe::clean(|| session.vault.put(next, open));
                     }
                     self.keys_changed().await;
                     return Ok(answer);

@@ -19,7 +19,7 @@ use crate::{
     topic::TopicName,
 };
 
-use super::{Draft, EpochView, KeyView, Opening, SealedWith, clock::now_ms};
+use super::{Draft, EpochView, KeyView, Opening, SealedWith, clock::now_ms, wipe};
 
 /// A stamp this far ahead of our clock is shown as a wrong clock.
 const AHEAD_MS: u64 = 10 * 60 * 1000;
@@ -133,7 +133,7 @@ impl Sealing {
         let sealer = match self.sealers.entry(kid) {
             std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
             std::collections::hash_map::Entry::Vacant(free) => match session() {
-                Ok(session) => free.insert(key.sealer(session)),
+                Ok(session) => free.insert(wipe::clean(|| key.sealer(session))),
                 Err(error) => return Some(Err(error)),
             },
         };
@@ -151,13 +151,15 @@ impl Sealing {
             }
         };
         let seal = |sealer: &mut Sealer| match signer {
-            Some(identity) => sealer.seal_signed(&draft.topic, &plain, now_ms(), identity),
+            Some(identity) => {
+                wipe::clean_message(|| sealer.seal_signed(&draft.topic, &plain, now_ms(), identity))
+            }
             None => sealer.seal(&draft.topic, &plain, now_ms()),
         };
         let mut sealed = seal(sealer);
         if matches!(sealed, Err(SealError::Spent)) {
             sealed = match session() {
-                Ok(session) => sealer.start_session(session).and_then(|()| seal(sealer)),
+                Ok(session) => wipe::clean(|| sealer.start_session(session)).and_then(|()| seal(sealer)),
                 Err(error) => return Some(Err(error)),
             };
         }
@@ -177,7 +179,7 @@ impl Sealing {
         judge: impl FnOnce(&Opened) -> Option<Replay>,
     ) -> Received {
         let vault = read(&self.vault);
-        match vault.keyring.open(topic, wire) {
+        match wipe::clean_message(|| vault.keyring.open(topic, wire)) {
             Ok(opened_with) => {
                 let opened = &opened_with.opened;
                 let verdict = judge(opened);

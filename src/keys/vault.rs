@@ -68,7 +68,8 @@ pub struct Vault {
     /// The topic keys.
     pub keyring: Keyring,
     /// What this account signs with. None in a vault of before there were signatures: see [`Self::ensure_identity`].
-    identity: Option<SigningKey>,
+    /// In a place of its own: a vault is moved about, and must not leave copies of it behind.
+    identity: Option<Box<SigningKey>>,
     /// Whose signatures it knows.
     pub people: People,
 }
@@ -134,7 +135,7 @@ impl Vault {
             account: account.to_owned(),
             secret: VaultSecret(Box::new(random()?)),
             keyring: Keyring::new(),
-            identity: Some(SigningKey::from_bytes(&*random()?)),
+            identity: Some(Box::new(SigningKey::from_bytes(&*random()?))),
             people: People::new(),
         })
     }
@@ -147,8 +148,8 @@ impl Vault {
 
     /// What this account signs with, if it has that yet.
     #[must_use]
-    pub const fn identity(&self) -> Option<&SigningKey> {
-        self.identity.as_ref()
+    pub fn identity(&self) -> Option<&SigningKey> {
+        self.identity.as_deref()
     }
 
     /// Gives the account an identity if it has none; says whether that was needed.
@@ -159,7 +160,7 @@ impl Vault {
         if self.identity.is_some() {
             return Ok(false);
         }
-        self.identity = Some(SigningKey::from_bytes(&*random()?));
+        self.identity = Some(Box::new(SigningKey::from_bytes(&*random()?)));
         Ok(true)
     }
 
@@ -177,7 +178,7 @@ impl Vault {
         let contents = Contents {
             version: FORMAT,
             keys: self.keyring.to_records(),
-            identity: self.identity.as_ref().map(SecretText::of),
+            identity: self.identity.as_deref().map(SecretText::of),
             people: self.people.all().to_vec(),
         };
         let plaintext =
@@ -205,7 +206,7 @@ impl Vault {
         }
         let contents: Contents<'_> = serde_json::from_slice(&plaintext).map_err(|_| VaultError::Malformed)?;
         let keyring = Keyring::from_records(contents.keys).ok_or(VaultError::Malformed)?;
-        let identity = contents.identity.map(|text| text.to_identity());
+        let identity = contents.identity.map(|text| Box::new(text.to_identity()));
         Ok(Self {
             account: account.to_owned(),
             secret,

@@ -36,7 +36,7 @@ impl Desk {
 
     pub(super) async fn try_create_key(&mut self, new: &NewKey) -> Result<(), Failure> {
         // Made once: a second try after a conflict must not make another secret.
-        let key = TopicKey::generate(&new.label, new.filters.clone(), new.suite, now_ms());
+        let key = wipe::clean(|| TopicKey::generate(&new.label, new.filters.clone(), new.suite, now_ms()));
         self.add_key("create key", key.map(|key| key.with_signatures(new.signatures))).await
     }
 

@@ -12,6 +12,7 @@ use super::{
         desk::Desk,
         failure::not_logged_in,
         sealing::{self, find, view},
+        wipe,
     },
     covered,
     editing::off_the_reactor,
@@ -21,7 +22,7 @@ use super::{
 impl Desk {
     pub(in crate::client) async fn import_key(&mut self, line: &Password, take_over: bool) {
         let what = "The key was not imported.";
-        match key_line::read(line.reveal()) {
+        match wipe::clean(|| key_line::read(line.reveal())) {
             Ok(key) => self.import(what, &key, take_over).await,
             Err(error) => {
                 self.teller.fail(Asked::ImportKey, Failure::new(what, error.to_string(), ""));
@@ -193,7 +194,7 @@ impl Desk {
             return;
         };
         let text = match form {
-            KeyForm::Line => Password::new(key_line::write(key).as_str()),
+            KeyForm::Line => wipe::clean(|| Password::new(key_line::write(key).as_str())),
             KeyForm::FernetFile if key.suite() == Suite::Fernet => {
                 Password::new(fernet_key::write(key.current().secret()).as_str())
             }

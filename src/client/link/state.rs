@@ -17,7 +17,7 @@ use super::{
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How often the desk looks whether another computer has changed the keys, while the link is online.
-const VAULT_EVERY: std::time::Duration = std::time::Duration::from_secs(40);
+const VAULT_EVERY: std::time::Duration = std::time::Duration::from_secs(50);
 /// How soon after that an unknown key may make it look again: what anybody may send must not keep the station busy.
 const VAULT_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
