@@ -124,7 +124,7 @@ pub enum LinkState {
         broker: String,
         /// `MQTT 5`.
         protocol: String,
-        /// `TLS 1.3`.
+        /// `TLS 1.3`, or that the way is not encrypted.
         tls: String,
         /// The largest packet that the broker takes, in bytes.
         max_packet: usize,

@@ -16,6 +16,7 @@ mod http;
 mod keyring;
 mod link;
 mod login;
+mod mqtt;
 mod preferences;
 mod records;
 mod sample;
@@ -34,6 +35,7 @@ pub use event::{
     SubscriptionView, WillState, WillView,
 };
 pub use failure::sentence;
+pub use mqtt::{ClientIdentity, Endpoint, EndpointError, Transport as MqttTransport, Version as MqttVersion};
 pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;

@@ -1,13 +1,12 @@
 //! What arrives: opened, judged, kept, then acknowledged and shown. And the history, opened again.
 
-use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
-
 use crate::{audit::Record, seal::replay::Replay, topic::TopicName};
 
 use super::{
     super::{
         Asked, AuditLog, Event, Failure, Message, Opening,
         clock::now_ms,
+        mqtt::Incoming,
         sealing::Received,
         store::{Changes, HistoryRow},
     },
@@ -18,30 +17,28 @@ use super::{
 const MAX_LOADED: u32 = 5_000;
 
 impl Link {
-    pub(super) fn receive(&mut self, publish: Publish, turn: &mut Turn) {
-        let qos = publish.qos as u8;
+    pub(super) fn receive(&mut self, message: Incoming, turn: &mut Turn) {
+        let Incoming { topic, payload: wire, qos, retain: retained, dup, packet_id } = message;
         if qos > 0 {
-            turn.acks.push((publish.pkid, publish.qos));
+            turn.acks.push((packet_id, qos));
         }
-        if publish.qos == QoS::ExactlyOnce {
+        if qos == 2 {
             // The broker did not hear that it is kept here, or has not released it (MQTT-4.3.3-10). An id without DUP is
             // a new message, whatever is remembered of it.
-            let known = !self.unreleased.insert(publish.pkid);
-            if known && publish.dup {
+            let known = !self.unreleased.insert(packet_id);
+            if known && dup {
                 turn.repeats += 1;
                 return;
             }
-            turn.changes.unreleased.push(publish.pkid);
+            turn.changes.unreleased.push(packet_id);
         }
-        let topic = std::str::from_utf8(&publish.topic).ok().and_then(|topic| TopicName::new(topic).ok());
         let Some(topic) = topic else {
             tracing::warn!("a message under an invalid topic name was left out");
             return;
         };
-        if topic.is_system() && self.take_figure(&topic, &publish.payload, turn) {
+        if topic.is_system() && self.take_figure(&topic, &wire, turn) {
             return;
         }
-        let (wire, retained) = (publish.payload, publish.retain);
         let guard = &mut self.guard;
         let received =
             self.sealing.open(&topic, &wire, !retained, |opened| Some(guard.judge(opened, &topic, retained)));
@@ -60,7 +57,7 @@ impl Link {
             wire,
             verdict: received.verdict,
         };
-        turn.messages.push(message(&row, received));
+        turn.messages.push(shown(&row, received));
         turn.changes.arrived.push(row);
     }
 
@@ -115,7 +112,7 @@ impl Link {
         };
         let opened = rows.iter().map(|row| {
             let received = self.sealing.open(&row.topic, &row.wire, false, |_| row.verdict);
-            message(row, received)
+            shown(row, received)
         });
         let messages: Vec<Message> = opened.collect();
         self.teller.tell(Event::Messages(messages));
@@ -129,7 +126,7 @@ impl Link {
     }
 }
 
-fn message(row: &HistoryRow, received: Received) -> Message {
+fn shown(row: &HistoryRow, received: Received) -> Message {
     Message {
         serial: row.id,
         arrived_ms: row.arrived_ms,

@@ -10,19 +10,17 @@
 
 use std::time::Duration;
 
-use rumqttc::v5::{
-    ConnectionError,
-    mqttbytes::v5::{PubRec, PubRecReason},
-};
 use tokio::time::Instant;
 
 use super::{
-    super::{Asked, AuditLog, Failure, OutboxState, store::OutboxRow},
-    GOODBYE, Link, Turn,
-    backoff::{self, Cause},
-    connect::{Broker, Connection, Happening, Purpose, Takes},
+    super::{
+        Asked, AuditLog, Failure, OutboxState,
+        mqtt::{Answer, Connection, Happening},
+        store::OutboxRow,
+    },
+    GOODBYE, Link, Turn, backoff,
+    carrier::Carrier,
     outgoing::{Hold, Outgoing, Pumped},
-    publish::Answer,
 };
 
 /// How long the connection stays open with nothing to send.
@@ -31,7 +29,6 @@ const IDLE: Duration = Duration::from_secs(30);
 /// See the module.
 pub(super) struct ExactlyOnce {
     pub(super) outgoing: Outgoing,
-    client_id: String,
     connection: Option<Connection>,
     /// Attempts since the last that came online.
     attempt: u32,
@@ -44,9 +41,8 @@ pub(super) struct ExactlyOnce {
 }
 
 impl ExactlyOnce {
-    pub(super) fn of(rows: Vec<OutboxRow>, client_id: String) -> Self {
+    pub(super) fn of(rows: Vec<OutboxRow>) -> Self {
         Self {
-            client_id,
             outgoing: Outgoing::of(rows),
             connection: None,
             attempt: 0,
@@ -56,24 +52,17 @@ impl ExactlyOnce {
         }
     }
 
-    pub(super) fn client_id(&self) -> &str {
-        &self.client_id
-    }
-
     /// The next happening; never, where there is no connection.
     pub(super) async fn happening(&mut self) -> Happening {
         match &mut self.connection {
-            Some(connection) => match connection.events.recv().await {
-                Some(happening) => happening,
-                None => Happening::Lost(ConnectionError::RequestsDone),
-            },
+            Some(connection) => connection.next().await,
             None => std::future::pending().await,
         }
     }
 
     /// A happening that waits already.
     pub(super) fn waiting_happening(&mut self) -> Option<Happening> {
-        self.connection.as_mut()?.events.try_recv().ok()
+        self.connection.as_mut()?.try_next()
     }
 
     pub(super) fn next_clock(&self) -> Option<Instant> {
@@ -88,12 +77,13 @@ impl ExactlyOnce {
 
     /// Opens the connection where a message waits and the account's own is `online`, hands over what it takes, and
     /// closes it where it is idle or worn.
-    pub(super) fn pump(&mut self, broker: &Broker, online: bool, now: Instant, hold: Hold<'_>) -> Pumped {
+    pub(super) fn pump(&mut self, carrier: &Carrier, online: bool, now: Instant, hold: Hold<'_>) -> Pumped {
         let due = self.outgoing.has_waiting() || self.outgoing.next_due().is_some_and(|due| due <= now);
         if due && online && self.connection.is_none() && self.retry_at.is_none_or(|at| at <= now) {
             self.attempt += 1;
             self.retry_at = None;
-            self.connection = Some(Connection::begin(broker, Purpose::ExactlyOnce));
+            let session = carrier.exactly_once_session();
+            self.connection = Some(Connection::begin(&carrier.server, session));
         }
         let mut pumped = Pumped::default();
         if let Some(connection) = self.connection.as_mut().filter(|_| !self.worn) {
@@ -126,57 +116,30 @@ fn is_online(connection: &Connection) -> bool {
 impl Link {
     pub(super) fn happening_at_2(&mut self, happening: Happening, turn: &mut Turn) {
         match happening {
-            Happening::Online(connack) => {
-                let takes = Takes::of(&connack);
-                if let Some(connection) = &mut self.exactly_once.connection {
-                    connection.takes = takes;
-                }
-                self.exactly_once.attempt = 0;
-                if takes.is_none() {
-                    self.lost_at_2("the station says that it takes no messages at all", turn);
-                }
-            }
+            Happening::Online(_) => self.exactly_once.attempt = 0,
             Happening::Sent(packet_id) => self.sent(2, packet_id, turn),
-            Happening::Received(pubrec) => self.received(pubrec, turn),
+            Happening::Answered(packet_id, answer, told) => self.received(packet_id, answer, told, turn),
             Happening::Completed(packet_id) => {
                 if let Some((row, no_subscribers)) = self.exactly_once.outgoing.answered(packet_id) {
                     self.settle(&row, OutboxState::Acknowledged { no_subscribers }, turn);
                 }
             }
-            Happening::Lost(error) => {
-                let reason = match Cause::of(&error) {
-                    Cause::Transient(reason) | Cause::Credentials(reason) => reason,
-                    Cause::Identity => "the station's certificate does not hold".to_owned(),
-                };
-                self.lost_at_2(&reason, turn);
-            }
+            Happening::Lost(lost) => self.lost_at_2(&lost.told(self.carrier.who()), turn),
             // Nothing is subscribed here and nothing published at QoS 1.
             _ => {}
         }
     }
 
     /// PUBREC: rumqttc has answered one that is a success with PUBREL.
-    fn received(&mut self, pubrec: PubRec, turn: &mut Turn) {
-        let told = pubrec.properties.and_then(|properties| properties.reason_string);
-        let answer = match pubrec.reason {
-            PubRecReason::Success => Answer::Taken { no_subscribers: false },
-            PubRecReason::NoMatchingSubscribers => Answer::Taken { no_subscribers: true },
-            PubRecReason::QuotaExceeded => Answer::NoRoom,
-            PubRecReason::NotAuthorized => Answer::NotPermitted,
-            PubRecReason::TopicNameInvalid => Answer::Refused("the station takes the topic for invalid"),
-            PubRecReason::PayloadFormatInvalid => {
-                Answer::Refused("the station takes the payload for invalid")
-            }
-            _ => Answer::Refused("the station refused it"),
-        };
+    fn received(&mut self, packet_id: u16, answer: Answer, told: Option<String>, turn: &mut Turn) {
         if let Answer::Taken { no_subscribers } = answer {
-            if let Some(row) = self.exactly_once.outgoing.received(pubrec.pkid, no_subscribers) {
+            if let Some(row) = self.exactly_once.outgoing.received(packet_id, no_subscribers) {
                 turn.entries.push(row.entry(OutboxState::Received));
             }
             return;
         }
         self.exactly_once.worn = true;
-        self.answered(2, pubrec.pkid, answer, told.as_deref(), turn);
+        self.answered(2, packet_id, answer, told.as_deref(), turn);
     }
 
     /// The account's own connection shows whether the station is there; this tells only what concerns messages at QoS 2.

@@ -6,7 +6,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `connect` | one connection: rumqttc and what is known of it |
+//! | `carrier` | the station's broker, or another |
 //! | `outgoing` | the outbox in memory, in order |
 //! | `exactly_once` | the connection of its own for messages at QoS 2 |
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
@@ -19,7 +19,7 @@
 //! | `backoff` | how long to wait, and causes in words |
 
 mod backoff;
-mod connect;
+mod carrier;
 mod deliver;
 mod exactly_once;
 mod held;
@@ -32,7 +32,6 @@ mod will;
 
 use std::{collections::HashSet, time::Duration};
 
-use rumqttc::v5::mqttbytes::QoS;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
@@ -50,14 +49,15 @@ use super::{
     address::Address,
     audit::Auditor,
     keyring::remember_version,
+    mqtt::{Happening, Lost},
     sealing::Sealing,
     store::{Changes, OutboxRow, Store},
     teller::Teller,
     tls::Seen,
 };
-use connect::Happening;
+use carrier::Carrier;
 
-pub(super) use connect::Broker;
+pub(super) use carrier::Broker;
 
 /// Commands and happenings that one turn takes at most, so that no turn is long.
 const PER_TURN: usize = 1_000;
@@ -141,7 +141,10 @@ pub(super) struct Start {
 
 /// See the module.
 pub(super) struct Link {
+    /// The station's.
     broker: Broker,
+    /// What carries the messages.
+    carrier: Carrier,
     seen: Seen,
     pinned: String,
     role: Role,
@@ -159,6 +162,8 @@ pub(super) struct Link {
     outgoing: outgoing::Outgoing,
     /// Messages at QoS 2, with their connection.
     exactly_once: exactly_once::ExactlyOnce,
+    /// The client id of that connection at the station.
+    exactly_once_id: String,
     will: will::OwnWill,
     /// Whether messages were ever asked for at QoS 2.
     receives_exactly_once: bool,
@@ -184,13 +189,13 @@ struct Turn {
     messages: Vec<Message>,
     figures: Vec<(String, String)>,
     audit: Vec<(AuditLog, Record)>,
-    /// Packet ids to acknowledge after the commit.
-    acks: Vec<(u16, QoS)>,
+    /// Packet ids to acknowledge after the commit, with their QoS.
+    acks: Vec<(u16, u8)>,
     /// Given back when the turn has ended, so that no more bytes come in than the disk takes.
     rooms: Vec<OwnedSemaphorePermit>,
     repeats: u64,
     queued_bytes: usize,
-    lost: Option<rumqttc::v5::ConnectionError>,
+    lost: Option<Lost>,
     ended: Vec<oneshot::Sender<()>>,
 }
 
@@ -220,10 +225,13 @@ impl Link {
             Default::default()
         });
         let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
-        let exactly_once = exactly_once::ExactlyOnce::of(outbox_2, broker.exactly_once_id());
+        let carrier = Carrier::station(&broker);
+        let exactly_once = exactly_once::ExactlyOnce::of(outbox_2);
+        let exactly_once_id = carrier.exactly_once_id();
         let will = will::OwnWill::kept(will.as_deref(), &sealing);
         let mut link = Self {
             broker,
+            carrier,
             seen,
             pinned,
             role,
@@ -238,6 +246,7 @@ impl Link {
             was_online: false,
             outgoing: outgoing::Outgoing::of(outbox),
             exactly_once,
+            exactly_once_id,
             will,
             receives_exactly_once: at_2.0,
             unreleased: at_2.1.into_iter().collect(),
@@ -344,8 +353,8 @@ impl Link {
         }
         self.tell_figures(turn);
         self.pump().await;
-        if let Some(error) = turn.lost.take() {
-            self.lost(&error, turn);
+        if let Some(lost) = turn.lost.take() {
+            self.lost(&lost, turn);
             self.teller.tell_all(&mut turn.messages, &mut turn.entries, 0);
         }
     }
@@ -413,7 +422,10 @@ impl Link {
             Ask::RetryNow => self.retry_now(),
             Ask::Moved(address) => {
                 self.broker.address = address;
-                self.retry_now();
+                if !self.carrier.is_other() {
+                    self.carrier = Carrier::station(&self.broker);
+                    self.retry_now();
+                }
             }
             Ask::Refused { reason } => self.refused(reason),
             Ask::Over { reason } => self.over(reason, turn),
@@ -423,24 +435,21 @@ impl Link {
 
     async fn happening(&mut self, happening: Happening, turn: &mut Turn) {
         match happening {
-            Happening::Online(connack) => self.online(&connack).await,
-            Happening::Incoming(publish, room) => {
+            Happening::Online(online) => self.online(online.session_present).await,
+            Happening::Incoming(message, room) => {
                 turn.rooms.push(room);
-                self.receive(publish, turn);
+                self.receive(message, turn);
             }
             Happening::Sent(packet_id) => self.sent(1, packet_id, turn),
-            Happening::Acked(puback) => self.acked(puback, turn),
-            Happening::Released(packet_id) => self.released(packet_id, turn),
-            // Only messages at QoS 2 have these, and they go out elsewhere.
-            Happening::Received(_) | Happening::Completed(_) => {}
-            Happening::SubscribeSent(packet_id) | Happening::UnsubscribeSent(packet_id) => {
-                if let Some(connection) = self.phase.connection() {
-                    connection.asked_with(packet_id);
-                }
+            Happening::Answered(packet_id, answer, told) => {
+                self.answered(1, packet_id, answer, told.as_deref(), turn);
             }
-            Happening::Subscribed(suback) => self.subscribed(&suback),
-            Happening::Unsubscribed(unsuback) => self.unsubscribed(&unsuback).await,
-            Happening::Lost(error) => turn.lost = Some(error),
+            Happening::Released(packet_id) => self.released(packet_id, turn),
+            // Only messages at QoS 2 have it, and they go out elsewhere.
+            Happening::Completed(_) => {}
+            Happening::Subscribed(answers) => self.subscribed(answers),
+            Happening::Unsubscribed(filters) => self.unsubscribed(filters).await,
+            Happening::Lost(lost) => turn.lost = Some(lost),
         }
     }
 
@@ -455,7 +464,7 @@ impl Link {
             pumped = self.outgoing.pump(connection, now, &hold);
         }
         let online = self.phase.connection().is_some_and(|connection| connection.takes.is_some());
-        let at_2 = self.exactly_once.pump(&self.broker, online, now, &hold);
+        let at_2 = self.exactly_once.pump(&self.carrier, online, now, &hold);
         let refused: Vec<_> = pumped.refused.into_iter().chain(at_2.refused).collect();
         let held: Vec<_> = pumped.held.into_iter().chain(at_2.held).collect();
         if !held.is_empty() {
@@ -496,7 +505,7 @@ impl Link {
 
     /// Who asks, for `acl`, where a message goes out at this quality of service.
     fn subject_at(&self, qos: u8) -> Subject<'_> {
-        let client_id = if qos == 2 { self.exactly_once.client_id() } else { self.broker.client_id.as_str() };
+        let client_id = if qos == 2 { &self.exactly_once_id } else { &self.broker.client_id };
         Subject { username: &self.broker.username, client_id }
     }
 

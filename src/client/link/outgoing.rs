@@ -15,9 +15,11 @@ use tokio::time::Instant;
 use crate::topic::TopicName;
 
 use super::{
-    super::store::OutboxRow,
+    super::{
+        mqtt::{Connection, Outgoing as Message, Takes},
+        store::OutboxRow,
+    },
     backoff,
-    connect::{Connection, Takes},
 };
 
 /// Messages that may wait.
@@ -159,7 +161,14 @@ impl Outgoing {
             if self.handed.len() >= MAX_HANDED {
                 break;
             }
-            let Some(number) = connection.publish(row, open, oldest) else { break };
+            let message = Message {
+                topic: &row.topic,
+                payload: row.wire.clone(),
+                qos: row.qos,
+                retain: row.retain,
+                content_type: row.content_type.as_deref(),
+            };
+            let Some(number) = connection.publish(&message, open, oldest) else { break };
             if number > 0 {
                 open += 1;
                 oldest = oldest.or(Some(number));
@@ -314,11 +323,12 @@ fn unfit(row: &OutboxRow, takes: Takes) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnAckProperties, ConnectReturnCode};
-
-    use super::{super::connect::Purpose, *};
+    use super::*;
     use crate::{
-        client::{address::Address, tls},
+        client::{
+            Endpoint,
+            mqtt::{Server, Session},
+        },
         topic::TopicName,
     };
 
@@ -338,47 +348,10 @@ mod tests {
 
     /// A connection that nobody answers, as if a broker had told its limits.
     fn connection(receive_max: u16, max_packet_size: u32) -> Connection {
-        let broker = super::super::Broker {
-            address: Address::parse("127.0.0.1:1").unwrap().0,
-            tls: tls::client_config(None).unwrap().0,
-            username: "anna".into(),
-            token: "token".into(),
-            client_id: "c".into(),
-        };
-        let mut connection = Connection::begin(&broker, Purpose::ExactlyOnce);
-        let connack = ConnAck {
-            session_present: false,
-            code: ConnectReturnCode::Success,
-            properties: Some(ConnAckProperties {
-                receive_max: Some(receive_max),
-                max_packet_size: Some(max_packet_size),
-                ..none()
-            }),
-        };
-        connection.takes = Takes::of(&connack);
+        let server = Server::of(&Endpoint::parse("mqtt://127.0.0.1:1").unwrap()).unwrap();
+        let mut connection = Connection::begin(&server, Session::ending("c".to_owned()));
+        connection.takes = Takes::within(Some(receive_max), Some(max_packet_size), None, None);
         connection
-    }
-
-    fn none() -> ConnAckProperties {
-        ConnAckProperties {
-            session_expiry_interval: None,
-            receive_max: None,
-            max_qos: None,
-            retain_available: None,
-            max_packet_size: None,
-            assigned_client_identifier: None,
-            topic_alias_max: None,
-            reason_string: None,
-            user_properties: Vec::new(),
-            wildcard_subscription_available: None,
-            subscription_identifiers_available: None,
-            shared_subscription_available: None,
-            server_keep_alive: None,
-            response_information: None,
-            server_reference: None,
-            authentication_method: None,
-            authentication_data: None,
-        }
     }
 
     fn anything(_: &TopicName) -> Option<String> {

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason};
 use tokio::time::Instant;
 
 use crate::{
@@ -15,6 +14,7 @@ use super::{
         Asked, AuditLog, Draft, Event, Failure, OutboxState, SampleState,
         clock::now_ms,
         failure::told as safe,
+        mqtt::Answer,
         sample::{self, Sample},
         store::OutboxRow,
     },
@@ -27,19 +27,6 @@ const LEAST_EVERY: Duration = Duration::from_millis(100);
 
 /// How often a refusal lets the desk look at the role.
 const ROLE_CHECK_EVERY: Duration = Duration::from_secs(5);
-
-/// What the broker answered to a message.
-#[derive(Clone, Copy)]
-pub(super) enum Answer {
-    /// It has it.
-    Taken { no_subscribers: bool },
-    /// It has no room for it now: its disk is full, or a quota of this account is spent.
-    NoRoom,
-    /// The role does not permit it.
-    NotPermitted,
-    /// It does not want it.
-    Refused(&'static str),
-}
 
 /// What is sent again and again.
 #[derive(Default)]
@@ -204,23 +191,6 @@ impl Link {
         }
     }
 
-    /// PUBACK.
-    pub(super) fn acked(&mut self, puback: PubAck, turn: &mut Turn) {
-        let told = puback.properties.and_then(|properties| properties.reason_string);
-        let answer = match puback.reason {
-            PubAckReason::Success => Answer::Taken { no_subscribers: false },
-            PubAckReason::NoMatchingSubscribers => Answer::Taken { no_subscribers: true },
-            PubAckReason::QuotaExceeded => Answer::NoRoom,
-            PubAckReason::NotAuthorized => Answer::NotPermitted,
-            PubAckReason::TopicNameInvalid => Answer::Refused("the station takes the topic for invalid"),
-            PubAckReason::PayloadFormatInvalid => {
-                Answer::Refused("the station takes the payload for invalid")
-            }
-            _ => Answer::Refused("the station refused it"),
-        };
-        self.answered(1, puback.pkid, answer, told.as_deref(), turn);
-    }
-
     /// The broker answered for a message that it has, or does not want.
     pub(super) fn answered(
         &mut self,
@@ -230,11 +200,10 @@ impl Link {
         told: Option<&str>,
         turn: &mut Turn,
     ) {
-        let why = |words: &str| told.map_or_else(|| words.to_owned(), safe);
+        let why = told.map_or_else(|| answer.told(self.carrier.who()), safe);
         if let Answer::NoRoom = answer {
             if let Some((row, wait)) = self.outgoing_at(qos).postpone(packet_id) {
                 let again_ms = now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                let why = why("the station has no room for it now");
                 turn.entries.push(row.entry(OutboxState::Postponed { why, again_ms }));
             }
             return;
@@ -242,16 +211,16 @@ impl Link {
         let Some((row, _)) = self.outgoing_at(qos).answered(packet_id) else { return };
         let state = match answer {
             Answer::Taken { no_subscribers } => OutboxState::Acknowledged { no_subscribers },
-            Answer::NotPermitted | Answer::NoRoom => {
+            Answer::NotPermitted if !self.carrier.is_other() => {
                 let checked = self.role_checked.is_some_and(|at| at.elapsed() < ROLE_CHECK_EVERY);
                 if !checked {
                     // The role may have changed meanwhile; asked once for a whole queue of refusals.
                     self.role_checked = Some(Instant::now());
                     let _ = self.notes.send(Note::RoleDoubted);
                 }
-                OutboxState::Refused { why: why("the station does not permit it") }
+                OutboxState::Refused { why }
             }
-            Answer::Refused(words) => OutboxState::Refused { why: why(words) },
+            _ => OutboxState::Refused { why },
         };
         self.settle(&row, state, turn);
     }

@@ -1,13 +1,16 @@
 //! Online, waiting, given up; and what a lost connection means.
 
-use rumqttc::v5::{ConnectionError, mqttbytes::v5::ConnAck};
 use tokio::time::Instant;
 
 use super::{
-    super::{Event, LinkState, OutboxState, clock::now_ms, http, tls},
+    super::{
+        Event, LinkState, OutboxState,
+        clock::now_ms,
+        http,
+        mqtt::{Connection, Happening, Lost},
+    },
     GOODBYE, Link, Note, Turn,
     backoff::{self, Cause},
-    connect::{Connection, Happening, Purpose, Takes},
 };
 
 /// A connection that lasted this long was a good one: the next wait is short again.
@@ -45,17 +48,14 @@ impl Phase {
     /// The next happening; never, where there is no connection.
     pub(super) async fn happening(&mut self) -> Happening {
         match self.connection() {
-            Some(connection) => match connection.events.recv().await {
-                Some(happening) => happening,
-                None => Happening::Lost(ConnectionError::RequestsDone),
-            },
+            Some(connection) => connection.next().await,
             None => std::future::pending().await,
         }
     }
 
     /// A happening that waits already.
     pub(super) fn waiting_happening(&mut self) -> Option<Happening> {
-        self.connection()?.events.try_recv().ok()
+        self.connection()?.try_next()
     }
 
     pub(super) fn retry_at(&self) -> Option<Instant> {
@@ -70,9 +70,10 @@ impl Link {
     /// Begins the next attempt.
     pub(super) fn connect(&mut self) {
         self.attempt += 1;
-        let will = self.announce_will().map(Box::new);
-        let purpose = Purpose::Account { will, exactly_once: self.receives_exactly_once };
-        self.phase = Phase::Line { connection: Connection::begin(&self.broker, purpose), online_since: None };
+        let will = self.announce_will();
+        let session = self.carrier.session(will, self.receives_exactly_once);
+        let connection = Connection::begin(&self.carrier.server, session);
+        self.phase = Phase::Line { connection, online_since: None };
         self.teller.tell(Event::Link(LinkState::Connecting { attempt: self.attempt }));
     }
 
@@ -94,28 +95,21 @@ impl Link {
         self.connect();
     }
 
-    pub(super) async fn online(&mut self, connack: &ConnAck) {
-        let Some(takes) = Takes::of(connack) else {
-            let mut turn = Turn::default();
-            self.drop_connection("the station says that it takes no messages at all".to_owned(), &mut turn);
-            self.teller.tell_all(&mut turn.messages, &mut turn.entries, 0);
-            return;
-        };
-        if let Phase::Line { connection, online_since } = &mut self.phase {
-            connection.takes = Some(takes);
-            *online_since = Some(Instant::now());
-        }
+    pub(super) async fn online(&mut self, session_present: bool) {
+        let Phase::Line { connection, online_since } = &mut self.phase else { return };
+        let Some(takes) = connection.takes else { return };
+        *online_since = Some(Instant::now());
         self.subscriptions.ask_all();
         self.ask_figures_again();
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
         self.teller.tell(Event::Link(LinkState::Online {
-            broker: format!("mqtts://{}", self.broker.address),
-            protocol: "MQTT 5".to_owned(),
-            tls: tls::PROTOCOL.to_owned(),
+            broker: self.carrier.address.clone(),
+            protocol: self.carrier.version.name().to_owned(),
+            tls: self.carrier.tls.clone(),
             max_packet: takes.packet,
         }));
         self.will_is_there();
-        if !connack.session_present {
+        if !session_present {
             self.forget_unreleased().await;
         }
         if std::mem::replace(&mut self.was_online, true) {
@@ -136,11 +130,13 @@ impl Link {
         self.subscriptions.forget_answers();
     }
 
-    pub(super) fn lost(&mut self, error: &ConnectionError, turn: &mut Turn) {
+    pub(super) fn lost(&mut self, lost: &Lost, turn: &mut Turn) {
         self.gather_back(turn);
-        self.will_refused_by(error);
-        match Cause::of(error) {
+        self.will_refused_by(lost);
+        match Cause::of(lost, self.carrier.who()) {
             Cause::Transient(reason) => self.wait(reason),
+            // The station is not asked about another broker's login.
+            _ if self.carrier.is_other() => self.wait(lost.told(self.carrier.who())),
             Cause::Credentials(reason) => {
                 self.phase = Phase::Checking;
                 let _ = self.notes.send(Note::CheckSession { reason });

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rumqttc::v5::mqttbytes::v5::{SubAck, SubscribeReasonCode, UnsubAck};
-
 use crate::{
     acl::Right,
     topic::{TopicFilter, TopicName},
 };
 
 use super::{
-    super::{Asked, AuditLog, Event, Failure, SubscriptionView, failure::told as safe, store::StoreError},
+    super::{
+        Asked, AuditLog, Event, Failure, SubscriptionView, failure::told as safe, mqtt::Granted,
+        store::StoreError,
+    },
     Link,
 };
 
@@ -175,16 +176,10 @@ impl Link {
         }
     }
 
-    pub(super) fn subscribed(&mut self, suback: &SubAck) {
-        let Some(connection) = self.phase.connection() else { return };
+    pub(super) fn subscribed(&mut self, answers: Vec<(TopicFilter, Granted)>) {
         let mut refused = Vec::new();
-        let told =
-            suback.properties.as_ref().and_then(|properties| properties.reason_string.as_deref().map(safe));
-        for (filter, code) in connection.answered(suback.pkid).into_iter().zip(&suback.return_codes) {
-            let granted = match code {
-                SubscribeReasonCode::Success(qos) => Ok(*qos as u8),
-                refused => Err(told.clone().unwrap_or_else(|| in_words(*refused).to_owned())),
-            };
+        for (filter, granted) in answers {
+            let granted = granted.map_err(|denial| safe(&denial.told(self.carrier.who())));
             if self.subscriptions.fresh.remove(&filter) {
                 let outcome = granted.as_ref().map(|_| ()).map_err(String::as_str);
                 self.auditor.note(AuditLog::Subscriber, "subscribe", Some(filter.as_str()), outcome);
@@ -201,24 +196,13 @@ impl Link {
         self.tell_subscriptions();
     }
 
-    pub(super) async fn unsubscribed(&mut self, unsuback: &UnsubAck) {
-        let Some(connection) = self.phase.connection() else { return };
-        for filter in connection.answered(unsuback.pkid) {
+    pub(super) async fn unsubscribed(&mut self, filters: Vec<TopicFilter>) {
+        for filter in filters {
             if self.subscriptions.gone.remove(&filter)
                 && let Err(error) = self.store.forget_subscription(&filter).await
             {
                 tracing::warn!(%error, "the end of a subscription was not kept");
             }
         }
-    }
-}
-
-fn in_words(code: SubscribeReasonCode) -> &'static str {
-    match code {
-        SubscribeReasonCode::NotAuthorized => "the station does not permit it",
-        SubscribeReasonCode::TopicFilterInvalid => "the station takes the filter for invalid",
-        SubscribeReasonCode::QuotaExceeded => "the station's limit of subscriptions is reached",
-        SubscribeReasonCode::WildcardSubscriptionsNotSupported => "the broker takes no wildcards",
-        _ => "the station refused it",
     }
 }

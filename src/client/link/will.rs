@@ -7,10 +7,6 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rumqttc::v5::{
-    ConnectionError,
-    mqttbytes::v5::{ConnectReturnCode, LastWill, LastWillProperties},
-};
 use serde::{Deserialize, Serialize};
 
 use crate::{acl::Right, seal::Kid, topic::TopicName};
@@ -18,10 +14,10 @@ use crate::{acl::Right, seal::Kid, topic::TopicName};
 use super::{
     super::{
         Asked, AuditLog, Draft, Event, Failure, Opening, SealedWith, Will, WillState, WillView,
+        mqtt::{LastWill, Lost, Refusal, Why},
         sealing::Sealing,
     },
     Link, Turn,
-    connect::level,
 };
 
 /// The setting that holds it.
@@ -176,17 +172,15 @@ impl Link {
         self.will.problem = None;
         let kid = self.sealing.kid_for(&will.draft.topic);
         self.will.announced = Some(Announced { sealed_with: sealed.sealed_with, kid });
-        let properties = LastWillProperties {
-            delay_interval: u32::try_from(will.delay.as_secs()).ok().filter(|delay| *delay > 0),
-            payload_format_indicator: None,
-            message_expiry_interval: None,
-            content_type: sealed.content_type,
-            response_topic: None,
-            correlation_data: None,
-            user_properties: Vec::new(),
-        };
         let Draft { topic, qos, retain, .. } = will.draft;
-        Some(LastWill::new(topic.as_str(), sealed.wire, level(qos), retain, Some(properties)))
+        Some(LastWill {
+            topic,
+            payload: sealed.wire,
+            qos,
+            retain,
+            content_type: sealed.content_type,
+            delay: will.delay,
+        })
     }
 
     /// The connection is there, and with it the will.
@@ -205,26 +199,23 @@ impl Link {
         }
     }
 
-    /// Where the station does not take the will as it is, the next connection goes without it: the messages matter more.
-    pub(super) fn will_refused_by(&mut self, error: &ConnectionError) {
-        use ConnectReturnCode as Code;
-        let ConnectionError::ConnectionRefused(code) = error else { return };
-        let why = match code {
-            Code::QoSNotSupported => {
-                "The station takes no will at this quality of service. Choose a lower one."
-            }
-            Code::RetainNotSupported => "The station keeps no retained messages. Turn “Retain” off.",
-            Code::TopicNameInvalid => "The station takes the will's topic for invalid. Choose another.",
-            Code::PacketTooLarge => "The will is too large for the station. Write less.",
-            Code::PayloadFormatInvalid => "The station takes the will's message for invalid. Write another.",
-            Code::NotAuthorized => {
+    /// Where the broker does not take the will as it is, the next connection goes without it: the messages matter more.
+    pub(super) fn will_refused_by(&mut self, lost: &Lost) {
+        let Why::Refused(refusal) = &lost.why else { return };
+        let next = match refusal {
+            Refusal::QosOfWill => "Choose a lower one.",
+            Refusal::RetainOfWill => "Turn “Retain” off.",
+            Refusal::TopicOfWill | Refusal::PayloadOfWill => "Choose another.",
+            Refusal::SizeOfWill => "Write less.",
+            Refusal::NotAuthorized if !self.carrier.is_other() => {
                 self.will.refused.get_or_insert_with(String::new);
                 return;
             }
             _ => return,
         };
         if self.will.on && self.will.will.is_some() {
-            self.will.refused = Some(why.to_owned());
+            let why = super::super::sentence(&lost.told(self.carrier.who()));
+            self.will.refused = Some(format!("{why} {next}"));
         }
     }
 
