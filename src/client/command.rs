@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::topic::{TopicFilter, TopicName};
 
-use super::Suite;
+use super::{Signatures, Suite};
 
 /// A secret that a person typed: a password, a recovery code, a key line. Wiped when dropped, never printed.
 #[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -168,7 +168,36 @@ pub enum Command {
     StopSample,
 
     /// Makes a key. Answer: `Keys`.
-    CreateKey { label: String, filters: Vec<TopicFilter>, suite: Suite },
+    CreateKey { label: String, filters: Vec<TopicFilter>, suite: Suite, signatures: Signatures },
+    /// Makes the key that everybody gets who names the same room and passphrase. A weak passphrase is refused.
+    /// Takes some tenths of a second. Answer: `Keys`.
+    CreateFromPassphrase {
+        label: String,
+        filters: Vec<TopicFilter>,
+        suite: Suite,
+        room: String,
+        passphrase: Password,
+        signatures: Signatures,
+    },
+    /// Draws a passphrase of six words. Answer: `Passphrase`.
+    SuggestPassphrase,
+    /// Gives a key a new secret to seal with; the old ones open for ever. What this account has retained, and what in the
+    /// outbox was never on the network, is sealed anew. Answer: `Keys`, then `Resealed` where there was something to seal.
+    RotateKey { id: String },
+    /// Retires a key, so that it seals no more and opens for ever; or takes it back into use, to seal again.
+    /// Answer: `Keys`.
+    RetireKey { id: String, retired: bool },
+    /// Gives a key another label, other filters, other demands on signatures. Where new filters would take over topics
+    /// that another key seals, nothing changes without `take_over`. Answer: `KeyEdited`, `Keys`.
+    EditKey { id: String, label: String, filters: Vec<TopicFilter>, signatures: Signatures, take_over: bool },
+    /// What would be lost or change if this key were deleted or retired. Answer: `KeyConsequences`.
+    AskConsequences { id: String },
+    /// Writes keys, or all of them, with all their epochs into an `age` file under a passphrase. A weak passphrase is
+    /// refused. Takes some tenths of a second. Answer: `KeysExported`.
+    ExportKeys { ids: Option<Vec<String>>, passphrase: Password },
+    /// Takes keys from an `age` file, armored or not. `take_over` as with [`Self::ImportKey`]. Takes some tenths of a
+    /// second. Answer: `KeysImported`, `Keys`.
+    ImportKeys { file: Vec<u8>, passphrase: Password, take_over: bool },
     /// Takes a key from its line of text. `take_over`: may seal topics that another key covers already.
     /// Answer: `KeyImported`, `Keys`.
     ImportKey { line: Password, take_over: bool },

@@ -25,7 +25,7 @@ use super::{
     clock::now_ms,
     failure::{not_logged_in, told},
     http::{self, CallError, Http, Pinned},
-    keyring::OpenVault,
+    keyring::{NewKey, OpenVault},
     link::{Ask, Note},
     login,
     preferences::Preferences,
@@ -213,10 +213,27 @@ impl Desk {
             }
             Command::StartSample => self.start_sample().await,
             Command::StopSample => self.pass(Asked::Sample, "It does not run.", Ask::StopSample),
-            Command::CreateKey { label, filters, suite } => self.create_key(&label, filters, suite).await,
+            Command::CreateKey { label, filters, suite, signatures } => {
+                self.create_key(NewKey { label, filters, suite, signatures }).await;
+            }
+            Command::CreateFromPassphrase { label, filters, suite, room, passphrase, signatures } => {
+                let new = NewKey { label, filters, suite, signatures };
+                self.create_from_passphrase(new, room, passphrase).await;
+            }
+            Command::SuggestPassphrase => self.suggest_passphrase(),
+            Command::RotateKey { id } => self.rotate_key(&id).await,
+            Command::RetireKey { id, retired } => self.retire_key(&id, retired).await,
+            Command::EditKey { id, label, filters, signatures, take_over } => {
+                self.edit_key(&id, &label, &filters, signatures, take_over).await;
+            }
+            Command::AskConsequences { id } => self.ask_consequences(&id),
+            Command::ExportKeys { ids, passphrase } => self.export_keys(ids, passphrase).await,
+            Command::ImportKeys { file, passphrase, take_over } => {
+                self.import_keys(file, passphrase, take_over).await;
+            }
             Command::ImportKey { line, take_over } => self.import_key(&line, take_over).await,
             Command::ImportFernet { text, label, filters, take_over } => {
-                self.import_fernet(&text, &label, &filters, take_over).await;
+                self.import_fernet(&text, &label, filters, take_over).await;
             }
             Command::ExportKey { id, form } => self.export_key(&id, form),
             Command::DeleteKey { id } => self.delete_key(&id).await,
@@ -245,7 +262,7 @@ impl Desk {
     }
 
     /// Passes something to the link.
-    fn pass(&self, asked: Asked, what: &str, ask: Ask) {
+    pub(super) fn pass(&self, asked: Asked, what: &str, ask: Ask) {
         match &self.session {
             Some(session) if session.asks.send(ask).is_ok() => {}
             Some(_) => {
@@ -437,6 +454,7 @@ impl Desk {
                     self.update_account(account);
                 }
             }
+            Note::VaultDue => self.refresh_vault().await,
             Note::OnlineAgain => {
                 if let Ok(account) = self.call_in_session(Method::GET, "session", NO_BODY).await {
                     self.update_account(account);

@@ -9,7 +9,7 @@ use crate::{
     topic::{TopicFilter, TopicName},
 };
 
-use super::{AccountLine, AuditLog, Password, RoleLine, SessionView, Suite};
+use super::{AccountLine, AuditLog, Password, Profile, RoleLine, SessionView, Signatures, Suite};
 
 /// Which command a failure belongs to, so that it is shown where the eye already is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +32,13 @@ pub enum Asked {
     ImportKey,
     ExportKey,
     DeleteKey,
+    RotateKey,
+    RetireKey,
+    EditKey,
+    KeyConsequences,
+    ExportKeys,
+    ImportKeys,
+    Passphrase,
     Audit,
     Devices,
     Will,
@@ -267,7 +274,7 @@ pub struct Message {
 }
 
 /// A key, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyView {
     /// Names it in commands.
     pub id: String,
@@ -283,8 +290,78 @@ pub struct KeyView {
     pub fingerprint: String,
     /// When it came here, milliseconds since 1970.
     pub created_ms: u64,
-    /// Whether it may seal, or only open because another key had its topics first.
+    /// Whether it may seal, or only open because another key had its topics first, or because it is retired.
     pub seals: bool,
+    /// Whether its owner retired it.
+    pub retired: bool,
+    /// What it asks of signatures.
+    pub signatures: Signatures,
+    /// The legacy profile that it follows.
+    pub profile: Option<Profile>,
+    /// Why it keeps little or nothing secret, where that is so: "no secrecy: …".
+    pub weak: Option<String>,
+    /// Its secrets over time, the newest first.
+    pub epochs: Vec<EpochView>,
+}
+
+/// One secret of a key and the time it sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EpochView {
+    /// Counts up from 1.
+    pub number: u32,
+    /// Its key id, hex.
+    pub kid: String,
+    /// For comparing by eye.
+    pub fingerprint: String,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: u64,
+    /// When the next one took over, milliseconds since 1970.
+    pub retired_ms: Option<u64>,
+}
+
+/// What would be lost or change if a key were deleted; and, but for the first two, if it were retired.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyConsequences {
+    /// Messages of the history on this computer that nothing else opens.
+    pub history: u64,
+    /// Messages in the outbox that are sealed with it: they still go out, and this account cannot open them any more.
+    pub outbox: u64,
+    /// Retained messages that this account sealed with it on this computer and that, as far as is known, the broker has.
+    pub retained: u64,
+    /// Whether the will is sealed with it: it would go out with what seals its topic then, or be lost.
+    pub will: bool,
+    /// Filters of which at least some topics would have no key that seals them: nothing more could be sent there.
+    pub filters_uncovered: Vec<TopicFilter>,
+    /// Filters whose topics other keys would seal then, at least in part, and the label of each such key.
+    pub others_cover: Vec<(TopicFilter, String)>,
+}
+
+/// What became of one key of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyReport {
+    /// The label that it has in the file.
+    pub label: String,
+    /// The key as it is here now; `None` where it was refused.
+    pub key: Option<KeyView>,
+    /// What it does.
+    pub outcome: KeyOutcome,
+}
+
+/// What a key from a file does here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOutcome {
+    /// It seals and opens; before, nothing sealed its topics.
+    Seals,
+    /// It seals and opens, and took over from keys with these labels.
+    TookOver(Vec<String>),
+    /// It only opens: keys with these labels go on sealing. Empty where its owner had retired it.
+    OpensOnly(Vec<String>),
+    /// It was here already.
+    AlreadyThere,
+    /// It was here, and now has this many more epochs.
+    Completed(usize),
+    /// It was not taken, and why.
+    Refused(String),
 }
 
 /// A filter that is watched.
@@ -434,6 +511,19 @@ pub enum Event {
     KeyImported { key: KeyView, covered: Vec<(TopicFilter, String)> },
     /// A key, written down.
     KeyExported { id: String, form: super::KeyForm, text: Password },
+    /// A key was edited; or, where `covered` names filters that other keys seal, nothing was, for a question.
+    KeyEdited { key: KeyView, covered: Vec<(TopicFilter, String)> },
+    /// What deleting or retiring a key would mean.
+    KeyConsequences { id: String, consequences: KeyConsequences },
+    /// Messages were sealed anew, because the key that had sealed them was rotated; `left`: retained messages that could
+    /// not be, and why.
+    Resealed { retained: usize, outbox: usize, left: Vec<(TopicName, String)> },
+    /// Keys, in an armored `age` file.
+    KeysExported { file: Vec<u8>, keys: usize },
+    /// Keys came in from a file.
+    KeysImported { reports: Vec<KeyReport> },
+    /// Six words that nobody else has.
+    Passphrase(Password),
     /// Lines of a log, newest first.
     AuditLines { log: AuditLog, lines: Vec<AuditLine>, total: u64 },
     /// A log was verified.

@@ -1,9 +1,16 @@
 //! The vault at the station: opened at login, changed by compare and swap, and what people do with keys.
 //!
 //! A change is made to the newest vault and stored as the next version. Where another computer was faster, the
-//! change is made again on what that one stored, so that no key is lost.
+//! change is made again on what that one stored, so that no key is lost. What can be changed is in `editing`; how keys
+//! come in and go out in `exchange`.
 
-use std::sync::{Arc, PoisonError, RwLock};
+mod editing;
+mod exchange;
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use hyper::Method;
 use serde::{Deserialize, Serialize};
@@ -11,27 +18,33 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{self, Blob, ProblemCode, PutVault, RecoveryEntry, Username, VaultVersion},
     keys::{
-        Consent, Imported, Keyring, KeyringError, PasswordKeys, RecoveryCode, SealedVault, TopicKey, Vault,
-        VaultError, VaultSecret, WrappedSecret, fernet_key, key_line,
+        Keyring, KeyringError, PasswordKeys, RecoveryCode, SealedVault, Vault, VaultError, VaultSecret,
+        WrappedSecret, strength,
     },
     topic::TopicFilter,
 };
 
+pub(super) use editing::NewKey;
+
 use super::{
-    Asked, Event, Failure, KeyForm, KeyView, Password, Suite,
+    Asked, Event, Failure, KeyView, Password, Signatures, Suite,
     account::recovery_entries,
-    clock::now_ms,
     desk::{Desk, LoggedIn, NO_BODY},
     failure::not_logged_in,
     http::CallError,
     link::Ask,
     sample,
-    sealing::{self, SharedVault, find, view},
+    sealing::{self, SharedVault, view},
     store::Store,
 };
 
-/// How often a change is made again because another computer was faster.
-const TRIES: usize = 5;
+/// How often a change is made again because another computer was faster. One that changes keys without a pause is
+/// always faster: the waits between the tries, at most [`MOST_WAIT`] each, outlast a burst of some seconds.
+const TRIES: u32 = 30;
+/// The longest wait before the next try.
+const MOST_WAIT: Duration = Duration::from_millis(250);
+/// How long the station may take to show the vault where nobody waits for it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The open vault of the account that is logged in.
 pub(super) struct OpenVault {
@@ -172,9 +185,8 @@ impl Desk {
 
     /// What another computer changed meanwhile.
     pub(super) async fn refresh_vault(&mut self) {
-        let Ok(fetched) = self.call_in_session::<api::Vault>(Method::GET, "vault", NO_BODY).await else {
-            return;
-        };
+        let look = self.call_in_session::<api::Vault>(Method::GET, "vault", NO_BODY);
+        let Ok(Ok(fetched)) = tokio::time::timeout(LOOK_TIMEOUT, look).await else { return };
         let Some(session) = &mut self.session else { return };
         if fetched.version == session.vault.sealed.version {
             return;
@@ -187,10 +199,48 @@ impl Desk {
         }
     }
 
+    /// A vault of before there were signatures gets an identity to sign with.
+    pub(super) async fn ensure_identity(&mut self) {
+        let has_one = self
+            .session
+            .as_ref()
+            .is_none_or(|session| sealing::read(&session.vault.shared).identity().is_some());
+        if has_one {
+            return;
+        }
+        // On another computer it may have got one meanwhile: then that one counts.
+        let made = self.change_vault(|vault| Ok((vault.ensure_identity()?, true))).await;
+        if let Err(error) = made {
+            let failure = error.failure("This account cannot sign its messages yet.");
+            tracing::warn!(why = failure.why, "no identity was stored; the next login tries again");
+        }
+    }
+
     /// Makes `change` to the newest keyring and stores it.
     async fn change_keys<T>(
         &mut self,
         change: impl Fn(&mut Keyring) -> Result<T, KeyringError>,
+    ) -> Result<T, ChangeError> {
+        self.change_vault(|vault| Ok((change(&mut vault.keyring)?, true))).await
+    }
+
+    /// As [`Self::change_keys`], but what `change` answers by `Err` is not stored.
+    async fn change_keys_unless<T, U>(
+        &mut self,
+        change: impl Fn(&mut Keyring) -> Result<Result<T, U>, KeyringError>,
+    ) -> Result<Result<T, U>, ChangeError> {
+        let change = |vault: &mut Vault| {
+            let answer = change(&mut vault.keyring)?;
+            let store = answer.is_ok();
+            Ok((answer, store))
+        };
+        self.change_vault(change).await
+    }
+
+    /// Makes `change` to the newest vault and stores it where `change` says so.
+    async fn change_vault<T>(
+        &mut self,
+        change: impl Fn(&mut Vault) -> Result<(T, bool), KeyringError>,
     ) -> Result<T, ChangeError> {
         let gone = || {
             ChangeError::Call(CallError::Problem(api::Problem::new(
@@ -198,12 +248,15 @@ impl Desk {
                 "Nobody is logged in.",
             )))
         };
-        for left in (0..TRIES).rev() {
+        for tried in 1..=TRIES {
             let session = self.session.as_ref().ok_or_else(gone)?;
             let (base, secret) = (&session.vault.sealed, session.vault.secret.duplicate());
             let mut open =
                 Vault::open(session.account.username.as_str(), base, secret).map_err(ChangeError::Vault)?;
-            let answer = change(&mut open.keyring).map_err(ChangeError::Keyring)?;
+            let (answer, store) = change(&mut open).map_err(ChangeError::Keyring)?;
+            if !store {
+                return Ok(answer);
+            }
             let next = open.seal(base.version + 1).map_err(ChangeError::Vault)?;
             let request = PutVault {
                 version: next.version,
@@ -218,7 +271,10 @@ impl Desk {
                     self.keys_changed().await;
                     return Ok(answer);
                 }
-                Err(error) if error.is_conflict() && left > 0 => {
+                Err(error) if error.is_conflict() && tried < TRIES => {
+                    if tried > 1 {
+                        tokio::time::sleep(pause(tried)).await;
+                    }
                     let fetched = self
                         .call_in_session::<api::Vault>(Method::GET, "vault", NO_BODY)
                         .await
@@ -239,161 +295,6 @@ impl Desk {
             let _ = session.asks.send(Ask::VaultSeen { version: session.vault.sealed.version });
         }
         self.tell_keys();
-    }
-
-    pub(super) async fn create_key(&mut self, label: &str, filters: Vec<TopicFilter>, suite: Suite) {
-        match self.try_create_key(label, &filters, suite).await {
-            Ok(()) => self.watch(&filters),
-            Err(failure) => self.teller.fail(Asked::CreateKey, failure),
-        }
-    }
-
-    async fn try_create_key(
-        &mut self,
-        label: &str,
-        filters: &[TopicFilter],
-        suite: Suite,
-    ) -> Result<(), Failure> {
-        let what = "The key was not made.";
-        if self.session.is_none() {
-            return Err(not_logged_in(what));
-        }
-        let failed = |error: &dyn std::fmt::Display| Failure::new(what, error.to_string(), "");
-        // Made once: a second try after a conflict must not make another secret.
-        let first =
-            TopicKey::generate(label, filters.to_vec(), suite, now_ms()).map_err(|error| failed(&error))?;
-        let line = key_line::write(&first);
-        let made = self
-            .change_keys(|keyring| {
-                let key = key_line::read(&line).map_err(|_| KeyringError::NoSuchKey(label.to_owned()))?;
-                keyring.add(key).map(|key| (view(key), Vec::<(TopicFilter, String)>::new()))
-            })
-            .await;
-        match made {
-            Ok((key, _)) => {
-                self.note_key("create key", &key, Ok(()));
-                Ok(())
-            }
-            Err(error) => Err(error.failure(what)),
-        }
-    }
-
-    pub(super) async fn import_key(&mut self, line: &Password, take_over: bool) {
-        let what = "The key was not imported.";
-        if let Err(error) = key_line::read(line.reveal()) {
-            self.teller.fail(Asked::ImportKey, Failure::new(what, error.to_string(), ""));
-            return;
-        }
-        let read = || key_line::read(line.reveal()).map_err(|_| KeyringError::NoSuchKey(String::new()));
-        self.import(what, read, take_over).await;
-    }
-
-    pub(super) async fn import_fernet(
-        &mut self,
-        text: &Password,
-        label: &str,
-        filters: &[TopicFilter],
-        take_over: bool,
-    ) {
-        let what = "The key was not imported.";
-        if let Err(error) = fernet_key::read(text.reveal().as_bytes()) {
-            self.teller.fail(Asked::ImportKey, Failure::new(what, error.to_string(), ""));
-            return;
-        }
-        let now = now_ms();
-        let read = || {
-            let secret = fernet_key::read(text.reveal().as_bytes())
-                .map_err(|_| KeyringError::NoSuchKey(label.to_owned()))?;
-            Ok(TopicKey::from_secret(label, filters.to_vec(), Suite::Fernet, secret, now)?)
-        };
-        self.import(what, read, take_over).await;
-    }
-
-    async fn import(
-        &mut self,
-        what: &str,
-        read: impl Fn() -> Result<TopicKey, KeyringError>,
-        take_over: bool,
-    ) {
-        if self.session.is_none() {
-            self.teller.fail(Asked::ImportKey, not_logged_in(what));
-            return;
-        }
-        let consent = if take_over { Consent::TakeOver } else { Consent::OpenOnly };
-        let imported = self
-            .change_keys(|keyring| {
-                let report = keyring.import(read()?, consent)?;
-                if take_over && report.outcome == Imported::AlreadyThere {
-                    // Asked a second time, with consent.
-                    keyring.set_sealing(&report.label, true)?;
-                }
-                let labels = match &report.outcome {
-                    Imported::OpensOnly(labels) => labels.clone(),
-                    _ => Vec::new(),
-                };
-                let key = keyring.get(&report.label).ok_or(KeyringError::NoSuchKey(report.label))?;
-                Ok((view(key), covered(keyring, key, &labels)))
-            })
-            .await;
-        match imported {
-            Ok((key, covered)) => {
-                self.note_key("import key", &key, Ok(()));
-                self.watch(&key.filters);
-                self.teller.tell(Event::KeyImported { key, covered });
-            }
-            Err(error) => self.teller.fail(Asked::ImportKey, error.failure(what)),
-        }
-    }
-
-    pub(super) fn export_key(&self, id: &str, form: KeyForm) {
-        let what = "The key was not written down.";
-        let Some(session) = &self.session else {
-            self.teller.fail(Asked::ExportKey, not_logged_in(what));
-            return;
-        };
-        let vault = sealing::read(&session.vault.shared);
-        let Some(key) = find(&vault.keyring, id) else {
-            drop(vault);
-            self.teller.fail(Asked::ExportKey, Failure::new(what, "There is no such key any more.", ""));
-            return;
-        };
-        let text = match form {
-            KeyForm::Line => Password::new(key_line::write(key).as_str()),
-            KeyForm::FernetFile if key.suite() == Suite::Fernet => {
-                Password::new(fernet_key::write(key.current().secret()).as_str())
-            }
-            KeyForm::FernetFile => {
-                let why =
-                    format!("“{}” is a key of the suite {}, not a Fernet key.", key.label(), key.suite());
-                drop(vault);
-                self.teller.fail(Asked::ExportKey, Failure::new(what, why, "Export it as a line of text."));
-                return;
-            }
-        };
-        let shown = view(key);
-        drop(vault);
-        self.note_key("export key", &shown, Ok(()));
-        self.teller.tell(Event::KeyExported { id: id.to_owned(), form, text });
-    }
-
-    pub(super) async fn delete_key(&mut self, id: &str) {
-        let what = "The key was not deleted.";
-        if self.session.is_none() {
-            self.teller.fail(Asked::DeleteKey, not_logged_in(what));
-            return;
-        }
-        let deleted = self
-            .change_keys(|keyring| {
-                let key = find(keyring, id).ok_or_else(|| KeyringError::NoSuchKey(id.to_owned()))?;
-                let (label, shown) = (key.label().to_owned(), view(key));
-                keyring.remove(&label)?;
-                Ok(shown)
-            })
-            .await;
-        match deleted {
-            Ok(key) => self.note_key("delete key", &key, Ok(())),
-            Err(error) => self.teller.fail(Asked::DeleteKey, error.failure(what)),
-        }
     }
 
     /// The sample sensor: its key if it is not there, its subscription, its readings.
@@ -423,7 +324,13 @@ impl Desk {
         }
         let covered = sealing::read(&session.vault.shared).keyring.key_for_sealing(&topic).is_some();
         if !covered {
-            self.try_create_key(sample::LABEL, std::slice::from_ref(&filter), Suite::default())
+            let new = NewKey {
+                label: sample::LABEL.to_owned(),
+                filters: vec![filter.clone()],
+                suite: Suite::default(),
+                signatures: Signatures::Off,
+            };
+            self.try_create_key(&new)
                 .await
                 .map_err(|failure| Failure { what: what.to_owned(), ..failure })?;
         }
@@ -459,11 +366,28 @@ impl Desk {
     }
 }
 
-/// The filters of `key` that the keys with these labels seal still.
-fn covered(keyring: &Keyring, key: &TopicKey, labels: &[String]) -> Vec<(TopicFilter, String)> {
+/// A random wait that grows, so that two computers do not meet again and again.
+fn pause(tried: u32) -> Duration {
+    let mut random = [0];
+    // Without randomness the wait is merely the longest.
+    let share = getrandom::fill(&mut random).map_or(1.0, |()| f64::from(random[0]) / 255.0);
+    (Duration::from_millis(20) * tried).min(MOST_WAIT).mul_f64(share)
+}
+
+/// Refuses what is guessed too easily: with a key file or a message at hand, a guesser asks nobody.
+fn strong(what: &str, name: &str, typed: &Password, inputs: &[&str]) -> Result<(), Failure> {
+    let strength = strength(typed.reveal(), inputs);
+    if strength.acceptable() {
+        return Ok(());
+    }
+    Err(Failure::new(what, format!("The {name} is {}.", strength.label), strength.hint))
+}
+
+/// Which of these filters the keys with these labels seal still.
+fn covered(keyring: &Keyring, filters: &[TopicFilter], labels: &[String]) -> Vec<(TopicFilter, String)> {
     let mut pairs = Vec::new();
     for other in keyring.keys().iter().filter(|other| labels.iter().any(|label| label == other.label())) {
-        for filter in key.filters() {
+        for filter in filters {
             if other.filters().iter().any(|theirs| theirs.overlaps(filter)) {
                 pairs.push((filter.clone(), other.label().to_owned()));
             }

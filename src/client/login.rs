@@ -171,6 +171,7 @@ impl Desk {
             first_time_here,
         });
         self.note_account("login", &Ok(()));
+        self.ensure_identity().await;
         Ok(())
     }
 

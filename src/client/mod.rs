@@ -30,9 +30,9 @@ mod tls;
 pub use admin::{AccountLine, ConnectionView, RoleLine, SessionView};
 pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust, Will};
 pub use event::{
-    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, Event, Failure, KeyView,
-    LinkState, Message, Opening, OutboxEntry, OutboxState, SampleState, SealedWith, StationView,
-    SubscriptionView, WillState, WillView,
+    AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, EpochView, Event, Failure,
+    KeyConsequences, KeyOutcome, KeyReport, KeyView, LinkState, Message, Opening, OutboxEntry, OutboxState,
+    SampleState, SealedWith, StationView, SubscriptionView, WillState, WillView,
 };
 pub use failure::sentence;
 pub use mqtt::{ClientIdentity, Endpoint, EndpointError, Transport as MqttTransport, Version as MqttVersion};
@@ -40,4 +40,4 @@ pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
-pub use crate::seal::Suite;
+pub use crate::seal::{Signatures, Suite, legacy::Profile};

@@ -16,10 +16,13 @@ use crate::{
     topic::TopicName,
 };
 
-use super::{Draft, KeyView, Opening, SealedWith, clock::now_ms};
+use super::{Draft, EpochView, KeyView, Opening, SealedWith, clock::now_ms};
 
 /// A stamp this far ahead of our clock is shown as a wrong clock.
 const AHEAD_MS: u64 = 10 * 60 * 1000;
+
+/// The name of a refusal that a key would mend, which another computer of this account may have made.
+pub(super) const NO_KEY: &str = "No key";
 
 /// The open vault, shared between desk and link.
 pub(super) type SharedVault = Arc<RwLock<Vault>>;
@@ -60,7 +63,8 @@ impl Sealing {
         let vault = read(&self.vault);
         // Both native suites give a secret one kid: a key that was replaced by one of another suite needs a sealer of that.
         self.sealers.retain(|kid, sealer| {
-            vault.keyring.key_for_opening(*kid).is_some_and(|(key, _)| key.suite() == sealer.suite())
+            let key = vault.keyring.key_for_opening(*kid).map(|(key, _)| key);
+            key.is_some_and(|key| key.suite() == sealer.suite() && key.kid() == *kid)
         });
     }
 
@@ -72,6 +76,13 @@ impl Sealing {
     /// The id of the key that would seal for a topic.
     pub(super) fn kid_for(&self, topic: &TopicName) -> Option<Kid> {
         read(&self.vault).keyring.key_for_sealing(topic).map(TopicKey::kid)
+    }
+
+    /// Whether what was sealed for a topic under this key id would be sealed under a newer epoch of the same key now.
+    pub(super) fn is_superseded(&self, topic: &TopicName, kid: Kid) -> bool {
+        let vault = read(&self.vault);
+        let sealing = vault.keyring.key_for_sealing(topic);
+        sealing.is_some_and(|key| key.kid() != kid && key.epoch(kid).is_some())
     }
 
     /// Seals a draft with the key of its topic; `None` where no key covers it. A key that covers it but may only open is a
@@ -90,7 +101,10 @@ impl Sealing {
         let vault = read(&self.vault);
         let Some(key) = vault.keyring.key_for_sealing(&draft.topic) else {
             let why = || {
-                format!("The key for {} may only open, not seal: import it again, to take over.", draft.topic)
+                format!(
+                    "The key for {} may only open, not seal: let it take over, or take it back into use, in Keys.",
+                    draft.topic
+                )
             };
             return vault.keyring.covers(&draft.topic).then(|| Err(why()));
         };
@@ -146,7 +160,7 @@ impl Sealing {
                 if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {
                     notes.push("clock ahead".to_owned());
                 }
-                if live && opened_with.epoch.is_overdue_at(now) {
+                if live && opened_with.key.is_overdue_at(opened_with.epoch, now) {
                     notes.push("sealed with a retired key".to_owned());
                 }
                 let opening = Opening::Opened {
@@ -198,7 +212,7 @@ fn name(error: &OpenError) -> &'static str {
         OpenError::TrailingBytes { .. } => "Over-long",
         OpenError::BadHeader(_) => "Bad header",
         OpenError::UnknownAlgorithm(_) => "Unknown algorithm",
-        OpenError::UnknownKey { .. } | OpenError::NoKeyForTopic { .. } => "No key",
+        OpenError::UnknownKey { .. } | OpenError::NoKeyForTopic { .. } => NO_KEY,
         OpenError::KeyNotForTopic { .. } => "Key not for this topic",
         OpenError::NotSealedAsRequired { .. } => "Not sealed as required",
         OpenError::Altered => "Altered",
@@ -233,6 +247,21 @@ pub(super) fn view(key: &TopicKey) -> KeyView {
         fingerprint: key.fingerprint(),
         created_ms: key.epochs().first().map_or(0, crate::keys::Epoch::created_ms),
         seals: key.sealing_allowed(),
+        retired: key.retired_ms().is_some(),
+        signatures: key.signatures(),
+        profile: key.profile(),
+        weak: key.weakness().map(str::to_owned),
+        epochs: key.epochs().iter().rev().map(epoch_view).collect(),
+    }
+}
+
+fn epoch_view(epoch: &crate::keys::Epoch) -> EpochView {
+    EpochView {
+        number: epoch.number(),
+        kid: epoch.kid().to_string(),
+        fingerprint: epoch.kid().fingerprint(),
+        created_ms: epoch.created_ms(),
+        retired_ms: epoch.retired_ms(),
     }
 }
 

@@ -186,7 +186,17 @@ impl Inside {
             Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices | Asked::Will => {
                 self.place == Place::Settings
             }
-            Asked::OpenStation | Asked::SignUp | Asked::Reset | Asked::LogOut => false,
+            Asked::OpenStation
+            | Asked::SignUp
+            | Asked::Reset
+            | Asked::LogOut
+            | Asked::RotateKey
+            | Asked::RetireKey
+            | Asked::EditKey
+            | Asked::KeyConsequences
+            | Asked::ExportKeys
+            | Asked::ImportKeys
+            | Asked::Passphrase => false,
         }
     }
 

@@ -309,6 +309,12 @@ impl Model {
             | Event::RecoveryCodes(_)
             | Event::KeyImported { .. }
             | Event::KeyExported { .. }
+            | Event::KeyEdited { .. }
+            | Event::KeyConsequences { .. }
+            | Event::KeysExported { .. }
+            | Event::KeysImported { .. }
+            | Event::Resealed { .. }
+            | Event::Passphrase(_)
             | Event::DeviceMade { .. } => {}
         }
         None

@@ -7,7 +7,9 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{Found, Kid, OpenError, Opened, Peek, Suite, cbc_hmac, peek},
+    seal::{
+        Found, Kid, OpenError, Opened, Peek, Signatures, Suite, cbc_hmac, legacy::Profile, peek,
+    },
     topic::{TopicFilter, TopicName},
 };
 
@@ -31,6 +33,27 @@ pub enum KeyringError {
     /// No such key.
     #[error("there is no key named “{0}”")]
     NoSuchKey(String),
+    /// It was there and is not any more.
+    #[error("this key is not there any more: it was deleted, perhaps on another computer")]
+    Gone,
+    /// It follows programs whose key cannot change.
+    #[error(
+        "“{0}” is a key that was published with older programs, which know no other: it cannot be rotated; make a key of your own instead"
+    )]
+    CannotRotate(String),
+    /// A retired key gets no new epoch.
+    #[error("“{0}” is retired and seals nothing: take it back into use first, then rotate it")]
+    Retired(String),
+    /// An import has newer epochs of a key that is there, which would seal from then on.
+    #[error(
+        "it holds newer epochs of “{0}”, which would seal from now on: import it again and let it take over"
+    )]
+    NewerEpochs(String),
+    /// An import has other secrets under the numbers of epochs that are there.
+    #[error(
+        "it and “{0}” were rotated apart: they share an epoch and differ in a later one; delete one of them, or rename and keep both by rotating"
+    )]
+    RotatedApart(String),
     /// The key itself is not possible.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -71,6 +94,17 @@ pub enum Imported {
     OpensOnly(Vec<String>),
     /// It was there already; nothing changed.
     AlreadyThere,
+    /// It was there, and now has this many epochs more.
+    Completed(usize),
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edited {
+    /// It was made.
+    Done,
+    /// Nothing was changed: the key would take over from these keys, to which its owner must consent.
+    NeedsConsent(Vec<String>),
 }
 
 /// An opened message and the key that opened it.
@@ -134,26 +168,130 @@ impl Keyring {
     ///
     /// # Errors
     /// The same secret is there under another suite.
-    pub fn import(&mut self, mut key: TopicKey, consent: Consent) -> Result<ImportReport, KeyringError> {
+    pub fn import(&mut self, key: TopicKey, consent: Consent) -> Result<ImportReport, KeyringError> {
+        let there = self.labels();
+        self.import_beside(key, consent, &there)
+    }
+
+    /// Adds keys that came together, as from a file. They do not stand in each other's way: only from keys that were
+    /// there before does one need [`Consent::TakeOver`] to take over. Each with the label that it came with.
+    pub fn import_all(
+        &mut self,
+        keys: Vec<TopicKey>,
+        consent: Consent,
+    ) -> Vec<(String, Result<ImportReport, KeyringError>)> {
+        let there = self.labels();
+        let import = |key: TopicKey| (key.label().to_owned(), self.import_beside(key, consent, &there));
+        keys.into_iter().map(import).collect()
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.label().to_owned()).collect()
+    }
+
+    fn import_beside(
+        &mut self,
+        mut key: TopicKey,
+        consent: Consent,
+        there: &[String],
+    ) -> Result<ImportReport, KeyringError> {
         if let Some(same) = self.with_secret_of(&key) {
             let label = same.label().to_owned();
-            return if same.suite() == key.suite() {
-                Ok(ImportReport { label, outcome: Imported::AlreadyThere })
-            } else {
-                Err(KeyringError::SecretTaken(label))
-            };
+            if same.suite() != key.suite() {
+                return Err(KeyringError::SecretTaken(label));
+            }
+            return self.complete(label, key, consent);
         }
-        let taken_over = self.would_take_over(key.filters());
+        let mut taken_over = self.would_take_over(key.filters());
+        taken_over.retain(|label| there.contains(label));
         let outcome = match (taken_over.is_empty(), consent) {
+            // Its owner retired it, or lets it open only.
+            _ if !key.sealing_allowed() => Imported::OpensOnly(taken_over),
             (true, _) => Imported::Seals,
             (false, Consent::TakeOver) => Imported::TookOver(taken_over),
             (false, Consent::OpenOnly) => Imported::OpensOnly(taken_over),
         };
-        key.set_sealing(!matches!(outcome, Imported::OpensOnly(_)));
+        if matches!(outcome, Imported::OpensOnly(_)) && key.retired_ms().is_none() {
+            key.set_sealing(false);
+        }
         let label = self.free_label(key.label());
         key.rename(&label)?;
         self.keys.push(key);
         Ok(ImportReport { label, outcome })
+    }
+
+    /// The key is there: takes over those of its epochs that are not. Newer ones would seal, so they need consent.
+    fn complete(
+        &mut self,
+        label: String,
+        key: TopicKey,
+        consent: Consent,
+    ) -> Result<ImportReport, KeyringError> {
+        let at = self.position(&label)?;
+        let ours = &mut self.keys[at];
+        let (current, created_ms) = (ours.current().number(), key.current().created_ms());
+        let known = |epoch: &Epoch| ours.epoch(epoch.kid()).is_some();
+        let new: Vec<Epoch> = key.into_epochs().into_iter().filter(|epoch| !known(epoch)).collect();
+        let count = new.len();
+        if count == 0 {
+            return Ok(ImportReport { label, outcome: Imported::AlreadyThere });
+        }
+        if consent == Consent::OpenOnly && new.iter().any(|epoch| epoch.number() > current) {
+            return Err(KeyringError::NewerEpochs(label));
+        }
+        ours.adopt(new, created_ms).map_err(|error| match error {
+            KeyError::BadEpochs => KeyringError::RotatedApart(label.clone()),
+            error => error.into(),
+        })?;
+        Ok(ImportReport { label, outcome: Imported::Completed(count) })
+    }
+
+    /// Gives a key another label, other filters and other demands on signatures, all at once. Where filters that are new
+    /// to it would take over from other keys and there is no [`Consent::TakeOver`], nothing is changed.
+    ///
+    /// # Errors
+    /// No such key; or the label or the filters are not possible.
+    pub fn edit(
+        &mut self,
+        label: &str,
+        new_label: &str,
+        filters: Vec<TopicFilter>,
+        signatures: Signatures,
+        consent: Consent,
+    ) -> Result<Edited, KeyringError> {
+        let at = self.position(label)?;
+        let old = &self.keys[at];
+        if self.keys.iter().enumerate().any(|(other, key)| other != at && key.label() == new_label.trim()) {
+            return Err(KeyringError::LabelTaken(new_label.trim().to_owned()));
+        }
+        let added: Vec<TopicFilter> =
+            filters.iter().filter(|filter| !old.filters().contains(filter)).cloned().collect();
+        let taken_over = match old.sealing_allowed() {
+            true => self.would_take_over(&added),
+            false => Vec::new(),
+        };
+        let taken_over: Vec<String> = taken_over.into_iter().filter(|other| other != label).collect();
+        if !taken_over.is_empty() && consent == Consent::OpenOnly {
+            return Ok(Edited::NeedsConsent(taken_over));
+        }
+        let edited = old.duplicate().edited(new_label, filters, signatures)?;
+        self.keys[at] = edited;
+        if !taken_over.is_empty() {
+            // Of equally specific filters the key that came last seals.
+            let key = self.keys.remove(at);
+            self.keys.push(key);
+        }
+        Ok(Edited::Done)
+    }
+
+    /// Retires a key, so that it seals no more and opens for ever, or takes it back into use.
+    ///
+    /// # Errors
+    /// No such key.
+    pub fn set_retired(&mut self, label: &str, retired_ms: Option<u64>) -> Result<(), KeyringError> {
+        let at = self.position(label)?;
+        self.keys[at].set_retired(retired_ms);
+        Ok(())
     }
 
     /// The labels of the keys from which a key with these filters would take over the sealing of some topic.
@@ -191,9 +329,15 @@ impl Keyring {
     /// Makes a new epoch for sealing; the old ones go on to open.
     ///
     /// # Errors
-    /// No such key, or no randomness.
+    /// No such key, it is retired or was published, or no randomness.
     pub fn rotate(&mut self, label: &str, now_ms: u64) -> Result<Kid, KeyringError> {
         let at = self.position(label)?;
+        if self.keys[at].profile() == Some(Profile::IndustrialIot) {
+            return Err(KeyringError::CannotRotate(label.to_owned()));
+        }
+        if self.keys[at].retired_ms().is_some() {
+            return Err(KeyringError::Retired(label.to_owned()));
+        }
         Ok(self.keys[at].rotate(now_ms)?)
     }
 

@@ -8,7 +8,9 @@
 //! | [`Keyring`] | which key seals a topic, which opens a message, what an import may do |
 //! | [`TopicKey`] | one key: label, filters, suite, epochs |
 //! | [`key_line`] | a key as one line of text, to hand to another person |
+//! | [`key_file`] | many keys with all their epochs, in an `age` file under a passphrase |
 //! | [`fernet_key`] | a key file as Python's `cryptography` writes it |
+//! | [`passphrase`] | a key from words that people tell each other |
 //! | [`PasswordKeys`] | a password turned into what the station may see and what opens the vault |
 //! | [`People`] | whose signatures this account knows |
 //! | [`Vault`] | the keyring encrypted, under a secret that password and recovery codes unwrap |
@@ -16,8 +18,10 @@
 
 mod boxed;
 pub mod fernet_key;
+pub mod key_file;
 pub mod key_line;
 mod keyring;
+pub mod passphrase;
 mod password;
 mod people;
 mod random;
@@ -27,7 +31,7 @@ mod strength;
 mod topic_key;
 mod vault;
 
-pub use keyring::{Consent, ImportReport, Imported, Keyring, KeyringError, OpenedWith};
+pub use keyring::{Consent, Edited, ImportReport, Imported, Keyring, KeyringError, OpenedWith};
 pub use password::{KdfError, KdfParams, Password, PasswordKeys};
 pub use people::{Learned, MAX_PEOPLE, People, Sender};
 pub use random::NoRandomness;

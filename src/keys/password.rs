@@ -105,6 +105,25 @@ impl KdfParams {
         }
         Ok(())
     }
+
+    /// `Argon2id(NFC(password), salt, self, 32)`.
+    pub(super) fn stretch(&self, password: &Password, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, KdfError> {
+        let mut stretched = Zeroizing::new([0; 32]);
+        let params = Params::new(self.memory_kib, self.iterations, self.lanes, Some(stretched.len()))
+            .map_err(|_| KdfError::TooHeavy("parameters that do not fit together"))?;
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(normal_form(password.expose()).as_bytes(), salt, &mut *stretched)
+            .map_err(|_| KdfError::OutOfMemory)?;
+        Ok(stretched)
+    }
+}
+
+/// Unicode's normal form C. The buffer has room from the start (form C is at most three times as long in UTF-8, UAX #15):
+/// one that grew would leave parts of the text behind in memory.
+fn normal_form(text: &str) -> Zeroizing<String> {
+    let mut normal = Zeroizing::new(String::with_capacity(text.len() * 3));
+    normal.extend(text.nfc());
+    normal
 }
 
 impl Default for KdfParams {
@@ -129,13 +148,7 @@ impl PasswordKeys {
         if !(16..=64).contains(&salt.len()) {
             return Err(KdfError::Salt(salt.len()));
         }
-        let mut stretched = Zeroizing::new([0; 32]);
-        let params = Params::new(params.memory_kib, params.iterations, params.lanes, Some(stretched.len()))
-            .map_err(|_| KdfError::TooHeavy("parameters that do not fit together"))?;
-        let normal = Zeroizing::new(password.expose().nfc().collect::<String>());
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(normal.as_bytes(), salt, &mut *stretched)
-            .map_err(|_| KdfError::OutOfMemory)?;
+        let stretched = params.stretch(password, salt)?;
         let auth = derive::<32>(&*stretched, &[b"sealwire/1 auth"]);
         Ok(Self { auth: in_text(&auth), vault: derive(&*stretched, &[b"sealwire/1 vault"]) })
     }

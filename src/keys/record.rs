@@ -26,6 +26,8 @@ pub(super) struct KeyRecord<'a> {
     filters: Cow<'a, [TopicFilter]>,
     suite: Suite,
     sealing_allowed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retired_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "is_off")]
     signatures: Signatures,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +106,8 @@ impl<'a> From<&'a TopicKey> for KeyRecord<'a> {
             label: key.label().into(),
             filters: key.filters().into(),
             suite: key.suite(),
-            sealing_allowed: key.sealing_allowed(),
+            sealing_allowed: key.sealing_flag(),
+            retired_ms: key.retired_ms(),
             signatures: key.signatures(),
             profile: key.profile(),
             epochs: key.epochs().iter().map(epoch).collect(),
@@ -121,7 +124,8 @@ impl TryFrom<KeyRecord<'_>> for TopicKey {
         };
         let epochs = record.epochs.into_iter().map(epoch).collect();
         let filters = record.filters.into_owned();
-        let key = Self::from_parts(&record.label, filters, suite, epochs, record.sealing_allowed)?;
+        let mut key = Self::from_parts(&record.label, filters, suite, epochs, record.sealing_allowed)?;
+        key.set_retired(record.retired_ms);
         Ok(key.with_signatures(record.signatures).with_profile(record.profile))
     }
 }
@@ -139,4 +143,29 @@ impl Keyring {
         }
         Some(keyring)
     }
+}
+
+/// Writes JSON, padded with spaces to what `padded` makes of its length. Writes it twice, the first time only to count: a
+/// buffer that grew would leave copies of keys behind in memory.
+pub(super) fn to_json(
+    contents: &impl Serialize,
+    padded: impl Fn(usize) -> usize,
+) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, contents)?;
+    let len = padded(count.0);
+    let mut out = Zeroizing::new(Vec::with_capacity(len));
+    serde_json::to_writer(&mut *out, contents)?;
+    out.resize(len, b' ');
+    Ok(out)
 }

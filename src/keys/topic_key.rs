@@ -61,6 +61,7 @@ pub struct TopicKey {
     suite: Suite,
     epochs: Vec<Epoch>,
     sealing_allowed: bool,
+    retired_ms: Option<u64>,
     signatures: Signatures,
     profile: Option<Profile>,
 }
@@ -110,7 +111,11 @@ impl Epoch {
     /// Whether live traffic under it, arriving now, is to be shown as “sealed with a retired key”.
     #[must_use]
     pub fn is_overdue_at(&self, now_ms: u64) -> bool {
-        self.retired_ms.is_some_and(|retired| now_ms.saturating_sub(retired) > RETIRED_GRACE_MS)
+        self.retired_ms.is_some_and(|retired| is_overdue(retired, now_ms))
+    }
+
+    fn duplicate(&self) -> Self {
+        Self::new(self.number, self.secret.duplicate(), self.suite, self.created_ms, self.retired_ms)
     }
 
     /// What opens messages under it; made once.
@@ -172,6 +177,7 @@ impl TopicKey {
             suite,
             epochs,
             sealing_allowed,
+            retired_ms: None,
             signatures: Signatures::default(),
             profile: None,
         })
@@ -201,10 +207,56 @@ impl TopicKey {
         &self.epochs
     }
 
-    /// Whether it may seal; a received key only opens until its owner consents.
+    /// Whether it may seal; a received key only opens until its owner consents, and a retired one for ever.
     #[must_use]
     pub const fn sealing_allowed(&self) -> bool {
-        self.sealing_allowed
+        self.sealing_allowed && self.retired_ms.is_none()
+    }
+
+    /// Since when it seals no more, in milliseconds since 1970, or `None`.
+    #[must_use]
+    pub const fn retired_ms(&self) -> Option<u64> {
+        self.retired_ms
+    }
+
+    /// Whether live traffic under this epoch, arriving now, is to be shown as “sealed with a retired key”: the key or the
+    /// epoch was retired over [`RETIRED_GRACE_MS`] ago.
+    #[must_use]
+    pub fn is_overdue_at(&self, epoch: &Epoch, now_ms: u64) -> bool {
+        let retired = self.retired_ms.is_some_and(|retired| is_overdue(retired, now_ms));
+        retired || epoch.is_overdue_at(now_ms)
+    }
+
+    /// Why it keeps little or nothing secret, where that is so; to be shown wherever the key is.
+    #[must_use]
+    pub const fn weakness(&self) -> Option<&'static str> {
+        match self.profile {
+            Some(Profile::IndustrialIot) => {
+                Some("no secrecy: this key was published with the system's source")
+            }
+            Some(Profile::RoomChat) => {
+                Some("weak: the characters of a passphrase are the key itself, so it is quickly guessed")
+            }
+            Some(Profile::WindowChat) => {
+                Some("weak: every installation stretches its passphrase with the same salt")
+            }
+            Some(Profile::DisasterResponse) | None => None,
+        }
+    }
+
+    /// A second copy, secrets and all, on purpose: a change that another computer was faster than is made again.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self {
+            label: self.label.clone(),
+            filters: self.filters.clone(),
+            suite: self.suite,
+            epochs: self.epochs.iter().map(Epoch::duplicate).collect(),
+            sealing_allowed: self.sealing_allowed,
+            retired_ms: self.retired_ms,
+            signatures: self.signatures,
+            profile: self.profile,
+        }
     }
 
     /// What it asks of signatures. Only a native suite has room for one; under the others this is [`Signatures::Off`].
@@ -287,6 +339,48 @@ impl TopicKey {
         self.sealing_allowed = allowed;
     }
 
+    /// What its owner decided, whether or not it is retired.
+    pub(super) const fn sealing_flag(&self) -> bool {
+        self.sealing_allowed
+    }
+
+    pub(super) const fn set_retired(&mut self, retired_ms: Option<u64>) {
+        self.retired_ms = retired_ms;
+    }
+
+    /// The same key for other topics, asking something else of signatures.
+    pub(super) fn edited(
+        self,
+        label: &str,
+        filters: Vec<TopicFilter>,
+        signatures: Signatures,
+    ) -> Result<Self, KeyError> {
+        let Self { suite, epochs, sealing_allowed, retired_ms, profile, .. } = self;
+        let mut key = Self::from_parts(label, filters, suite, epochs, sealing_allowed)?;
+        key.retired_ms = retired_ms;
+        Ok(key.with_signatures(signatures).with_profile(profile))
+    }
+
+    /// Takes over epochs of the same key that it does not have. The newest of all seals.
+    pub(super) fn adopt(&mut self, others: Vec<Epoch>, now_ms: u64) -> Result<(), KeyError> {
+        let numbers: Vec<u32> = self.epochs.iter().map(Epoch::number).collect();
+        if others.iter().any(|other| numbers.contains(&other.number)) {
+            return Err(KeyError::BadEpochs);
+        }
+        self.epochs.extend(others);
+        self.epochs.sort_by_key(Epoch::number);
+        let last = self.epochs.len() - 1;
+        for epoch in &mut self.epochs[..last] {
+            epoch.retired_ms.get_or_insert(now_ms);
+        }
+        self.epochs[last].retired_ms = None;
+        Ok(())
+    }
+
+    pub(super) fn into_epochs(self) -> Vec<Epoch> {
+        self.epochs
+    }
+
     /// Makes a fresh epoch; the present one goes on to open what was sealed under it.
     pub(super) fn rotate(&mut self, now_ms: u64) -> Result<Kid, KeyError> {
         let secret = EpochSecret::from_bytes(*random()?);
@@ -297,6 +391,10 @@ impl TopicKey {
         self.epochs.push(Epoch::new(number, secret, self.suite, now_ms, None));
         Ok(self.kid())
     }
+}
+
+const fn is_overdue(retired_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(retired_ms) > RETIRED_GRACE_MS
 }
 
 fn checked_label(label: &str) -> Result<String, KeyError> {

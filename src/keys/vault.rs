@@ -15,7 +15,7 @@ use super::{
     password::PasswordKeys,
     people::{People, Sender},
     random::{NoRandomness, random},
-    record::{KeyRecord, SecretText},
+    record::{KeyRecord, SecretText, to_json},
     recovery::RecoveryCode,
 };
 use crate::seal::{SigningKey, derive};
@@ -180,9 +180,8 @@ impl Vault {
             identity: self.identity.as_ref().map(SecretText::of),
             people: self.people.all().to_vec(),
         };
-        let mut plaintext = to_json(&contents)?;
-        let padded = plaintext.len().next_multiple_of(PAD_TO);
-        plaintext.resize(padded, b' ');
+        let plaintext =
+            to_json(&contents, |len| len.next_multiple_of(PAD_TO)).map_err(|_| VaultError::Malformed)?;
         let ciphertext =
             seal_box(&self.secret.contents_key(), &contents_binding(&self.account, version), &plaintext)?;
         Ok(SealedVault { version, ciphertext })
@@ -324,25 +323,6 @@ fn contents_binding(account: &str, version: u64) -> Binding {
 
 fn wrap_binding(account: &str, by: &str) -> Binding {
     Binding::new("sealwire/1 vault secret", account).and_text(by)
-}
-
-/// Writes JSON twice, the first time only to count: a buffer that grew would leave copies of keys behind in memory.
-fn to_json(contents: &Contents<'_>) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, contents).map_err(|_| VaultError::Malformed)?;
-    let mut out = Zeroizing::new(Vec::with_capacity(count.0.next_multiple_of(PAD_TO)));
-    serde_json::to_writer(&mut *out, contents).map_err(|_| VaultError::Malformed)?;
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use sealwire::{
     api::OtpPolicy,
     client::{
         AccountView, Asked, Command, Draft, EnrolmentView, Event, Failure, LinkState, Message, Opening,
-        OutboxEntry, OutboxState, Password, Session, StationView, SubscriptionView, Suite, Trust,
+        OutboxEntry, OutboxState, Password, Session, Signatures, StationView, SubscriptionView, Suite, Trust,
     },
     files::DataFolders,
     station::{Clock, Config, Running, run},
@@ -372,7 +372,12 @@ impl Person {
     #[track_caller]
     pub(crate) fn key(&mut self, label: &str, filter: &str, suite: Suite) -> Password {
         let filters = vec![TopicFilter::new(filter).unwrap()];
-        self.send(Command::CreateKey { label: label.to_owned(), filters, suite });
+        self.send(Command::CreateKey {
+            label: label.to_owned(),
+            filters,
+            suite,
+            signatures: Signatures::Off,
+        });
         let id = self.answer(Asked::CreateKey, |event| match event {
             Event::Keys(keys) => keys.iter().find(|key| key.label == label).map(|key| key.id.clone()),
             _ => None,

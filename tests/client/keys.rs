@@ -1,7 +1,7 @@
 //! Keys in the vault: imports, two computers at once, Fernet files.
 
 use sealwire::{
-    client::{Asked, Command, Event, KeyForm, Password, Suite},
+    client::{Asked, Command, Event, KeyForm, Password, Signatures, Suite},
     topic::TopicFilter,
 };
 
@@ -36,7 +36,12 @@ fn two_computers_of_one_account_change_the_vault_and_no_key_is_lost() {
 /// The keys after one more change.
 fn labels_after(person: &mut Person) -> Vec<String> {
     let filters = vec![TopicFilter::new("probe").unwrap()];
-    person.send(Command::CreateKey { label: "probe".to_owned(), filters, suite: Suite::default() });
+    person.send(Command::CreateKey {
+        label: "probe".to_owned(),
+        filters,
+        suite: Suite::default(),
+        signatures: Signatures::Off,
+    });
     let with_probe = person.answer(Asked::CreateKey, |event| match event {
         Event::Keys(keys) if keys.iter().any(|key| key.label == "probe") => Some(keys.clone()),
         _ => None,
@@ -103,7 +108,12 @@ fn a_fernet_key_file_goes_in_and_out_as_python_writes_it() {
     });
     assert_eq!(exported, file.trim());
     let filters = vec![TopicFilter::new("new/#").unwrap()];
-    anna.send(Command::CreateKey { label: "Native".to_owned(), filters, suite: Suite::default() });
+    anna.send(Command::CreateKey {
+        label: "Native".to_owned(),
+        filters,
+        suite: Suite::default(),
+        signatures: Signatures::Off,
+    });
     let native = anna.answer(Asked::CreateKey, |event| match event {
         Event::Keys(keys) => keys.iter().find(|key| key.label == "Native").map(|key| key.id.clone()),
         _ => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sealwire::{
-    client::{Asked, Command, Draft, Event, Opening, Suite, Will, WillState, WillView},
+    client::{Asked, Command, Draft, Event, Opening, Signatures, Suite, Will, WillState, WillView},
     topic::TopicFilter,
 };
 
@@ -119,7 +119,12 @@ fn a_will_needs_a_right_and_a_key_and_follows_what_becomes_of_them() {
     until(&mut anna, in_force);
     // A key for its topic seals it, without being asked.
     let filters = vec![TopicFilter::new("plant/#").unwrap()];
-    anna.send(Command::CreateKey { label: "Plant".to_owned(), filters, suite: Suite::default() });
+    anna.send(Command::CreateKey {
+        label: "Plant".to_owned(),
+        filters,
+        suite: Suite::default(),
+        signatures: Signatures::Off,
+    });
     until(&mut anna, |state| matches!(state, WillState::InForce { sealed_with: Some(_) }));
     anna.send(Command::SetWill { will: will("plant/press", "silent"), on: false });
     let off = until(&mut anna, |state| *state == WillState::Off);

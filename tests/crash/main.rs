@@ -16,7 +16,7 @@ use std::{
 };
 
 use sealwire::{
-    client::{Command, Event, KeyForm, LinkState, Opening, OutboxState, Suite},
+    client::{Command, Event, KeyForm, LinkState, Opening, OutboxState, Signatures, Suite},
     topic::TopicFilter,
 };
 use support::{PATIENCE, Person, Station};
@@ -30,6 +30,7 @@ fn share_key(from: &Person, to: &Person) {
         label: "Plant".to_owned(),
         filters: vec![TopicFilter::new("plant/#").unwrap()],
         suite: Suite::default(),
+        signatures: Signatures::Off,
     });
     let id = from.expect("the key", |event| match event {
         Event::Keys(keys) => keys.first().map(|key| key.id.clone()),

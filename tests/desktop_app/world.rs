@@ -203,6 +203,7 @@ pub(crate) fn key(label: &str, filter: &str) -> KeyView {
         fingerprint: "9f86 d081 884c 7d65".into(),
         created_ms: 1_795_000_000_000,
         seals: true,
+        ..KeyView::default()
     }
 }
 

@@ -30,7 +30,7 @@ fn an_empty_keyring_teaches_and_makes_the_first_key() {
     type_into(&mut harness, "Topic filters", "plant/#");
     click(&mut harness, "ChaCha20-Poly1305");
     click(&mut harness, "Make key");
-    let [Command::CreateKey { label, filters, suite }] = asked(&harness) else {
+    let [Command::CreateKey { label, filters, suite, .. }] = asked(&harness) else {
         panic!("{:?}", asked(&harness))
     };
     assert_eq!(

@@ -209,6 +209,7 @@ pub(crate) fn key(id: &str, label: &str, filters: &[&str], suite: Suite, seals: 
         fingerprint: "3F9A 71C4 08DE B256 9E07 44B1 C8F3 2A6D".into(),
         created_ms: 1_795_000_000_000,
         seals,
+        ..KeyView::default()
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use sealwire::{
-    client::{Command, Event, KeyForm, KeyView, Message, Opening, Suite},
+    client::{Command, Event, KeyForm, KeyView, Message, Opening, Signatures, Suite},
     topic::TopicFilter,
 };
 use support::{Person, Station};
@@ -97,6 +97,7 @@ fn new_key(person: &Person, label: &str, filter: &str, suite: Suite) -> KeyView 
         label: label.to_owned(),
         filters: vec![TopicFilter::new(filter).unwrap()],
         suite,
+        signatures: Signatures::Off,
     });
     person.expect("the key", |event| match event {
         Event::Keys(keys) => keys.iter().find(|key| key.label == label).cloned(),

@@ -98,6 +98,7 @@ fn hand_over_key(anna: &Person, ben: &Person) -> anyhow::Result<()> {
         label: "Plant".to_owned(),
         filters,
         suite: crate::client::Suite::default(),
+        signatures: crate::client::Signatures::default(),
     });
     let key = anna.expect("a new key", named_plant)?;
     anna.ask(Command::ExportKey { id: key.id.clone(), form: KeyForm::Line });

@@ -7,10 +7,11 @@ use super::{
         Asked, AuditLog, Event, Failure, Message, Opening,
         clock::now_ms,
         mqtt::Incoming,
-        sealing::Received,
+        sealing::{NO_KEY, Received},
         store::{Changes, HistoryRow},
     },
     Link, Turn,
+    rotated::Seen,
 };
 
 /// Messages of the history that are opened again at most; more would not reach the window in one piece.
@@ -40,12 +41,19 @@ impl Link {
             return;
         }
         let guard = &mut self.guard;
-        let received =
-            self.sealing.open(&topic, &wire, !retained, |opened| Some(guard.judge(opened, &topic, retained)));
+        let mut meant_at_ms = None;
+        let received = self.sealing.open(&topic, &wire, !retained, |opened| {
+            meant_at_ms = if opened.kind.retained { opened.sealed_at_ms } else { None };
+            Some(guard.judge(opened, &topic, retained))
+        });
         // MQTT may repeat a QoS 1 message: no alarm, and not shown twice.
         if received.verdict == Some(Replay::Repeated) {
             turn.repeats += 1;
             return;
+        }
+        self.forget_replaced(&Seen { topic: &topic, wire: &wire, retained, meant_at_ms }, turn);
+        if matches!(&received.opening, Opening::Refused { name, .. } if name == NO_KEY) {
+            self.missed_key();
         }
         turn.audit.push((AuditLog::Subscriber, self.receive_record(&topic, wire.len(), &received.opening)));
         let row = HistoryRow {

@@ -166,6 +166,9 @@ impl Link {
     /// A message has come to its end.
     pub(super) fn settle(&mut self, row: &OutboxRow, state: OutboxState, turn: &mut Turn) {
         turn.changes.done.push(row.id);
+        if matches!(state, OutboxState::Acknowledged { .. }) {
+            self.note_retained(row, turn);
+        }
         let outcome = match &state {
             OutboxState::Refused { why } => Err(why.as_str()),
             _ => Ok(()),

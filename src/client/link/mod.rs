@@ -12,6 +12,7 @@
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
 //! | `deliver` | what arrives: opened, judged, kept |
 //! | `held` | messages without a seal whose topic was decided about anew |
+//! | `rotated` | what an older epoch has sealed, sealed anew |
 //! | `will` | what the broker publishes if this computer vanishes |
 //! | `subscriptions` | what is watched |
 //! | `sys` | the broker's own figures, while a page shows them |
@@ -25,6 +26,7 @@ mod exactly_once;
 mod held;
 mod outgoing;
 mod publish;
+mod rotated;
 mod state;
 mod subscriptions;
 mod sys;
@@ -58,6 +60,7 @@ use super::{
 use carrier::Carrier;
 
 pub(super) use carrier::Broker;
+pub(super) use rotated::KeyInUse;
 
 /// Commands and happenings that one turn takes at most, so that no turn is long.
 const PER_TURN: usize = 1_000;
@@ -92,6 +95,8 @@ pub(super) enum Ask {
     /// The broker's own figures are wanted, or no longer.
     WatchBroker(bool),
     KeysChanged,
+    /// What would be lost with a key; answered to the window.
+    Consequences(Box<KeyInUse>),
     /// The vault has this version now: an older one is refused at the next login.
     VaultSeen {
         version: u64,
@@ -122,6 +127,8 @@ pub(super) enum Note {
     OnlineAgain,
     /// The station refused what the role permits, as this side knows it.
     RoleDoubted,
+    /// Another computer may have changed the keys.
+    VaultDue,
 }
 
 /// What a link begins with.
@@ -178,6 +185,11 @@ pub(super) struct Link {
     /// As well, packet ids that were released.
     released_later: Vec<u16>,
     figures_wanted: bool,
+    /// What the broker keeps of this account.
+    retained: rotated::OwnRetained,
+    /// When the desk is to look at the vault again.
+    vault_due: Option<Instant>,
+    vault_looked: Option<Instant>,
 }
 
 /// What one turn gathers.
@@ -217,13 +229,15 @@ impl Link {
                 store.clear_topics().await?,
                 at_2,
                 will,
+                (store.retained().await?, store.setting(rotated::NEVER_SENT).await?),
             ))
         };
-        let (outbox, watched, gone, clear, at_2, will) = loaded.await.unwrap_or_else(|error| {
-            let what = "What waited on this computer could not be read.";
-            teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
-            Default::default()
-        });
+        let (outbox, watched, gone, clear, at_2, will, (retained, never_sent)) =
+            loaded.await.unwrap_or_else(|error| {
+                let what = "What waited on this computer could not be read.";
+                teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
+                Default::default()
+            });
         let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
         let carrier = Carrier::station(&broker);
         let exactly_once = exactly_once::ExactlyOnce::of(outbox_2);
@@ -257,8 +271,16 @@ impl Link {
             done_later: Vec::new(),
             released_later: Vec::new(),
             figures_wanted: false,
+            retained: rotated::OwnRetained::of(&retained),
+            vault_due: None,
+            vault_looked: None,
         };
+        if let Some(from) = never_sent.and_then(|from| from.parse().ok()) {
+            link.outgoing.never_sent_from(from);
+            link.exactly_once.outgoing.never_sent_from(from);
+        }
         link.tell_all();
+        link.reseal_at_start().await;
         link.connect();
         let ended = link.turns(&mut asks).await;
         link.end().await;
@@ -317,6 +339,7 @@ impl Link {
             self.repeats.next(),
             self.outgoing.next_due(),
             self.exactly_once.next_clock(),
+            self.vault_due,
         ];
         clocks.into_iter().flatten().min()
     }
@@ -325,6 +348,9 @@ impl Link {
         let now = Instant::now();
         if self.phase.retry_at().is_some_and(|at| at <= now) {
             self.connect();
+        }
+        if self.vault_due.is_some_and(|at| at <= now) {
+            self.look_at_vault();
         }
         self.due_repeats(now, turn);
     }
@@ -355,6 +381,7 @@ impl Link {
         self.pump().await;
         if let Some(lost) = turn.lost.take() {
             self.lost(&lost, turn);
+            self.note_never_sent().await;
             self.teller.tell_all(&mut turn.messages, &mut turn.entries, 0);
         }
     }
@@ -415,8 +442,10 @@ impl Link {
             Ask::WatchBroker(on) => self.watch_broker(on),
             Ask::KeysChanged => {
                 self.sealing.keys_changed();
+                self.reseal(turn).await;
                 self.reconsider(turn).await;
             }
+            Ask::Consequences(key) => self.tell_consequences(*key).await,
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
             Ask::RetryNow => self.retry_now(),
@@ -527,6 +556,7 @@ impl Link {
             }
         };
         tokio::join!(own, at_2);
+        self.note_never_sent().await;
         self.store.close().await;
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Outgoing {
     held: BTreeMap<i64, (OutboxRow, String)>,
     /// Held rows that a person let go as they are.
     let_go: HashSet<i64>,
+    /// Rows that were never handed to the network, as far as is known.
+    never_sent: HashSet<i64>,
     bytes: usize,
 }
 
@@ -75,16 +77,44 @@ pub(super) struct Pumped {
 pub(super) type Hold<'a> = &'a dyn Fn(&TopicName) -> Option<String>;
 
 impl Outgoing {
+    /// What rested. What of it was sent, nobody knows: see [`Self::never_sent_from`].
     pub(super) fn of(rows: Vec<OutboxRow>) -> Self {
         let mut outgoing = Self::default();
         rows.into_iter().for_each(|row| outgoing.push(row));
+        outgoing.never_sent.clear();
         outgoing
     }
 
     /// A new message, at the end.
     pub(super) fn push(&mut self, row: OutboxRow) {
         self.bytes += row.wire.len();
+        self.never_sent.insert(row.id);
         self.waiting.push_back(row);
+    }
+
+    /// It was noted that no row from this one on had been sent.
+    pub(super) fn never_sent_from(&mut self, id: i64) {
+        let ids: Vec<i64> = self.all().map(|row| row.id).filter(|there| *there >= id).collect();
+        self.never_sent.extend(ids);
+    }
+
+    /// Rows that were never handed to the network, in no order.
+    pub(super) fn never_sent(&self) -> impl Iterator<Item = &OutboxRow> {
+        self.all().filter(|row| self.never_sent.contains(&row.id))
+    }
+
+    /// The newest row that may have been on the network.
+    pub(super) fn last_sent(&self) -> Option<i64> {
+        self.all().map(|row| row.id).filter(|id| !self.never_sent.contains(id)).max()
+    }
+
+    /// The same row with another seal, where it waits.
+    pub(super) fn replace(&mut self, new: OutboxRow) {
+        let aside = self.postponed.get_mut(&new.id).map(|postponed| &mut postponed.row);
+        if let Some(row) = aside.or_else(|| self.waiting.iter_mut().find(|row| row.id == new.id)) {
+            self.bytes = self.bytes - row.wire.len() + new.wire.len();
+            *row = new;
+        }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -174,6 +204,7 @@ impl Outgoing {
                 oldest = oldest.or(Some(number));
             }
             if let Some(row) = self.waiting.pop_front() {
+                self.never_sent.remove(&row.id);
                 self.handed.push_back((number, row));
             }
         }
@@ -212,6 +243,7 @@ impl Outgoing {
         self.bytes -= row.wire.len();
         self.tries.remove(&row.id);
         self.let_go.remove(&row.id);
+        self.never_sent.remove(&row.id);
     }
 
     /// The oldest that was handed over is on the network. At QoS 0 it is done and given back; at QoS 1 and 2 it is shown.

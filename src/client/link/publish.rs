@@ -187,6 +187,7 @@ impl Link {
         turn.entries.push(row.entry(OutboxState::Sent));
         if done {
             turn.changes.done.push(row.id);
+            self.note_retained(&row, turn);
             turn.audit.push((AuditLog::Publisher, self.outbox_record(&row, Ok(()))));
         }
     }

@@ -16,6 +16,11 @@ use super::{
 /// A connection that lasted this long was a good one: the next wait is short again.
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// How often the desk looks whether another computer has changed the keys, while the link is online.
+const VAULT_EVERY: std::time::Duration = std::time::Duration::from_secs(40);
+/// How soon after that an unknown key may make it look again: what anybody may send must not keep the station busy.
+const VAULT_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Where the link is.
 pub(super) enum Phase {
     /// Not begun.
@@ -77,6 +82,21 @@ impl Link {
         self.teller.tell(Event::Link(LinkState::Connecting { attempt: self.attempt }));
     }
 
+    /// It is time to look at the vault.
+    pub(super) fn look_at_vault(&mut self) {
+        let now = Instant::now();
+        self.vault_due = self.phase.connection().is_some().then_some(now + VAULT_EVERY);
+        self.vault_looked = Some(now);
+        let _ = self.notes.send(Note::VaultDue);
+    }
+
+    /// Something came under a key that is not known here: another computer of this account may have it.
+    pub(super) fn missed_key(&mut self) {
+        if self.vault_looked.is_none_or(|at| at.elapsed() >= VAULT_AGAIN) {
+            self.look_at_vault();
+        }
+    }
+
     pub(super) fn retry_now(&mut self) {
         if matches!(self.phase, Phase::Waiting { .. } | Phase::Checking) {
             self.connect();
@@ -99,6 +119,8 @@ impl Link {
         let Phase::Line { connection, online_since } = &mut self.phase else { return };
         let Some(takes) = connection.takes else { return };
         *online_since = Some(Instant::now());
+        self.may_send().await;
+        self.vault_due = Some(Instant::now() + VAULT_EVERY);
         self.subscriptions.ask_all();
         self.ask_figures_again();
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
@@ -125,6 +147,7 @@ impl Link {
             self.attempt = 0;
         }
         self.phase = Phase::Idle;
+        self.vault_due = None;
         turn.entries.extend(self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)));
         self.will_is_gone();
         self.subscriptions.forget_answers();

@@ -72,6 +72,11 @@ impl OwnWill {
         }
     }
 
+    /// Where it would be published, also while it is off.
+    pub(super) fn topic(&self) -> Option<&TopicName> {
+        self.will.as_ref().map(|will| &will.draft.topic)
+    }
+
     /// Whether a will goes with the connection that there is, or is being made.
     pub(super) fn is_announced(&self) -> bool {
         self.announced.is_some()

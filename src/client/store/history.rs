@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use sqlx::{Sqlite, SqliteConnection};
 
-use crate::{seal::replay::Replay, topic::TopicName};
+use crate::{
+    seal::{Kid, replay::Replay},
+    topic::TopicName,
+};
 
 use super::{ROWS_PER_STATEMENT, Store, StoreError};
 
@@ -11,6 +14,9 @@ use super::{ROWS_PER_STATEMENT, Store, StoreError};
 const MAX_HISTORY_ROWS: u64 = 50_000;
 /// Their bytes at most, topics and envelopes.
 const MAX_HISTORY_BYTES: u64 = 256 << 20;
+
+/// Within its first so many bytes a native envelope names its key.
+const HEADER_BYTES: i64 = 160;
 
 /// One message as it arrived.
 #[derive(Debug, Clone)]
@@ -60,6 +66,42 @@ impl Store {
         .fetch_all(&mut self.db)
         .await?;
         Ok(rows.into_iter().rev().filter_map(read).collect())
+    }
+
+    /// How many messages were sealed under one of these key ids, which stand in a native envelope's header.
+    pub(in crate::client) async fn history_under(&mut self, kids: &[Kid]) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for kid in kids {
+            let under: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM history WHERE instr(substr(wire, 1, ?), ?) > 0")
+                    .bind(HEADER_BYTES)
+                    .bind(&kid.as_bytes()[..])
+                    .fetch_one(&mut self.db)
+                    .await?;
+            count += u64::try_from(under).unwrap_or(0);
+        }
+        Ok(count)
+    }
+
+    /// How many messages `picked` picks, by topic and envelope. Read in pages, so that not all are in memory at once.
+    pub(in crate::client) async fn history_where(
+        &mut self,
+        picked: impl Fn(&TopicName, &Bytes) -> bool,
+    ) -> Result<u64, StoreError> {
+        let (mut count, mut after) = (0, 0_i64);
+        loop {
+            let page: Vec<(i64, String, Vec<u8>)> =
+                sqlx::query_as("SELECT id, topic, wire FROM history WHERE id > ? ORDER BY id LIMIT 256")
+                    .bind(after)
+                    .fetch_all(&mut self.db)
+                    .await?;
+            let Some((last, ..)) = page.last() else { return Ok(count) };
+            after = *last;
+            for (_, topic, wire) in page {
+                let topic = TopicName::new(topic);
+                count += u64::from(topic.is_ok_and(|topic| picked(&topic, &wire.into())));
+            }
+        }
     }
 
     /// Forgets all of it, also what SQLite leaves in pages that are free: messages in the clear rest here as they came.

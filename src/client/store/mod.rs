@@ -7,6 +7,7 @@
 
 mod history;
 mod outbox;
+mod retained;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +17,14 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::files::{FileLock, FilesError, create_private_dir};
+use crate::{
+    files::{FileLock, FilesError, create_private_dir},
+    topic::TopicName,
+};
 
 pub(super) use history::HistoryRow;
 pub(super) use outbox::OutboxRow;
+pub(super) use retained::RetainedRow;
 
 /// Rows per statement of a bulk insert: eleven values each stay far under SQLite's 32,766.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -37,11 +42,14 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     filter TEXT PRIMARY KEY, gone INTEGER NOT NULL, qos INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unreleased (packet_id INTEGER PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clear_topics (filter TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retained (
+    topic TEXT PRIMARY KEY, qos INTEGER NOT NULL, queued_ms INTEGER NOT NULL, kid TEXT NOT NULL, wire BLOB NOT NULL)
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ";
 
 /// The layout that this version writes, in `PRAGMA user_version`.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 /// From layout 1, which knew subscriptions at QoS 1 only.
 const FROM_1: &str = "ALTER TABLE subscriptions ADD COLUMN qos INTEGER NOT NULL DEFAULT 1";
@@ -102,6 +110,10 @@ pub(super) struct Changes {
     pub queued: Vec<OutboxRow>,
     /// Those that are done.
     pub done: Vec<i64>,
+    /// Messages on their way out whose seal is another now.
+    pub resealed: Vec<OutboxRow>,
+    /// What the broker keeps of this account: the last of a topic, or nothing any more.
+    pub retained: Vec<(TopicName, Option<RetainedRow>)>,
     /// What arrived.
     pub arrived: Vec<HistoryRow>,
     /// The replay memory: a value stored, or its row removed.
@@ -116,6 +128,8 @@ impl Changes {
     pub(super) fn is_empty(&self) -> bool {
         self.queued.is_empty()
             && self.done.is_empty()
+            && self.resealed.is_empty()
+            && self.retained.is_empty()
             && self.arrived.is_empty()
             && self.replay.is_empty()
             && self.unreleased.is_empty()
@@ -184,6 +198,8 @@ impl Store {
         let mut fill = self.history;
         let mut tx = self.db.begin().await?;
         outbox::insert(&mut tx, &changes.queued).await?;
+        outbox::reseal(&mut tx, &changes.resealed).await?;
+        retained::note(&mut tx, &changes.retained).await?;
         outbox::delete(&mut tx, &changes.done).await?;
         history::insert(&mut tx, &changes.arrived, &mut fill).await?;
         for rows in changes.replay.chunks(ROWS_PER_STATEMENT) {
@@ -254,7 +270,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
         sqlx::raw_sql(FROM_1).execute(&mut *tx).await?;
     }
     sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
-    sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *tx).await?;
+    sqlx::raw_sql("PRAGMA user_version = 3").execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(db)
 }

@@ -115,6 +115,25 @@ pub(super) async fn insert(db: &mut SqliteConnection, rows: &[OutboxRow]) -> Res
     Ok(())
 }
 
+/// Gives rows the seal that they have now. Those that are gone stay gone.
+pub(super) async fn reseal(db: &mut SqliteConnection, rows: &[OutboxRow]) -> Result<(), StoreError> {
+    for row in rows {
+        let with = row.sealed_with.as_ref();
+        sqlx::query(
+            "UPDATE outbox SET wire = ?, label = ?, kid = ?, suite = ?, content_type = ? WHERE id = ?",
+        )
+        .bind(&row.wire[..])
+        .bind(with.map(|with| with.label.as_str()))
+        .bind(with.map(|with| with.kid.as_str()))
+        .bind(with.map(|with| with.suite.name()))
+        .bind(row.content_type.as_deref())
+        .bind(row.id)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn delete(db: &mut SqliteConnection, ids: &[i64]) -> Result<(), StoreError> {
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
         let mut delete = sqlx::QueryBuilder::<Sqlite>::new("DELETE FROM outbox WHERE id IN (");

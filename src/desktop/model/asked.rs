@@ -23,7 +23,14 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::SetWill { .. } | Command::ForgetWill => Asked::Will,
         Command::SetClear { .. } => Asked::Clear,
         Command::StartSample | Command::StopSample => Asked::Sample,
-        Command::CreateKey { .. } => Asked::CreateKey,
+        Command::CreateKey { .. } | Command::CreateFromPassphrase { .. } => Asked::CreateKey,
+        Command::SuggestPassphrase => Asked::Passphrase,
+        Command::RotateKey { .. } => Asked::RotateKey,
+        Command::RetireKey { .. } => Asked::RetireKey,
+        Command::EditKey { .. } => Asked::EditKey,
+        Command::AskConsequences { .. } => Asked::KeyConsequences,
+        Command::ExportKeys { .. } => Asked::ExportKeys,
+        Command::ImportKeys { .. } => Asked::ImportKeys,
         Command::ImportKey { .. } | Command::ImportFernet { .. } => Asked::ImportKey,
         Command::ExportKey { .. } => Asked::ExportKey,
         Command::DeleteKey { .. } => Asked::DeleteKey,
@@ -57,7 +64,12 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::Subscriptions(_) => &[Asked::Subscribe],
         Event::ClearTopics(_) => &[Asked::Clear],
         Event::Will(_) => &[Asked::Will],
-        Event::Keys(_) => &[Asked::CreateKey, Asked::DeleteKey],
+        Event::Keys(_) => &[Asked::CreateKey, Asked::DeleteKey, Asked::RotateKey, Asked::RetireKey],
+        Event::KeyEdited { .. } => &[Asked::EditKey],
+        Event::KeyConsequences { .. } => &[Asked::KeyConsequences],
+        Event::KeysExported { .. } => &[Asked::ExportKeys],
+        Event::KeysImported { .. } => &[Asked::ImportKeys],
+        Event::Passphrase(_) => &[Asked::Passphrase],
         Event::KeyImported { .. } => &[Asked::ImportKey],
         Event::KeyExported { .. } => &[Asked::ExportKey],
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
@@ -72,6 +84,7 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         | Event::Failed(..)
         | Event::Account(_)
         | Event::Link(_)
+        | Event::Resealed { .. }
         | Event::LeftOut { .. } => &[],
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             fingerprint: "11".into(),
             created_ms: 0,
             seals,
+            ..KeyView::default()
         }
     }
 

@@ -3,7 +3,7 @@
 use eframe::egui::{Context, Key, Modifiers};
 
 use crate::{
-    client::{Asked, Command, KeyView, Suite},
+    client::{Asked, Command, KeyView, Signatures, Suite},
     desktop::{
         icons,
         model::{Model, Outbound},
@@ -119,7 +119,12 @@ impl Create {
         {
             let label = self.label.trim().to_owned();
             self.asked = Some(label.clone());
-            out.send(Command::CreateKey { label, filters, suite: self.suite });
+            out.send(Command::CreateKey {
+                label,
+                filters,
+                suite: self.suite,
+                signatures: Signatures::default(),
+            });
         }
         let close = answer.close || answer.inner == Some(DialogButton::Cancel);
         if close {
