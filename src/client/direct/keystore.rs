@@ -76,6 +76,7 @@ impl KeyFile {
     /// # Errors
     /// It is in use, cannot be read, or the passphrase does not open it; or it is new and the passphrase is weak.
     pub async fn open(path: &Path, passphrase: Password) -> Result<Self, DirectError> {
+        let path = &std::path::absolute(path).map_err(|error| DirectError::Other(error.to_string()))?;
         let lock_path = path.with_added_extension("lock");
         let lock = FileLock::try_take(&lock_path)?
             .ok_or_else(|| DirectError::FileInUse(path.display().to_string()))?;

@@ -96,6 +96,8 @@ pub struct SenderView {
     pub key: String,
     /// The name under which the key is known, if it is.
     pub name: Option<String>,
+    /// Whether this account, or `--known`, knows the key under that name. Otherwise only the station says so.
+    pub known: bool,
     /// Whether the two people compared their digits.
     pub compared: bool,
 }
@@ -308,6 +310,7 @@ impl Ring {
         SenderView {
             key: key.to_string(),
             name: known.map(|known| known.name.clone()).or_else(|| own.then(|| "yourself".to_owned())),
+            known: own || known.is_some(),
             compared: own || known.is_some_and(|known| known.compared),
         }
     }
