@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(name = "sealwire", version, propagate_version = true, max_term_width = 100, after_long_help = super::exit::TABLE)]
 pub(super) struct Args {
     /// The data folder, instead of the platform's.
-    #[arg(long, value_name = "DIR", env = "SEALWIRE_DATA", global = true)]
+    #[arg(long, value_name = "DIR", env = "SEALWIRE_DATA", hide_env_values = true, global = true)]
     pub data: Option<PathBuf>,
 
     #[command(subcommand)]

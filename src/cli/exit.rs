@@ -26,14 +26,15 @@ Exit codes:
   0    done; also where the reader of the output went away, and where sub was ended by Ctrl+C
   1    it failed; the reason is on standard error
   2    the arguments are wrong, or do not go together
-  3    something that was to be verified does not hold: a message under --strict, a station's identity, a broker's
-       certificate, a log, a figure of the demo
+  3    what was to be verified does not hold: a message under --strict, the
+       identity of a station, a certificate, a log, a promise of the demo
   4    refused: a login, a passphrase or a permission
   5    --timeout was over before all was done
   6    nobody was reached, or the connection broke
   130  ended by Ctrl+C before all was done";
 
 /// An end with a code of its own.
+#[cfg(feature = "client")]
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct Ended {
@@ -54,7 +55,12 @@ impl Ended {
 }
 
 /// The code for an error.
+#[cfg_attr(
+    not(feature = "client"),
+    expect(unused_variables, reason = "only a client's errors have codes of their own")
+)]
 pub(super) fn code_of(error: &anyhow::Error) -> u8 {
+    #[cfg(feature = "client")]
     if let Some(ended) = error.downcast_ref::<Ended>() {
         return ended.code;
     }

@@ -48,7 +48,9 @@ fn page(command: &Command, name: &str) -> anyhow::Result<Vec<u8>> {
 fn all(command: &Command) -> Vec<(String, &Command)> {
     fn gather<'c>(name: String, command: &'c Command, into: &mut Vec<(String, &'c Command)>) {
         into.push((name.clone(), command));
-        for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
+        for below in
+            command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help")
+        {
             gather(format!("{name} {}", below.get_name()), below, into);
         }
     }
@@ -94,7 +96,9 @@ mod tests {
         main.clone().debug_assert();
         main.build();
         let names: Vec<String> = all(&main).into_iter().map(|(name, _)| name).collect();
-        for name in ["sealwire", "sealwire pub", "sealwire sub", "sealwire key rotate", "sealwire audit verify"] {
+        for name in
+            ["sealwire", "sealwire pub", "sealwire sub", "sealwire key rotate", "sealwire audit verify"]
+        {
             assert!(names.iter().any(|known| known == name), "{name} is missing in {names:?}");
         }
         for (name, command) in all(&main) {

@@ -100,10 +100,11 @@ const AFTERWARDS: &str = "\
 Examples:
   sealwire pub --station station.example:8443 --user anna -t plant/press/celsius -m 71.3
   sensor | sealwire pub --broker mqtts://broker.example --key-line plant.key -t plant/press -l
-  sealwire pub --broker mqtt://localhost --fernet secret.key --mqtt-version 3.1.1 -t news -f report.txt
+  sealwire pub --broker mqtt://localhost --fernet secret.key -t news -f report.txt
 
-Ends once the broker has answered every message as its quality of service asks. Under MQTT 3.1.1 a broker cannot say
-that it did not permit a message: it answers and drops it.
+Ends once the broker has answered every message as its quality of service asks. Under MQTT
+3.1.1 a broker cannot say that it did not permit a message: it answers and drops it. What is
+published here stands in no audit log of the account on this computer.
 
 ";
 
@@ -136,7 +137,8 @@ pub(super) fn run(
     options: &PublishOptions,
 ) -> anyhow::Result<ExitCode> {
     let will = options.will.draft()?;
-    let plans = Plans::of(folders, &options.account, &options.broker, &options.keys, !options.keys.in_the_clear)?;
+    let plans =
+        Plans::of(folders, &options.account, &options.broker, &options.keys, !options.keys.in_the_clear)?;
     let mut filters = vec![TopicFilter::new(options.topic.as_str())?];
     filters.extend(options.will.filter()?);
     let runtime = way::runtime()?;

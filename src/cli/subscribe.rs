@@ -43,8 +43,8 @@ pub(super) struct SubscribeOptions {
     /// Write the bytes on the wire, unopened. With --json: add them as wire_base64.
     #[arg(long)]
     raw: bool,
-    /// Write topic, key, sender and verdict before each message.
-    #[arg(short, long, conflicts_with_all = ["json", "raw"])]
+    /// Write topic, key, sender and verdict before each message, and tell on standard error when it is subscribed.
+    #[arg(short, long)]
     verbose: bool,
     /// Write no line break after a message.
     #[arg(short = 'N', long, conflicts_with = "json")]
@@ -68,9 +68,10 @@ Examples:
   sealwire sub --broker mqtts://broker.example --key-line plant.key -t 'plant/#' --json | jq .body
   sealwire sub --broker mqtt://localhost --fernet secret.key -t news --count 1 --strict
 
-Standard output gets a message only where its seal holds and it was not seen before; what is withheld is told on standard
-error, and --json shows it with its verdict. A connection that breaks is made again, with growing waits. What was seen is
-remembered while the command runs, not longer: an old message may pass as new once after a start.
+Standard output gets a message only where its seal holds and it was not seen before. What is
+withheld is told on standard error, and --json shows it with its verdict. A connection that
+breaks is made again, with growing waits. What was seen is remembered while the command runs,
+not longer: an old message may pass as new once after a start.
 
 ";
 
@@ -159,6 +160,7 @@ async fn work(
     let mut left = options.count;
     loop {
         match subscription.next(ring).await? {
+            Told::Subscribed if options.verbose => note("subscribed"),
             Told::Subscribed => {}
             Told::Waiting { why, wait } => {
                 note(&format!("{}; trying again in {} s", printable(&why), wait.as_secs()));

@@ -191,12 +191,7 @@ fn pem(path: &Path) -> anyhow::Result<String> {
 
 /// The keyring file's passphrase.
 pub(super) fn keyring_passphrase<'a>(what: &'a str, file: Option<&'a Path>) -> Secret<'a> {
-    Secret {
-        what,
-        option: "--keyring-passphrase-file",
-        file,
-        variable: "SEALWIRE_KEYRING_PASSPHRASE",
-    }
+    Secret { what, option: "--keyring-passphrase-file", file, variable: "SEALWIRE_KEYRING_PASSPHRASE" }
 }
 
 /// A room's passphrase.
@@ -292,7 +287,11 @@ impl Plans {
         }
     }
 
-    async fn gather(self, account: Option<&Account>, filters: &[TopicFilter]) -> anyhow::Result<(Line, Ring)> {
+    async fn gather(
+        self,
+        account: Option<&Account>,
+        filters: &[TopicFilter],
+    ) -> anyhow::Result<(Line, Ring)> {
         let line = match (&self.endpoint, account) {
             (Some(endpoint), _) => Line::to(endpoint)?,
             (None, Some(account)) => account.line()?,

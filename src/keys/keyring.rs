@@ -7,9 +7,7 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{
-        Found, Kid, OpenError, Opened, Peek, Signatures, Suite, cbc_hmac, legacy::Profile, peek,
-    },
+    seal::{Found, Kid, OpenError, Opened, Peek, Signatures, Suite, cbc_hmac, legacy::Profile, peek},
     topic::{TopicFilter, TopicName},
 };
 

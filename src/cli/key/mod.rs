@@ -49,8 +49,8 @@ pub(super) fn run(
             list(&keys, json)?;
         }
         KeyCommand::Show { key, secret: true, store, .. } => {
-            let written =
-                runtime.block_on(with(place(&store)?, async |store| Ok(store.write(&key, KeyForm::Line)?)))?;
+            let written = runtime
+                .block_on(with(place(&store)?, async |store| Ok(store.write(&key, KeyForm::Line)?)))?;
             say(written.text.reveal())?;
         }
         KeyCommand::Show { key, json, store, .. } => {
@@ -62,9 +62,9 @@ pub(super) fn run(
             say(&key.fingerprint)?;
         }
         KeyCommand::Identity { account } => {
-            let login = account
-                .login(&folders()?)?
-                .ok_or_else(|| Ended::misused("only an account has an identity: give --station and --user"))?;
+            let login = account.login(&folders()?)?.ok_or_else(|| {
+                Ended::misused("only an account has an identity: give --station and --user")
+            })?;
             let (identity, digits) = runtime.block_on(async {
                 let account = login.log_in().await?;
                 let identity = account.identity();
@@ -82,8 +82,8 @@ pub(super) fn run(
             note("who shares the key needs the new one: hand it over again");
         }
         KeyCommand::Retire { key, undo, store } => {
-            let key =
-                runtime.block_on(with(place(&store)?, async |store| Ok(store.retire(&key, !undo).await?)))?;
+            let key = runtime
+                .block_on(with(place(&store)?, async |store| Ok(store.retire(&key, !undo).await?)))?;
             let does = if undo { "seals and opens again" } else { "seals no more, and opens for ever" };
             say(&format!("“{}” {does}", printable(&key.label)))?;
         }
@@ -106,11 +106,11 @@ async fn with<T>(
     work: impl AsyncFnOnce(&mut KeyStore) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let mut store = match place {
-        Place::File(path, passphrase) => {
-            KeyStore::File(Box::new(KeyFile::open(&path, passphrase).await.with_context(|| {
-                format!("the keyring {} was not opened", path.display())
-            })?))
-        }
+        Place::File(path, passphrase) => KeyStore::File(Box::new(
+            KeyFile::open(&path, passphrase)
+                .await
+                .with_context(|| format!("the keyring {} was not opened", path.display()))?,
+        )),
         Place::Vault(login) => KeyStore::Vault(Box::new(login.log_in().await?)),
     };
     let done = work(&mut store).await;
@@ -260,7 +260,9 @@ fn export(
         (None, _) => None,
         (Some(form), [one]) => Some((form, one)),
         (Some(_), _) => {
-            return Err(Ended::misused("one key goes into a line or a Fernet key file: name it, or use --form age"));
+            return Err(Ended::misused(
+                "one key goes into a line or a Fernet key file: name it, or use --form age",
+            ));
         }
     };
     let place = place(folders, &options.store, false)?;
@@ -270,8 +272,7 @@ fn export(
     }
     let what = format!("the passphrase for {}", options.out.display());
     let typed = file_passphrase(&what, options.file_passphrase_file.as_deref()).read_new()?;
-    let file =
-        runtime.block_on(with(place, async |store| Ok(store.export(&options.keys, typed).await?)))?;
+    let file = runtime.block_on(with(place, async |store| Ok(store.export(&options.keys, typed).await?)))?;
     write_secret(&options.out, file.trim_ascii_end())
 }
 

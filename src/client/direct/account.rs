@@ -77,14 +77,11 @@ impl Door {
             let pinned = pin.as_str().to_owned();
             return Err(DirectError::OtherStation { address: address.to_string(), pinned, seen });
         }
-        let (config, _) = tls::client_config(Some(pin)).map_err(|error| DirectError::Other(error.to_string()))?;
+        let (config, _) =
+            tls::client_config(Some(pin)).map_err(|error| DirectError::Other(error.to_string()))?;
         let (open, closing) = watch::channel(false);
         let http = Http::new(address, &config, closing);
-        Ok(Self {
-            station: Pinned { http, tls: config, identity },
-            clients: clients.to_owned(),
-            _open: open,
-        })
+        Ok(Self { station: Pinned { http, tls: config, identity }, clients: clients.to_owned(), _open: open })
     }
 
     /// Whether this computer was told to stand in for this account's one-time code.
@@ -122,11 +119,8 @@ impl Door {
         };
         let request = api::SaltRequest { username: username.clone() };
         let salt: api::Salt = http.call(Method::POST, "account/salt", None, Some(&request)).await?;
-        let params = KdfParams {
-            memory_kib: salt.kdf.memory_kib,
-            iterations: salt.kdf.passes,
-            lanes: salt.kdf.lanes,
-        };
+        let params =
+            KdfParams { memory_kib: salt.kdf.memory_kib, iterations: salt.kdf.passes, lanes: salt.kdf.lanes };
         let derived = tokio::task::spawn_blocking(move || {
             PasswordKeys::derive(&crate::keys::Password::new(password.reveal()), &salt.salt.0, &params)
         });
@@ -262,7 +256,8 @@ impl Account {
                 password_wrap: None,
             };
             let http = &self.door.station.http;
-            let put = http.call::<VaultVersion>(Method::PUT, "vault", Some(&self.token), Some(&request)).await;
+            let put =
+                http.call::<VaultVersion>(Method::PUT, "vault", Some(&self.token), Some(&request)).await;
             match put {
                 Ok(_) => {
                     (self.sealed, self.vault) = (sealed, Some(next));

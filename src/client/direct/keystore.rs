@@ -374,8 +374,9 @@ async fn read_keys(
     let text = std::str::from_utf8(&file)
         .map_err(|_| bad("this is neither a key line nor a Fernet key nor an age file".to_owned()))?;
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let keys: Vec<TopicKey> =
-        lines.map(|line| key_line::read(line).map_err(|error| bad(error.to_string()))).collect::<Result<_, _>>()?;
+    let keys: Vec<TopicKey> = lines
+        .map(|line| key_line::read(line).map_err(|error| bad(error.to_string())))
+        .collect::<Result<_, _>>()?;
     if keys.is_empty() { Err(bad("the file is empty".to_owned())) } else { Ok(keys) }
 }
 
@@ -407,6 +408,8 @@ fn find<'k>(keyring: &'k Keyring, named: &str) -> Result<&'k TopicKey, DirectErr
     match found.as_slice() {
         [key] => Ok(key),
         [] => Err(KeyringError::NoSuchKey(named.to_owned()).into()),
-        _ => Err(DirectError::BadKey(format!("several keys begin with {named}: give more digits, or the name"))),
+        _ => Err(DirectError::BadKey(format!(
+            "several keys begin with {named}: give more digits, or the name"
+        ))),
     }
 }

@@ -177,7 +177,8 @@ impl Ring {
     ) -> Result<(), DirectError> {
         let label: String = room.chars().filter(|c| !c.is_control()).take(50).collect();
         let derive = move || passphrase::room_secret(&room, &password(&typed));
-        let secret = tokio::task::spawn_blocking(derive).await.map_err(|error| DirectError::thread(&error))??;
+        let secret =
+            tokio::task::spawn_blocking(derive).await.map_err(|error| DirectError::thread(&error))??;
         self.add(vec![TopicKey::from_secret(&format!("room {label}"), filters, suite, secret, now_ms())?])
     }
 

@@ -76,7 +76,12 @@ impl Subscription {
     ///
     /// # Errors
     /// The will cannot be sealed.
-    pub fn begin(line: Line, ring: &mut Ring, filters: Vec<TopicFilter>, qos: u8) -> Result<Self, DirectError> {
+    pub fn begin(
+        line: Line,
+        ring: &mut Ring,
+        filters: Vec<TopicFilter>,
+        qos: u8,
+    ) -> Result<Self, DirectError> {
         let state = State::Line(line.begin(ring)?);
         Ok(Self { line, filters, qos, state, was_online: false, attempt: 0, held: None, repeats: 0 })
     }
