@@ -44,13 +44,13 @@ pub(super) struct Ended {
 
 #[cfg(feature = "client")]
 impl Ended {
-    pub(super) fn new(code: u8, message: impl Into<String>) -> anyhow::Error {
+    pub(super) fn with(code: u8, message: impl Into<String>) -> anyhow::Error {
         Self { code, message: message.into() }.into()
     }
 
     /// Arguments that do not go together in a way that the parser cannot know.
     pub(super) fn misused(message: impl Into<String>) -> anyhow::Error {
-        Self::new(MISUSED, message)
+        Self::with(MISUSED, message)
     }
 }
 

@@ -46,16 +46,16 @@ fn page(command: &Command, name: &str) -> anyhow::Result<Vec<u8>> {
 
 /// A command and all beneath it, each with its whole name; none of the hidden ones, nor `help`.
 fn all(command: &Command) -> Vec<(String, &Command)> {
-    fn gather<'c>(name: String, command: &'c Command, into: &mut Vec<(String, &'c Command)>) {
-        into.push((name.clone(), command));
+    fn gather<'c>(name: &str, command: &'c Command, into: &mut Vec<(String, &'c Command)>) {
+        into.push((name.to_owned(), command));
         for below in
             command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help")
         {
-            gather(format!("{name} {}", below.get_name()), below, into);
+            gather(&format!("{name} {}", below.get_name()), below, into);
         }
     }
     let mut found = Vec::new();
-    gather(NAME.to_owned(), command, &mut found);
+    gather(NAME, command, &mut found);
     found
 }
 

@@ -150,8 +150,8 @@ pub(super) fn run(
         let mut publication = None;
         let told = tokio::select! {
             done = work(options, &mut way, &line, &mut publication) => done,
-            () = stop::told() => Err(Ended::new(INTERRUPTED, "ended before all was done")),
-            () = over(options.timeout) => Err(Ended::new(TIMED_OUT, "the time was over before the broker had everything")),
+            () = stop::told() => Err(Ended::with(INTERRUPTED, "ended before all was done")),
+            () = over(options.timeout) => Err(Ended::with(TIMED_OUT, "the time was over before the broker had everything")),
         };
         let told = told.and_then(|()| match &mut publication {
             Some(publication) => tell(options, &publication.take_done()),

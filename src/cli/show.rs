@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::client::direct::{Arrived, Opened, Reading, SenderView, Verdict};
+use crate::client::direct::{Arrived, Opened, Reading, SenderView};
 
 use super::{note, printable};
 
@@ -41,10 +41,9 @@ impl Show {
                 for told in opened.notes.iter().chain(&unknown_signer(opened)) {
                     note(&format!("{topic}: {}", printable(told)));
                 }
-                if opened.verdict == Verdict::Fresh {
-                    self.body(&heading(&topic, opened), &opened.body)?;
-                } else {
-                    note(&format!("{topic}: {}: not shown; --json shows it", opened.verdict));
+                match opened.doubt() {
+                    None => self.body(&heading(&topic, opened), &opened.body)?,
+                    Some(doubt) => note(&format!("{topic}: {doubt}: not shown; --json shows it")),
                 }
             }
             Reading::InTheClear if self.in_the_clear => {
@@ -61,7 +60,7 @@ impl Show {
 
     fn holds(&self, arrived: &Arrived) -> bool {
         match &arrived.reading {
-            Reading::Opened(opened) => opened.verdict == Verdict::Fresh,
+            Reading::Opened(opened) => opened.doubt().is_none(),
             Reading::InTheClear => self.in_the_clear,
             Reading::Refused { .. } => false,
         }
@@ -100,7 +99,7 @@ impl Show {
         put("wire_length", json!(arrived.wire.len()));
         match &arrived.reading {
             Reading::Opened(opened) => {
-                put("verdict", json!(opened.verdict));
+                put("verdict", json!(opened.doubt().unwrap_or("fresh")));
                 put("suite", json!(opened.with.suite));
                 put("key", json!(opened.with.label));
                 put("kid", json!(opened.with.kid));

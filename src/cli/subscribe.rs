@@ -99,7 +99,7 @@ pub(super) fn run(
                     done = work(options, way.account.as_ref(), &mut way.ring, &mut subscription) => done,
                     () = stop::told() => Ok(()),
                     () = over(options.timeout) => match options.count {
-                        Some(_) => Err(Ended::new(TIMED_OUT, "the time was over before so many messages had come")),
+                        Some(_) => Err(Ended::with(TIMED_OUT, "the time was over before so many messages had come")),
                         None => Ok(()),
                     },
                 };
@@ -169,7 +169,7 @@ async fn work(
                 name_sender(account, &mut names, &mut arrived).await;
                 let holds = show.message(&arrived)?;
                 if !holds && options.strict {
-                    return Err(Ended::new(DOES_NOT_HOLD, verdict(&arrived)));
+                    return Err(Ended::with(DOES_NOT_HOLD, verdict(&arrived)));
                 }
                 if holds || options.raw {
                     left = left.map(|left| left - 1);
@@ -204,7 +204,9 @@ async fn name_sender(
 fn verdict(arrived: &Arrived) -> String {
     let topic = printable(arrived.topic.as_str());
     match &arrived.reading {
-        Reading::Opened(opened) => format!("a message on {topic} does not hold: {}", opened.verdict),
+        Reading::Opened(opened) => {
+            format!("a message on {topic} does not hold: {}", opened.doubt().unwrap_or_default())
+        }
         Reading::InTheClear => format!("a message on {topic} does not hold: it is in the clear"),
         Reading::Refused { name, .. } => format!("a message on {topic} does not hold: {name}"),
     }

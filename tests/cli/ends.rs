@@ -69,6 +69,17 @@ fn a_message_of_300_megabytes_is_refused_with_the_limit() {
 }
 
 #[test]
+fn a_broker_that_never_answers_is_given_up_when_the_time_is_over() {
+    let desk = Desk::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mqtt://{}", silent.local_addr().unwrap());
+    let key = desk.key_line("k", "a/#", "cose-a256gcm");
+    let common = ["--broker", &url, "-t", "a/b", "--key-line", key.to_str().unwrap(), "--timeout", "1"];
+    desk.run(&[&["pub", "-m", "x"], &common[..]].concat()).ends(5);
+    desk.run(&[&["sub", "--count", "1"], &common[..]].concat()).ends(5);
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_a_subscriber_without_a_fuss() {
     let (desk, broker) = (Desk::new(), Mosquitto::start());
     let (url, key) = (broker.url(), desk.key_line("k", "a/#", "cose-a256gcm"));

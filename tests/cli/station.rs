@@ -1,6 +1,6 @@
 //! The commands at a real station: accounts, vaults, roles, signatures.
 
-use sealwire::client::{Command, Event};
+use sealwire::client::{Command, Event, Password};
 
 use crate::{
     harness::{Desk, Done, Listener},
@@ -89,6 +89,45 @@ fn a_signature_tells_the_account_and_its_digits_can_be_compared() {
     let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--count", "1"]);
     scene.run("ada", &["pub", "-t", "must/x", "-m", "signed"]).ok();
     assert_eq!(listener.json()["signature"], "compared");
+    listener.rest().ok();
+    // Whoever has the key can sign, but is nobody that ada knows.
+    scene.sign_up("cem", "publisher");
+    let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--strict"]);
+    scene.run("cem", &["key", "import", "must.key"]).ok();
+    scene.run("cem", &["pub", "-t", "must/x", "-m", "by a stranger", "--sign"]).ok();
+    let message = listener.json();
+    assert_eq!(message["verdict"], "unknown-signer", "{message}");
+    listener.rest().ends(3);
+}
+
+#[test]
+fn a_one_time_code_is_asked_for_where_the_account_has_them() {
+    let scene = Scene::open();
+    let anna = Person::sign_up(&scene.station, &scene.desk.path("anna"), "anna", Some("publisher"));
+    anna.ask(Command::BeginOtp);
+    let enrolment = anna.expect("one-time codes", |event| match event {
+        Event::Enrolment(enrolment) => Some(enrolment.clone()),
+        _ => None,
+    });
+    let totp = totp_rs::Totp::from_url(enrolment.uri.reveal()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    anna.ask(Command::ConfirmOtp { code: Password::new(totp.generate(now).to_string()) });
+    anna.expect("codes are on", |event| matches!(event, Event::OtpOn).then_some(()));
+    let args = ["pub", "-t", "a", "-m", "x", "--in-the-clear"];
+    scene.run("anna", &args).ends(4);
+    let link = scene.link();
+    let all = [&args[..], &["--station", &link, "--user", "anna"]].concat();
+    let password = password("anna");
+    let publish = |code: &str| {
+        let mut process = scene.desk.sealwire(&all);
+        Done::of(
+            process.env("SEALWIRE_PASSWORD", password.reveal()).env("SEALWIRE_OTP", code).output().unwrap(),
+        )
+    };
+    // A code works once, so this is the next one, which the station takes already.
+    let code = totp.generate(now + 30).to_string();
+    publish(&code).ok();
+    publish(&code).ends(4);
 }
 
 #[test]

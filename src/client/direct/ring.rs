@@ -77,10 +77,28 @@ pub struct Opened {
     pub will: bool,
     /// Who signed it; the signature holds.
     pub sender: Option<SenderView>,
+    /// Whether its topic asks for a signature of somebody known.
+    pub must_be_known: bool,
     /// Whether it was here before, as far as this command has seen.
     pub verdict: Verdict,
     /// What else is notable. Empty when all is well.
     pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// What keeps it from being taken for good, by the name that programs know; `None` where it holds.
+    #[must_use]
+    pub fn doubt(&self) -> Option<&'static str> {
+        let unknown = self.must_be_known && self.sender.as_ref().is_none_or(|sender| sender.name.is_none());
+        match self.verdict {
+            _ if unknown => Some("unknown-signer"),
+            Verdict::Fresh => None,
+            Verdict::Repeated => Some("repeated"),
+            Verdict::TooOldToJudge => Some("too-old-to-judge"),
+            Verdict::ReplayedAsRetained => Some("replayed-as-retained"),
+            Verdict::RolledBack => Some("rolled-back"),
+        }
+    }
 }
 
 impl std::fmt::Debug for Opened {
@@ -300,6 +318,7 @@ impl Ring {
             sealed_at_ms: opened.sealed_at_ms,
             will: opened.kind.will,
             sender,
+            must_be_known: key.signatures() == Signatures::Require,
             verdict,
             notes,
         }))
