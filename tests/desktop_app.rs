@@ -3,6 +3,8 @@
 #![cfg(feature = "desktop")]
 #![allow(clippy::panic, clippy::expect_used, reason = "what these functions say fails the test")]
 
+#[path = "desktop_app/broker.rs"]
+mod broker;
 #[path = "desktop_app/pictures.rs"]
 mod pictures;
 #[path = "desktop_app/world.rs"]

@@ -123,3 +123,21 @@ fn every_module_opens_with_what_it_is_for() {
         files.into_iter().filter(|f| !fs::read_to_string(f).unwrap().starts_with("//!")).collect();
     assert!(silent.is_empty(), "no opening words in {silent:?}");
 }
+
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    sources(&root.join("tests"), &mut files);
+    let code: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let is_test = |name: &&str| {
+        name.len() > 30 && name.bytes().all(|b| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "SECURITY.md names a test that there is not: {name}");
+    }
+}

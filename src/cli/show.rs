@@ -103,6 +103,7 @@ impl Show {
                 put("suite", json!(opened.with.suite));
                 put("key", json!(opened.with.label));
                 put("kid", json!(opened.with.kid));
+                put("profile", json!(opened.with.profile));
                 put("content_type", json!(opened.content_type));
                 put("sealed_at", json!(opened.sealed_at_ms.map(stamp)));
                 put("will", json!(opened.will));
@@ -188,7 +189,8 @@ fn heading(topic: &str, opened: &Opened) -> String {
         },
     };
     let will = if opened.will { ", a will" } else { "" };
-    let heading = format!("({} “{}”, {sender}, {}{will})", with.suite, with.label, opened.verdict);
+    let legacy = with.profile.map_or_else(String::new, |profile| format!(", legacy {profile}"));
+    let heading = format!("({} “{}”{legacy}, {sender}, {}{will})", with.suite, with.label, opened.verdict);
     format!("{topic} {}", printable(&heading))
 }
 

@@ -37,7 +37,7 @@ pub(super) struct SubscribeOptions {
     #[arg(long)]
     strict: bool,
     /// Write one line of JSON for each message, also for those that do not hold: topic, body or body_base64, content_type,
-    /// suite, key, kid, sender, sender_key, signature, verdict, notes, sealed_at, arrived, qos, retained, will, wire_length.
+    /// suite, key, kid, profile, sender, sender_key, signature, verdict, notes, sealed_at, arrived, qos, retained, will, wire_length.
     #[arg(long)]
     json: bool,
     /// Write the bytes on the wire, unopened. With --json: add them as wire_base64.

@@ -4,9 +4,12 @@ use std::{fmt, time::Duration};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::topic::{TopicFilter, TopicName};
+use crate::{
+    seal::SenderKey,
+    topic::{TopicFilter, TopicName},
+};
 
-use super::{Signatures, Suite};
+use super::{Signatures, Suite, legacy::Profile, other_broker::OtherBroker};
 
 /// A secret that a person typed: a password, a recovery code, a key line. Wiped when dropped, never printed.
 #[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -203,10 +206,26 @@ pub enum Command {
     ImportKey { line: Password, take_over: bool },
     /// Takes a Fernet key from the text of its file. Answer: `KeyImported`, `Keys`.
     ImportFernet { text: Password, label: String, filters: Vec<TopicFilter>, take_over: bool },
+    /// Makes the key for programs of an older system: `secret` is the text of their key file or their passphrase, where they
+    /// have one; `filters` and `label` are the profile's own where not said. Answer: `KeyImported`, `Keys`.
+    AddLegacy {
+        profile: Profile,
+        filters: Option<Vec<TopicFilter>>,
+        secret: Option<Password>,
+        label: Option<String>,
+        take_over: bool,
+    },
     /// Writes a key down. `id` from [`super::KeyView`]. Answer: `KeyExported`.
     ExportKey { id: String, form: KeyForm },
     /// Deletes a key: what it sealed can never be opened again. Answer: `Keys`.
     DeleteKey { id: String },
+
+    /// Notes that this person and the one who signs with `key` compared their digits, or takes it back. Answer: `People`.
+    SetCompared { key: SenderKey, compared: bool },
+    /// Takes the new key of somebody whose key has changed. Answer: `People`.
+    AcceptSender { key: SenderKey },
+    /// Forgets whose key it is. Answer: `People`.
+    ForgetSender { key: SenderKey },
 
     /// Reads the newest `limit` lines of a log. Answer: `AuditLines`.
     ReadAudit { log: AuditLog, limit: u32 },
@@ -219,6 +238,12 @@ pub enum Command {
     NewDevice { label: String },
     /// Revokes one. Answer: `Devices`.
     RevokeDevice { id: i64 },
+
+    /// Carries the messages through another broker than the station's from now on, or through the station's again. What
+    /// waits in the outbox goes to the broker that is set. Answer: `Broker`.
+    SetBroker(Option<Box<OtherBroker>>),
+    /// Connects to another broker once, to see whether it answers; nothing is kept or sent. Answer: `BrokerTested`.
+    TestBroker(Box<OtherBroker>),
 
     /// An admin's page shows the broker's own figures from now on, or no longer. Answer: `Figures`, again and again.
     WatchBroker(bool),

@@ -26,8 +26,10 @@ use super::{
     failure::{not_logged_in, told},
     http::{self, CallError, Http, Pinned},
     keyring::{NewKey, OpenVault},
+    legacy::LegacyKey,
     link::{Ask, Note},
     login,
+    people::Strangers,
     preferences::Preferences,
     stations::Stations,
     teller::Teller,
@@ -76,6 +78,8 @@ pub(super) struct LoggedIn {
     pub(super) client_id: String,
     pub(super) folder: PathBuf,
     pub(super) first_time_here: bool,
+    /// Who signed and is not known.
+    pub(super) strangers: Strangers,
 }
 
 impl LoggedIn {
@@ -232,16 +236,29 @@ impl Desk {
                 self.import_keys(file, passphrase, take_over).await;
             }
             Command::ImportKey { line, take_over } => self.import_key(&line, take_over).await,
+            Command::AddLegacy { profile, filters, secret, label, take_over } => {
+                let key = LegacyKey { profile, filters, secret, label };
+                self.add_legacy(key, take_over).await;
+            }
             Command::ImportFernet { text, label, filters, take_over } => {
                 self.import_fernet(&text, &label, filters, take_over).await;
             }
             Command::ExportKey { id, form } => self.export_key(&id, form),
             Command::DeleteKey { id } => self.delete_key(&id).await,
+            Command::SetCompared { key, compared } => self.set_compared(key, compared).await,
+            Command::AcceptSender { key } => self.accept_sender(key).await,
+            Command::ForgetSender { key } => self.forget_sender(key).await,
             Command::ReadAudit { log, limit } => self.read_audit(log, limit).await,
             Command::VerifyAudit { log } => self.verify_audit(log).await,
             Command::ListDevices => self.list_devices().await,
             Command::NewDevice { label } => self.new_device(label).await,
             Command::RevokeDevice { id } => self.revoke_device(id).await,
+            Command::SetBroker(other) => {
+                self.pass(Asked::Broker, "The broker was not changed.", Ask::SetBroker(other));
+            }
+            Command::TestBroker(other) => {
+                self.pass(Asked::TestBroker, "The broker was not asked.", Ask::TestBroker(other));
+            }
             Command::WatchBroker(on) => {
                 self.pass(Asked::Figures, "The broker's figures are not known.", Ask::WatchBroker(on));
             }
@@ -449,6 +466,7 @@ impl Desk {
                     Err(_) => self.ask_link(Ask::Refused { reason }),
                 }
             }
+            Note::UnknownSigner(key) => self.meet_sender(key).await,
             Note::RoleDoubted => {
                 if let Ok(account) = self.call_in_session(Method::GET, "session", NO_BODY).await {
                     self.update_account(account);

@@ -6,10 +6,13 @@ use bytes::Bytes;
 
 use crate::{
     acl::Role,
+    seal::SenderKey,
     topic::{TopicFilter, TopicName},
 };
 
-use super::{AccountLine, AuditLog, Password, Profile, RoleLine, SessionView, Signatures, Suite};
+use super::{
+    AccountLine, AuditLog, OtherBrokerView, Password, Profile, RoleLine, SessionView, Signatures, Suite,
+};
 
 /// Which command a failure belongs to, so that it is shown where the eye already is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,8 +48,11 @@ pub enum Asked {
     Figures,
     Sessions,
     EndSession,
+    People,
     Accounts,
     ChangeAccount,
+    Broker,
+    TestBroker,
 }
 
 /// What went wrong, why, and the next step.
@@ -197,6 +203,8 @@ pub struct SealedWith {
     pub kid: String,
     /// The suite.
     pub suite: Suite,
+    /// The older system whose programs the key is for: such a message is labelled “legacy” wherever it shows.
+    pub profile: Option<Profile>,
 }
 
 /// One message on its way out.
@@ -237,6 +245,8 @@ pub enum Opening {
         sealed_at_ms: u64,
         /// Whether its sender sealed it as a will: the broker published it, because that computer vanished.
         will: bool,
+        /// Who signed it: the signature was verified. Whose key it is, [`PeopleView`] tells. `None`: it is not signed.
+        signer: Option<SenderKey>,
         /// What is notable: "repeated", "replayed as retained", "clock ahead". Empty when all is well.
         notes: Vec<String>,
     },
@@ -362,6 +372,70 @@ pub enum KeyOutcome {
     Completed(usize),
     /// It was not taken, and why.
     Refused(String),
+}
+
+/// Whose signatures this account can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PeopleView {
+    /// What this account itself signs with.
+    pub own: Option<SenderKey>,
+    /// Everybody whom the vault knows, then those who were met and are not known.
+    pub people: Vec<PersonView>,
+}
+
+impl PeopleView {
+    /// Whose key it is.
+    #[must_use]
+    pub fn of(&self, key: &SenderKey) -> Option<&PersonView> {
+        self.people.iter().find(|person| person.key == *key)
+    }
+}
+
+/// Somebody who signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonView {
+    /// The public key.
+    pub key: SenderKey,
+    /// Sixty digits, to compare person to person.
+    pub digits: String,
+    /// What is known.
+    pub standing: Standing,
+    /// Since when, milliseconds since 1970; 0 where they are not known.
+    pub since_ms: u64,
+}
+
+/// What is known of somebody who signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The key that this account first met under this name.
+    Known {
+        /// The account at the station.
+        name: String,
+        /// Whether the two people compared their digits.
+        compared: bool,
+    },
+    /// The station says that it is this account, which was known with another key: a new computer after a reset, or
+    /// somebody who speaks as that account.
+    Changed {
+        /// The account at the station.
+        name: String,
+        /// The key that is known.
+        known: SenderKey,
+    },
+    /// The station gives this key, which is known, another name now.
+    Renamed {
+        /// What the station says.
+        name: String,
+        /// The name that is known.
+        known: String,
+    },
+    /// The station says this name, and the vault could not remember it.
+    Told {
+        /// The account at the station.
+        name: String,
+    },
+    /// No account of the station signs with this key.
+    Stranger,
 }
 
 /// A filter that is watched.
@@ -503,10 +577,16 @@ pub enum Event {
     Subscriptions(Vec<SubscriptionView>),
     /// The will.
     Will(WillView),
+    /// The broker that carries the messages; `None` is the station's.
+    Broker(Option<Box<OtherBrokerView>>),
+    /// Another broker answered: its address, and what it takes.
+    BrokerTested { address: String, told: String },
     /// The filters that go in the clear.
     ClearTopics(Vec<TopicFilter>),
     /// The keyring.
     Keys(Vec<KeyView>),
+    /// Whose signatures this account can tell.
+    People(PeopleView),
     /// A key came in; the filters that another key still seals, for a question.
     KeyImported { key: KeyView, covered: Vec<(TopicFilter, String)> },
     /// A key, written down.

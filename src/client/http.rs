@@ -64,6 +64,11 @@ impl CallError {
         matches!(self, Self::Problem(problem) if problem.code == ProblemCode::VersionConflict)
     }
 
+    /// Whether there is no such thing.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == ProblemCode::NotFound)
+    }
+
     /// For the person who asked.
     pub(super) fn failure(&self, what: &str) -> Failure {
         let next = match self {

@@ -80,7 +80,7 @@ pub(super) async fn remember_version(store: &mut Store, version: u64) {
 }
 
 /// Why a change was not made.
-enum ChangeError {
+pub(super) enum ChangeError {
     Keyring(KeyringError),
     Vault(VaultError),
     Call(CallError),
@@ -88,7 +88,7 @@ enum ChangeError {
 }
 
 impl ChangeError {
-    fn failure(&self, what: &str) -> Failure {
+    pub(super) fn failure(&self, what: &str) -> Failure {
         match self {
             Self::Keyring(error) => Failure::new(what, error.to_string(), ""),
             Self::Vault(error) => Failure::new(what, error.to_string(), ""),
@@ -238,7 +238,7 @@ impl Desk {
     }
 
     /// Makes `change` to the newest vault and stores it where `change` says so.
-    async fn change_vault<T>(
+    pub(super) async fn change_vault<T>(
         &mut self,
         change: impl Fn(&mut Vault) -> Result<(T, bool), KeyringError>,
     ) -> Result<T, ChangeError> {

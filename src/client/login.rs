@@ -25,6 +25,7 @@ use super::{
     http::{Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Broker, Link, Start},
+    people::Strangers,
     sealing::Sealing,
     store::{Store, StoreError},
     tls::{self, Fingerprint},
@@ -146,6 +147,7 @@ impl Desk {
             role,
             store,
             guard,
+            vault: vault.shared(),
             sealing: Sealing::new(vault.shared()),
             auditor: auditor.clone(),
             teller: self.teller.clone(),
@@ -169,9 +171,10 @@ impl Desk {
             client_id,
             folder,
             first_time_here,
+            strangers: Strangers::default(),
         });
         self.note_account("login", &Ok(()));
-        self.ensure_identity().await;
+        self.introduce().await;
         Ok(())
     }
 

@@ -15,9 +15,12 @@ mod event;
 mod failure;
 mod http;
 mod keyring;
+pub mod legacy;
 mod link;
 mod login;
 mod mqtt;
+mod other_broker;
+mod people;
 mod preferences;
 mod records;
 mod sample;
@@ -33,12 +36,15 @@ pub use command::{AuditLog, Command, Draft, KeyForm, Password, SecondStep, Trust
 pub use event::{
     AccountView, Asked, AuditLine, AuditVerdict, DeviceView, EnrolmentView, EpochView, Event, Failure,
     KeyConsequences, KeyOutcome, KeyReport, KeyView, LinkState, Message, Opening, OutboxEntry, OutboxState,
-    SampleState, SealedWith, StationView, SubscriptionView, WillState, WillView,
+    PeopleView, PersonView, SampleState, SealedWith, Standing, StationView, SubscriptionView, WillState,
+    WillView,
 };
 pub use failure::sentence;
 pub use mqtt::{ClientIdentity, Endpoint, EndpointError, Transport as MqttTransport, Version as MqttVersion};
+pub use other_broker::{OtherBroker, OtherBrokerView};
 pub use session::{ClientError, FarEnd, Session};
+pub use store::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
-pub use crate::seal::{Signatures, Suite, legacy::Profile};
+pub use crate::seal::{SenderKey, Signatures, Suite, legacy::Profile};

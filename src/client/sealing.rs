@@ -12,7 +12,10 @@ use bytes::Bytes;
 
 use crate::{
     keys::{Keyring, TopicKey, Vault},
-    seal::{Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, replay::Replay},
+    seal::{
+        Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, SenderKey, Signatures,
+        legacy::Profile, replay::Replay,
+    },
     topic::TopicName,
 };
 
@@ -73,6 +76,12 @@ impl Sealing {
         read(&self.vault).keyring.covers(topic)
     }
 
+    /// Whether it is known who signs with this key.
+    pub(super) fn knows(&self, key: &SenderKey) -> bool {
+        let vault = read(&self.vault);
+        vault.people.get(key).is_some() || vault.identity().is_some_and(|own| own.sender() == *key)
+    }
+
     /// The id of the key that would seal for a topic.
     pub(super) fn kid_for(&self, topic: &TopicName) -> Option<Kid> {
         read(&self.vault).keyring.key_for_sealing(topic).map(TopicKey::kid)
@@ -83,6 +92,18 @@ impl Sealing {
         let vault = read(&self.vault);
         let sealing = vault.keyring.key_for_sealing(topic);
         sealing.is_some_and(|key| key.kid() != kid && key.epoch(kid).is_some())
+    }
+
+    /// The older system whose programs are met on a topic.
+    pub(super) fn profile_for(&self, topic: &TopicName) -> Option<Profile> {
+        read(&self.vault).keyring.key_for_sealing(topic).and_then(TopicKey::profile)
+    }
+
+    /// The older system that the key with this id is for.
+    pub(super) fn profile_of(&self, kid: &str) -> Option<Profile> {
+        let vault = read(&self.vault);
+        let mut keys = vault.keyring.keys().iter();
+        keys.find(|key| key.epochs().iter().any(|epoch| epoch.kid().to_string() == kid))?.profile()
     }
 
     /// Seals a draft with the key of its topic; `None` where no key covers it. A key that covers it but may only open is a
@@ -121,12 +142,22 @@ impl Sealing {
             content_type: draft.content_type.as_deref(),
             body: &draft.body,
         };
-        let mut sealed = sealer.seal(&draft.topic, &plain, now_ms());
+        let signer = match (key.signatures(), vault.identity()) {
+            (Signatures::Off, _) => None,
+            (_, Some(identity)) => Some(identity),
+            (_, None) => {
+                let why = "Messages to this topic are signed, and your vault holds nothing to sign with yet: log in again.";
+                return Some(Err(why.to_owned()));
+            }
+        };
+        let seal = |sealer: &mut Sealer| match signer {
+            Some(identity) => sealer.seal_signed(&draft.topic, &plain, now_ms(), identity),
+            None => sealer.seal(&draft.topic, &plain, now_ms()),
+        };
+        let mut sealed = seal(sealer);
         if matches!(sealed, Err(SealError::Spent)) {
             sealed = match session() {
-                Ok(session) => {
-                    sealer.start_session(session).and_then(|()| sealer.seal(&draft.topic, &plain, now_ms()))
-                }
+                Ok(session) => sealer.start_session(session).and_then(|()| seal(sealer)),
                 Err(error) => return Some(Err(error)),
             };
         }
@@ -169,6 +200,7 @@ impl Sealing {
                     content_type: opened.content_type.clone(),
                     sealed_at_ms: opened.sealed_at_ms.unwrap_or(0),
                     will: opened.kind.will,
+                    signer: opened.signer,
                     notes,
                 };
                 Received { opening, verdict }
@@ -200,7 +232,12 @@ fn session() -> Result<[u8; 16], String> {
 }
 
 fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
-    SealedWith { label: key.label().to_owned(), kid: kid.to_string(), suite: key.suite() }
+    SealedWith {
+        label: key.label().to_owned(),
+        kid: kid.to_string(),
+        suite: key.suite(),
+        profile: key.profile(),
+    }
 }
 
 /// Two or three words for a cell in a table.

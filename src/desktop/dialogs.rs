@@ -137,18 +137,71 @@ impl KeyOpener {
 
 /// Reads a key file, within a bound.
 fn read_key(path: &Path) -> OpenedKey {
+    read_text(
+        path,
+        LARGEST_KEY_FILE,
+        "it is larger than any key",
+        "Choose the key's file, or paste its text.",
+    )
+}
+
+/// A PEM file that another broker asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PemFile {
+    /// The certificate of the broker's authority.
+    Ca,
+    /// Who we are.
+    Certificate,
+    /// The private key that belongs to it.
+    Key,
+}
+
+impl PemFile {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Ca => "Choose the certificate of the broker's authority",
+            Self::Certificate => "Choose your client certificate",
+            Self::Key => "Choose the private key of your client certificate",
+        }
+    }
+}
+
+/// The largest PEM file that is read: a system's whole list of authorities fits.
+const LARGEST_PEM_FILE: u64 = 1024 * 1024;
+
+/// Asks for a PEM file, and reads it.
+pub(super) type PemOpener = InThread<(PemFile, OpenedKey)>;
+
+impl PemOpener {
+    /// Opens the dialog.
+    pub(super) fn begin(&mut self, ctx: &Context, file: PemFile) {
+        self.open(ctx, move || {
+            let path = rfd::FileDialog::new().set_title(file.title()).pick_file()?;
+            Some((
+                file,
+                read_text(
+                    &path,
+                    LARGEST_PEM_FILE,
+                    "it is larger than any list of certificates",
+                    "Choose a PEM file.",
+                ),
+            ))
+        });
+    }
+}
+
+/// Reads a file that a person chose, within a bound.
+fn read_text(path: &Path, largest: u64, too_large: &str, next: &str) -> OpenedKey {
     let problem = |why: String| {
-        Problem::new(
-            "The file was not read.",
-            format!("{}: {why}", file_name(path)),
-            "Choose the key's file, or paste its text.",
-        )
+        Problem::new("The file was not read.", format!("{}: {why}", file_name(path)), next.to_owned())
     };
     let file = std::fs::File::open(path).map_err(|error| problem(error.to_string()))?;
-    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LARGEST_KEY_FILE as usize + 1));
-    file.take(LARGEST_KEY_FILE + 1).read_to_end(&mut bytes).map_err(|error| problem(error.to_string()))?;
-    if bytes.len() as u64 > LARGEST_KEY_FILE {
-        return Err(problem("it is larger than any key".to_owned()));
+    // Room for all of it, so that it does not move and leave a copy behind.
+    let room = usize::try_from(file.metadata().map_or(0, |about| about.len()).min(largest)).unwrap_or(0);
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(room + 1));
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(|error| problem(error.to_string()))?;
+    if bytes.len() as u64 > largest {
+        return Err(problem(too_large.to_owned()));
     }
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok((file_name(path), SecretText::from(text.trim()))),

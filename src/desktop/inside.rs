@@ -176,16 +176,20 @@ impl Inside {
             Asked::Clear => matches!(self.place, Place::Publish | Place::Watch),
             Asked::Subscribe | Asked::Sample => self.place == Place::Watch,
             Asked::History => matches!(self.place, Place::Watch | Place::Settings),
-            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey => {
+            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey | Asked::People => {
                 self.place == Place::Keys
             }
             Asked::Audit => self.place == Place::Audit,
             Asked::Figures | Asked::Sessions | Asked::EndSession | Asked::Accounts | Asked::ChangeAccount => {
                 self.place == Place::Station
             }
-            Asked::Otp | Asked::ChangePassword | Asked::RecoveryCodes | Asked::Devices | Asked::Will => {
-                self.place == Place::Settings
-            }
+            Asked::Otp
+            | Asked::ChangePassword
+            | Asked::RecoveryCodes
+            | Asked::Devices
+            | Asked::Will
+            | Asked::Broker
+            | Asked::TestBroker => self.place == Place::Settings,
             Asked::OpenStation
             | Asked::SignUp
             | Asked::Reset

@@ -21,8 +21,8 @@ use crate::{
     acl::Right,
     client::{
         AccountLine, AccountView, Asked, AuditLine, AuditLog, AuditVerdict, DeviceView, Event, Failure,
-        KeyView, LinkState, OutboxEntry, RoleLine, SampleState, SessionView, StationView, SubscriptionView,
-        WillView,
+        KeyView, LinkState, OtherBrokerView, OutboxEntry, PeopleView, RoleLine, SampleState, SessionView,
+        StationView, SubscriptionView, WillView,
     },
     topic::{TopicFilter, TopicName},
 };
@@ -101,8 +101,12 @@ pub struct Model {
     pub subscriptions: Vec<SubscriptionView>,
     /// The keyring.
     pub keys: Vec<KeyView>,
+    /// Whose signatures are known.
+    pub people: PeopleView,
     /// What goes without a seal.
     pub clear_topics: Vec<TopicFilter>,
+    /// Another broker that carries the messages; `None`: the station's.
+    pub other_broker: Option<Box<OtherBrokerView>>,
     /// The will.
     pub will: WillView,
     /// What is on its way out, the newest last.
@@ -138,7 +142,9 @@ impl Default for Model {
             messages: MessageStore::new(),
             subscriptions: Vec::new(),
             keys: Vec::new(),
+            people: PeopleView::default(),
             clear_topics: Vec::new(),
+            other_broker: None,
             will: WillView::default(),
             outbox: VecDeque::new(),
             repeating: Vec::new(),
@@ -191,10 +197,12 @@ impl Model {
         self.preferences.as_ref()?.get(name).map(String::as_str)
     }
 
-    /// Whether the account's role speaks of publishing or of subscribing at all; what it does not, is not offered.
+    /// Whether the account's role speaks of publishing or of subscribing at all; what it does not, is not offered. The role
+    /// governs the station's broker: another one decides for itself.
     #[must_use]
     pub fn may(&self, right: Right) -> bool {
-        self.account.as_ref().is_some_and(|account| account.role.may_ever(right))
+        let may = |account: &AccountView| self.other_broker.is_some() || account.role.may_ever(right);
+        self.account.as_ref().is_some_and(may)
     }
 
     /// Whether the account's role administers the station.
@@ -273,8 +281,10 @@ impl Model {
             Event::LeftOut { repeats, dropped } => self.left_out = LeftOut { repeats, dropped },
             Event::Subscriptions(subscriptions) => self.subscriptions = subscriptions,
             Event::ClearTopics(filters) => self.clear_topics = filters,
+            Event::Broker(other) => self.other_broker = other,
             Event::Will(will) => self.will = will,
             Event::Keys(keys) => self.keys = keys,
+            Event::People(people) => self.people = people,
             Event::AuditLines { log, lines, total } => {
                 let state = &mut self.audits[index(log)];
                 if state.total != total {
@@ -315,7 +325,9 @@ impl Model {
             | Event::KeysImported { .. }
             | Event::Resealed { .. }
             | Event::Passphrase(_)
-            | Event::DeviceMade { .. } => {}
+            | Event::DeviceMade { .. }
+            // The dialog that asked shows it.
+            | Event::BrokerTested { .. } => {}
         }
         None
     }

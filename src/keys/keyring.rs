@@ -339,6 +339,17 @@ impl Keyring {
         Ok(self.keys[at].rotate(now_ms)?)
     }
 
+    /// Lets a key follow a legacy profile, or none.
+    ///
+    /// # Errors
+    /// No such key.
+    pub fn set_profile(&mut self, label: &str, profile: Option<Profile>) -> Result<(), KeyringError> {
+        let at = self.position(label)?;
+        let key = self.keys.remove(at);
+        self.keys.insert(at, key.with_profile(profile));
+        Ok(())
+    }
+
     /// Lets a key seal, or stops it. Allowing it is the owner's consent to what [`Self::would_take_over`] names, so it then
     /// goes before keys that are equally specific.
     ///
@@ -389,7 +400,11 @@ impl Keyring {
                 if !key.covers(topic) {
                     return Err(OpenError::KeyNotForTopic { topic: topic.as_str().to_owned() });
                 }
-                epoch.opener().open(topic, wire).map(|opened| OpenedWith { opened, key, epoch })
+                let opened = epoch.opener().open(topic, wire)?;
+                if opened.signer.is_none() && key.signatures() == Signatures::Require {
+                    return Err(OpenError::NotSigned);
+                }
+                Ok(OpenedWith { opened, key, epoch })
             }
             Peek::FernetToken => self
                 .open_unnamed(Suite::Fernet, topic, wire)

@@ -12,6 +12,7 @@
 //! | [`fernet_key`] | a key file as Python's `cryptography` writes it |
 //! | [`passphrase`] | a key from words that people tell each other |
 //! | [`PasswordKeys`] | a password turned into what the station may see and what opens the vault |
+//! | [`legacy`] | a key for the programs of an older system |
 //! | [`People`] | whose signatures this account knows |
 //! | [`Vault`] | the keyring encrypted, under a secret that password and recovery codes unwrap |
 //! | [`strength`] | whether a password is good enough |
@@ -21,6 +22,7 @@ pub mod fernet_key;
 pub mod key_file;
 pub mod key_line;
 mod keyring;
+pub mod legacy;
 pub mod passphrase;
 mod password;
 mod people;

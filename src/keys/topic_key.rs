@@ -4,7 +4,10 @@ use std::sync::OnceLock;
 
 use super::random::{NoRandomness, random};
 use crate::{
-    seal::{EpochSecret, Kid, Opener, Sealer, Signatures, Suite, legacy::Profile},
+    seal::{
+        EpochSecret, Kid, Opener, Sealer, Signatures, Suite, cbc_hmac,
+        legacy::{Profile, published_keys},
+    },
     topic::{TopicFilter, TopicName},
 };
 
@@ -120,7 +123,22 @@ impl Epoch {
 
     /// What opens messages under it; made once.
     pub fn opener(&self) -> &Opener {
-        self.opener.get_or_init(|| Opener::new(&self.secret, self.suite))
+        self.opener.get_or_init(|| match self.published_keys() {
+            Some(keys) => Opener::with_cbc_hmac(&keys).named(self.kid),
+            None => Opener::new(&self.secret, self.suite),
+        })
+    }
+
+    /// The two keys that one of the older systems published, where its secret stands for them.
+    fn published_keys(&self) -> Option<cbc_hmac::Keys> {
+        (self.suite == Suite::AesCbcHmac).then(|| published_keys(&self.secret)).flatten()
+    }
+
+    fn sealer(&self, session: [u8; 16]) -> Sealer {
+        match self.published_keys() {
+            Some(keys) => Sealer::with_cbc_hmac(&keys, session).named(self.kid),
+            None => Sealer::new(&self.secret, self.suite, session),
+        }
     }
 }
 
@@ -327,7 +345,7 @@ impl TopicKey {
     /// A sealer under the current epoch. `session` must be 16 fresh random bytes.
     #[must_use]
     pub fn sealer(&self, session: [u8; 16]) -> Sealer {
-        Sealer::new(&self.current().secret, self.suite, session)
+        self.current().sealer(session)
     }
 
     pub(super) fn rename(&mut self, label: &str) -> Result<(), KeyError> {

@@ -215,6 +215,22 @@ impl Vault {
         })
     }
 
+    /// Encrypts what rests on this computer alone and is as secret as the keys: only this vault's secret opens it, and
+    /// only for this purpose.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_local(&self, purpose: &str, plaintext: &[u8]) -> Result<Vec<u8>, NoRandomness> {
+        seal_box(&self.secret.local_key(), &local_binding(&self.account, purpose), plaintext)
+    }
+
+    /// Opens what [`Self::seal_local`] encrypted; `None` where it was altered, is for another purpose or account, or the
+    /// vault was made anew since.
+    #[must_use]
+    pub fn open_local(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open_box(&self.secret.local_key(), &local_binding(&self.account, purpose), sealed).ok()
+    }
+
     /// The secret under a password.
     ///
     /// # Errors
@@ -309,6 +325,10 @@ impl VaultSecret {
     fn contents_key(&self) -> Zeroizing<[u8; 32]> {
         derive(&*self.0, &[b"sealwire/1 vault contents"])
     }
+
+    fn local_key(&self) -> Zeroizing<[u8; 32]> {
+        derive(&*self.0, &[b"sealwire/1 vault local"])
+    }
 }
 
 impl std::fmt::Debug for VaultSecret {
@@ -319,6 +339,10 @@ impl std::fmt::Debug for VaultSecret {
 
 fn contents_binding(account: &str, version: u64) -> Binding {
     Binding::new("sealwire/1 vault", account).and_number(version)
+}
+
+fn local_binding(account: &str, purpose: &str) -> Binding {
+    Binding::new("sealwire/1 vault local", account).and_text(purpose)
 }
 
 fn wrap_binding(account: &str, by: &str) -> Binding {

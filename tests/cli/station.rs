@@ -3,7 +3,7 @@
 use sealwire::client::{Command, Event, Password};
 
 use crate::{
-    harness::{Desk, Done, Listener},
+    harness::{Desk, Done, Listener, Mosquitto},
     support::{Person, Station, password},
 };
 
@@ -90,14 +90,35 @@ fn a_signature_tells_the_account_and_its_digits_can_be_compared() {
     scene.run("ada", &["pub", "-t", "must/x", "-m", "signed"]).ok();
     assert_eq!(listener.json()["signature"], "compared");
     listener.rest().ok();
-    // Whoever has the key can sign, but is nobody that ada knows.
+    // Whom the account has not met the station names, and it is said that only the station does.
     scene.sign_up("cem", "publisher");
-    let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--strict"]);
+    let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--count", "1"]);
     scene.run("cem", &["key", "import", "must.key"]).ok();
-    scene.run("cem", &["pub", "-t", "must/x", "-m", "by a stranger", "--sign"]).ok();
+    scene.run("cem", &["pub", "-t", "must/x", "-m", "by somebody new", "--sign"]).ok();
     let message = listener.json();
-    assert_eq!(message["verdict"], "unknown-signer", "{message}");
-    listener.rest().ends(3);
+    assert_eq!((&message["sender"], &message["signature"]), (&"cem".into(), &"told".into()), "{message}");
+    assert!(message["notes"][0].as_str().unwrap().contains("the station says"), "{message}");
+    listener.rest().ok();
+}
+
+#[test]
+fn an_account_s_keys_and_signature_go_through_another_broker_too() {
+    let (scene, broker) = (Scene::open(), Mosquitto::start());
+    let url = broker.url();
+    let made = ["key", "new", "Must", "-t", "must/#", "--signatures", "require", "--out", "must.key"];
+    scene.run("ada", &made).ok();
+    let identity = scene.run("ada", &["key", "identity"]).ok().text();
+    let identity = identity.lines().next().unwrap();
+    scene.run("ada", &["pub", "-t", "must/x", "-m", "signed", "-r", "--broker", &url]).ok();
+    let sub = ["sub", "--broker", &url, "-t", "must/x", "--key-line", "must.key", "--count", "1", "--strict"];
+    let known = format!("ada={identity}");
+    assert_eq!(scene.desk.run(&[&sub[..], &["--known", &known]].concat()).ok().out, b"signed\n");
+    // The key asks for a signature of somebody known, and without an account nobody is.
+    let withheld = scene.desk.run(&sub).ends(3);
+    assert!(withheld.out.is_empty() && withheld.err.contains("unknown-signer"), "{withheld:?}");
+    // Nor can anybody publish without something to sign with.
+    let publish = ["pub", "--broker", &url, "-t", "must/x", "--key-line", "must.key", "-m", "x"];
+    assert!(scene.desk.run(&publish).ends(1).err.contains("nothing to sign with"));
 }
 
 #[test]

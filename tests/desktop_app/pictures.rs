@@ -134,8 +134,12 @@ fn exactly_once_and_a_will() {
     for (size, tag) in [(LARGE, "large"), (SMALL, "small")] {
         let mut world = World::new(size);
         world.logged_in("admin");
-        let with =
-            SealedWith { label: "Plant".into(), kid: "9f86d081884c7d65".into(), suite: Suite::default() };
+        let with = SealedWith {
+            label: "Plant".into(),
+            kid: "9f86d081884c7d65".into(),
+            suite: Suite::default(),
+            profile: None,
+        };
         let message = |serial: i64, will: bool, qos: u8| Message {
             serial,
             arrived_ms: 1_795_000_000_000 + serial as u64 * 900,
@@ -149,6 +153,7 @@ fn exactly_once_and_a_will() {
                 content_type: Some("text/plain".into()),
                 sealed_at_ms: 1_795_000_000_000,
                 will,
+                signer: None,
                 notes: Vec::new(),
             },
         };
@@ -199,5 +204,45 @@ fn exactly_once_and_a_will() {
         let why = "No key covers plant/press. Make one in Keys, or let the topic go in the clear in Publish.";
         world.tell([crate::will_view(WillState::Problem { why: why.into() }), Event::Keys(Vec::new())]);
         draw(&mut world, &format!("44-will-problem-{tag}"));
+    }
+}
+
+#[test]
+#[ignore = "draws pictures"]
+fn another_broker() {
+    use crate::broker::{carried, other};
+    use sealwire::client::MqttVersion;
+    for (size, tag) in [(LARGE, "large"), (SMALL, "small")] {
+        let mut world = World::new(size);
+        world.logged_in("admin");
+        world.click("Settings");
+        world.click("Broker");
+        draw(&mut world, &format!("40-broker-station-{tag}"));
+        world.click("Another broker…");
+        draw(&mut world, &format!("41-broker-empty-{tag}"));
+        world.fill("Address of the broker", "mqtts://press@broker.example");
+        world.fill("Password there", "a-secret");
+        let (address, told) =
+            ("mqtts://broker.example:8883".into(), "It speaks MQTT 5 and takes QoS up to 2.".into());
+        world.tell([Event::BrokerTested { address, told }]);
+        draw(&mut world, &format!("42-broker-tested-{tag}"));
+        world.fill("Address of the broker", "ws://press:x@broker.example");
+        world.click("Test the connection");
+        draw(&mut world, &format!("43-broker-wrong-{tag}"));
+        world.fill("Address of the broker", "ws://press@broker.example");
+        world.tell([Event::Failed(Asked::TestBroker, failure())]);
+        draw(&mut world, &format!("44-broker-failed-{tag}"));
+        world.click("Cancel");
+        world.tell([
+            other("mqtt://press@broker.example", MqttVersion::V311),
+            carried("mqtt://broker.example:1883", "not encrypted on the way (no TLS)"),
+        ]);
+        draw(&mut world, &format!("45-broker-other-{tag}"));
+        world.tell([Event::Link(LinkState::Waiting {
+            attempt: 3,
+            retry_at_ms: u64::MAX / 4,
+            reason: "the broker does not take this username and password".into(),
+        })]);
+        draw(&mut world, &format!("46-broker-lost-{tag}"));
     }
 }

@@ -114,6 +114,11 @@ impl World {
         self.harness.query_all_by_label_contains(text).next().is_some()
     }
 
+    /// Whether anything is called exactly so.
+    pub(crate) fn has(&self, label: &str) -> bool {
+        self.harness.query_all_by_label(label).next().is_some()
+    }
+
     /// Types into the field with this label, in place of what is there.
     pub(crate) fn fill(&mut self, label: &str, text: &str) {
         self.harness.get_by_label(label).click();
@@ -218,6 +223,7 @@ pub(crate) fn outbox(id: i64, state: OutboxState) -> OutboxEntry {
             label: "Plant".into(),
             kid: "9f86".into(),
             suite: Suite::CoseA256Gcm,
+            profile: None,
         }),
         plain_len: 40,
         wire_len: 132,

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use bytes::Bytes;
-use zeroize::Zeroizing;
 
 use crate::{
     keys::{Consent, Keyring, Learned, People, TopicKey, fernet_key, key_file, key_line, passphrase},
     seal::{
-        Kid, Kind, MEDIA_TYPE, OpenError, Plain, SealError, Sealed, Sealer, SenderKey, Signatures,
+        Body, Kid, Kind, MEDIA_TYPE, OpenError, Plain, SealError, Sealed, Sealer, SenderKey, Signatures,
         SigningKey, replay::ReplayGuard,
     },
     topic::{TopicFilter, TopicName},
@@ -66,7 +65,7 @@ pub enum Reading {
 /// What an opened message tells.
 pub struct Opened {
     /// The payload. Wiped when dropped.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: Body,
     /// As told inside the seal.
     pub content_type: Option<String>,
     /// What sealed it.
@@ -292,9 +291,6 @@ impl Ring {
             Err(error) => return refused(&error),
         };
         let (key, epoch, opened) = (opened_with.key, opened_with.epoch, opened_with.opened);
-        if key.signatures() == Signatures::Require && opened.signer.is_none() {
-            return refused(&OpenError::NotSigned);
-        }
         let verdict = self.guard.judge(&opened, topic, retained);
         let now = now_ms();
         let mut notes = Vec::new();
@@ -341,7 +337,12 @@ fn refused(error: &OpenError) -> Reading {
 }
 
 fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
-    SealedWith { label: key.label().to_owned(), kid: kid.to_string(), suite: key.suite() }
+    SealedWith {
+        label: key.label().to_owned(),
+        kid: kid.to_string(),
+        suite: key.suite(),
+        profile: key.profile(),
+    }
 }
 
 /// 16 fresh random bytes: a repeated session id would repeat nonces.

@@ -49,7 +49,7 @@ impl Desk {
         }
     }
 
-    async fn import(&mut self, what: &str, key: &TopicKey, take_over: bool) {
+    pub(in crate::client) async fn import(&mut self, what: &str, key: &TopicKey, take_over: bool) {
         if self.session.is_none() {
             self.teller.fail(Asked::ImportKey, not_logged_in(what));
             return;
@@ -58,6 +58,10 @@ impl Desk {
         let imported = self
             .change_keys(|keyring| {
                 let report = keyring.import(key.duplicate(), consent)?;
+                if key.profile().is_some() {
+                    // It may have been there before, as a key without a profile.
+                    keyring.set_profile(&report.label, key.profile())?;
+                }
                 if take_over && report.outcome == Imported::AlreadyThere {
                     // Asked a second time, with consent.
                     keyring.set_sealing(&report.label, true)?;

@@ -83,7 +83,7 @@ impl Carrier {
 
     /// The client id of the connection that publishes at QoS 2.
     pub(super) fn exactly_once_id(&self) -> String {
-        exactly_once_id(&self.client_id)
+        beside(&self.client_id, "qos2")
     }
 
     /// The account's own session: all but publishing at QoS 2. The broker keeps it while the link is down.
@@ -103,7 +103,7 @@ impl Carrier {
     }
 }
 
-/// The client id of the connection that publishes at QoS 2 beside this one.
-pub(super) fn exactly_once_id(client_id: &str) -> String {
-    format!("{client_id}-qos2")
+/// The client id of a connection beside the account's own.
+pub(super) fn beside(client_id: &str, what_for: &str) -> String {
+    format!("{client_id}-{what_for}")
 }

@@ -1,6 +1,12 @@
 //! What arrives: opened, judged, kept, then acknowledged and shown. And the history, opened again.
 
-use crate::{audit::Record, seal::replay::Replay, topic::TopicName};
+use bytes::Bytes;
+
+use crate::{
+    audit::Record,
+    seal::{SenderKey, replay::Replay},
+    topic::TopicName,
+};
 
 use super::{
     super::{
@@ -10,12 +16,22 @@ use super::{
         sealing::{NO_KEY, Received},
         store::{Changes, HistoryRow},
     },
-    Link, Turn,
+    Link, Note, Turn,
     rotated::Seen,
 };
 
 /// Messages of the history that are opened again at most; more would not reach the window in one piece.
 const MAX_LOADED: u32 = 5_000;
+
+/// Signers whose name is asked for in one session: a member of a topic could invent any number.
+const MOST_MET: usize = 1_024;
+/// Envelopes up to this size are copied: as they come they are pieces of the network's buffer, and one that is kept in
+/// the window would keep all of it.
+const COPIED: usize = 8 * 1024;
+
+fn own(payload: Bytes) -> Bytes {
+    if payload.len() <= COPIED { Bytes::copy_from_slice(&payload) } else { payload }
+}
 
 impl Link {
     pub(super) fn receive(&mut self, message: Incoming, turn: &mut Turn) {
@@ -37,19 +53,23 @@ impl Link {
             tracing::warn!("a message under an invalid topic name was left out");
             return;
         };
-        if topic.is_system() && self.take_figure(&topic, &wire, turn) {
+        if topic.is_system() && !self.carrier.is_other() && self.take_figure(&topic, &wire, turn) {
             return;
         }
+        let wire = own(wire);
         let guard = &mut self.guard;
         let mut meant_at_ms = None;
         let received = self.sealing.open(&topic, &wire, !retained, |opened| {
-            meant_at_ms = if opened.kind.retained { opened.sealed_at_ms } else { None };
+            meant_at_ms = opened.sealed_at_ms.filter(|_| opened.kind.retained);
             Some(guard.judge(opened, &topic, retained))
         });
         // MQTT may repeat a QoS 1 message: no alarm, and not shown twice.
         if received.verdict == Some(Replay::Repeated) {
             turn.repeats += 1;
             return;
+        }
+        if let Opening::Opened { signer: Some(key), .. } = &received.opening {
+            self.meet(*key);
         }
         self.forget_replaced(&Seen { topic: &topic, wire: &wire, retained, meant_at_ms }, turn);
         if matches!(&received.opening, Opening::Refused { name, .. } if name == NO_KEY) {
@@ -67,6 +87,16 @@ impl Link {
         };
         turn.messages.push(shown(&row, received));
         turn.changes.arrived.push(row);
+    }
+
+    /// Lets the desk find out, once, whose key it is.
+    fn meet(&mut self, key: SenderKey) {
+        if !self.met.contains(&key) && self.met.len() < MOST_MET {
+            self.met.insert(key);
+            if !self.sealing.knows(&key) {
+                let _ = self.notes.send(Note::UnknownSigner(key));
+            }
+        }
     }
 
     /// The broker will not send the message of this packet id again; rumqttc has answered.

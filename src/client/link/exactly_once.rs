@@ -118,7 +118,9 @@ impl Link {
         match happening {
             Happening::Online(_) => self.exactly_once.attempt = 0,
             Happening::Sent(packet_id) => self.sent(2, packet_id, turn),
-            Happening::Answered(packet_id, answer, told) => self.received(packet_id, answer, told, turn),
+            Happening::Answered(packet_id, answer, told) => {
+                self.received(packet_id, answer, told.as_deref(), turn);
+            }
             Happening::Completed(packet_id) => {
                 if let Some((row, no_subscribers)) = self.exactly_once.outgoing.answered(packet_id) {
                     self.settle(&row, OutboxState::Acknowledged { no_subscribers }, turn);
@@ -131,7 +133,7 @@ impl Link {
     }
 
     /// PUBREC: rumqttc has answered one that is a success with PUBREL.
-    fn received(&mut self, packet_id: u16, answer: Answer, told: Option<String>, turn: &mut Turn) {
+    fn received(&mut self, packet_id: u16, answer: Answer, told: Option<&str>, turn: &mut Turn) {
         if let Answer::Taken { no_subscribers } = answer {
             if let Some(row) = self.exactly_once.outgoing.received(packet_id, no_subscribers) {
                 turn.entries.push(row.entry(OutboxState::Received));
@@ -139,7 +141,7 @@ impl Link {
             return;
         }
         self.exactly_once.worn = true;
-        self.answered(2, packet_id, answer, told.as_deref(), turn);
+        self.answered(2, packet_id, answer, told, turn);
     }
 
     /// The account's own connection shows whether the station is there; this tells only what concerns messages at QoS 2.
@@ -157,9 +159,10 @@ impl Link {
         }
     }
 
-    /// The session is over.
+    /// The session is over, or another broker carries the messages from now on.
     pub(super) fn end_exactly_once(&mut self, turn: &mut Turn) {
         let again = self.exactly_once.back();
+        (self.exactly_once.attempt, self.exactly_once.retry_at) = (0, None);
         turn.entries.extend(again.iter().map(|row| row.entry(OutboxState::Queued)));
     }
 

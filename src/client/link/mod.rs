@@ -7,6 +7,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `carrier` | the station's broker, or another |
+//! | `other` | going over to another broker, and back |
 //! | `outgoing` | the outbox in memory, in order |
 //! | `exactly_once` | the connection of its own for messages at QoS 2 |
 //! | `publish` | from a draft to an outbox row; repeats; the sample sensor's readings |
@@ -24,6 +25,7 @@ mod carrier;
 mod deliver;
 mod exactly_once;
 mod held;
+mod other;
 mod outgoing;
 mod publish;
 mod rotated;
@@ -40,19 +42,19 @@ use tokio::{
 };
 
 use crate::{
-    acl::{Role, Subject},
+    acl::{Right, Role, Subject},
     audit::Record,
-    seal::replay::ReplayGuard,
+    seal::{SenderKey, replay::ReplayGuard},
     topic::{TopicFilter, TopicName},
 };
 
 use super::{
-    Asked, AuditLog, Draft, Event, Failure, Message, OutboxEntry, OutboxState, Will,
+    Asked, AuditLog, Draft, Endpoint, Event, Failure, Message, OtherBroker, OutboxEntry, OutboxState, Will,
     address::Address,
     audit::Auditor,
     keyring::remember_version,
     mqtt::{Happening, Lost},
-    sealing::Sealing,
+    sealing::{Sealing, SharedVault},
     store::{Changes, OutboxRow, Store},
     teller::Teller,
     tls::Seen,
@@ -92,9 +94,14 @@ pub(super) enum Ask {
     ClearHistory,
     StartSample,
     StopSample,
+    /// Another broker is to carry the messages; `None`: the station's.
+    SetBroker(Option<Box<OtherBroker>>),
+    TestBroker(Box<OtherBroker>),
     /// The broker's own figures are wanted, or no longer.
     WatchBroker(bool),
     KeysChanged,
+    /// Somebody is forgotten: who they are is asked again with their next message.
+    ForgetSender(SenderKey),
     /// What would be lost with a key; answered to the window.
     Consequences(Box<KeyInUse>),
     /// The vault has this version now: an older one is refused at the next login.
@@ -125,6 +132,8 @@ pub(super) enum Note {
     CheckSession { reason: String },
     /// Online again after it was lost: what may have changed?
     OnlineAgain,
+    /// A signature holds, of somebody whom the vault does not know.
+    UnknownSigner(SenderKey),
     /// The station refused what the role permits, as this side knows it.
     RoleDoubted,
     /// Another computer may have changed the keys.
@@ -139,6 +148,7 @@ pub(super) struct Start {
     pub role: Role,
     pub store: Store,
     pub guard: ReplayGuard,
+    pub vault: SharedVault,
     pub sealing: Sealing,
     pub auditor: Auditor,
     pub teller: Teller,
@@ -152,6 +162,9 @@ pub(super) struct Link {
     broker: Broker,
     /// What carries the messages.
     carrier: Carrier,
+    /// Another broker, where one is set, with its secrets.
+    other: Option<Endpoint>,
+    vault: SharedVault,
     seen: Seen,
     pinned: String,
     role: Role,
@@ -180,6 +193,8 @@ pub(super) struct Link {
     clear: Vec<TopicFilter>,
     repeats: publish::Repeats,
     role_checked: Option<Instant>,
+    /// Signers that the desk was told of already.
+    met: HashSet<SenderKey>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
     /// As well, packet ids that were released.
@@ -214,8 +229,20 @@ struct Turn {
 impl Link {
     /// Loads what rests, tells it, and runs until it is ended.
     pub(super) async fn run(start: Start) {
-        let Start { broker, seen, pinned, role, mut store, guard, sealing, auditor, teller, mut asks, notes } =
-            start;
+        let Start {
+            broker,
+            seen,
+            pinned,
+            role,
+            mut store,
+            guard,
+            vault,
+            sealing,
+            auditor,
+            teller,
+            mut asks,
+            notes,
+        } = start;
         let loaded = async {
             let outbox = store.outbox().await?;
             let (watched, gone) = store.subscriptions().await?;
@@ -238,7 +265,13 @@ impl Link {
                 teller.fail(Asked::History, Failure::new(what, error.to_string(), ""));
                 Default::default()
             });
-        let (outbox_2, outbox) = outbox.into_iter().partition(|row| row.qos == 2);
+        let outbox = outbox.into_iter().map(|mut row| {
+            if let Some(with) = &mut row.sealed_with {
+                with.profile = sealing.profile_of(&with.kid);
+            }
+            row
+        });
+        let (outbox_2, outbox) = outbox.partition(|row| row.qos == 2);
         let carrier = Carrier::station(&broker);
         let exactly_once = exactly_once::ExactlyOnce::of(outbox_2);
         let exactly_once_id = carrier.exactly_once_id();
@@ -246,6 +279,8 @@ impl Link {
         let mut link = Self {
             broker,
             carrier,
+            other: None,
+            vault,
             seen,
             pinned,
             role,
@@ -268,6 +303,7 @@ impl Link {
             clear,
             repeats: publish::Repeats::default(),
             role_checked: None,
+            met: HashSet::new(),
             done_later: Vec::new(),
             released_later: Vec::new(),
             figures_wanted: false,
@@ -279,6 +315,7 @@ impl Link {
             link.outgoing.never_sent_from(from);
             link.exactly_once.outgoing.never_sent_from(from);
         }
+        link.load_other_broker().await;
         link.tell_all();
         link.reseal_at_start().await;
         link.connect();
@@ -294,6 +331,7 @@ impl Link {
         let mut entries: Vec<_> = rows.map(|row| row.entry(OutboxState::Queued)).collect();
         entries.sort_by_key(|entry| entry.id);
         self.teller.tell(Event::Outbox(entries));
+        self.tell_broker();
         self.teller.tell(Event::Subscriptions(self.subscriptions.view()));
         self.teller.tell(Event::ClearTopics(self.clear.clone()));
     }
@@ -370,9 +408,7 @@ impl Link {
                 if let Some(connection) = self.phase.connection() {
                     connection.acknowledge(std::mem::take(&mut turn.acks));
                 }
-                for (log, record) in turn.audit.drain(..) {
-                    self.auditor.note_record(log, record);
-                }
+                self.auditor.note_all(std::mem::take(&mut turn.audit));
                 self.teller.tell_all(&mut turn.messages, &mut turn.entries, turn.repeats);
             }
             Err(error) => self.not_kept(turn, &error.to_string()).await,
@@ -439,11 +475,16 @@ impl Link {
             Ask::ClearHistory => self.clear_history().await,
             Ask::StartSample => self.start_sample(),
             Ask::StopSample => self.stop_sample(),
+            Ask::SetBroker(other) => self.set_broker(other.map(|other| *other), turn).await,
+            Ask::TestBroker(other) => self.test_broker(*other),
             Ask::WatchBroker(on) => self.watch_broker(on),
             Ask::KeysChanged => {
                 self.sealing.keys_changed();
                 self.reseal(turn).await;
                 self.reconsider(turn).await;
+            }
+            Ask::ForgetSender(key) => {
+                self.met.remove(&key);
             }
             Ask::Consequences(key) => self.tell_consequences(*key).await,
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
@@ -530,6 +571,24 @@ impl Link {
     /// Who asks, for `acl`.
     fn subject(&self) -> Subject<'_> {
         Subject { username: &self.broker.username, client_id: &self.broker.client_id }
+    }
+
+    /// What the role says about publishing; nothing, where another broker carries the messages and decides itself.
+    fn why_not_publish(&self, qos: u8, topic: &TopicName) -> Option<String> {
+        if self.carrier.is_other() {
+            return None;
+        }
+        let decision = self.role.decide_publish(&self.subject_at(qos), topic);
+        (!decision.is_allowed()).then(|| decision.explain(&self.role, Right::Publish, topic.as_str()))
+    }
+
+    /// As well, about watching.
+    fn why_not_subscribe(&self, filter: &TopicFilter) -> Option<String> {
+        if self.carrier.is_other() {
+            return None;
+        }
+        let decision = self.role.decide_subscribe(&self.subject(), filter);
+        (!decision.is_allowed()).then(|| decision.explain(&self.role, Right::Subscribe, filter.as_str()))
     }
 
     /// Who asks, for `acl`, where a message goes out at this quality of service.

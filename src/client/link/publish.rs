@@ -4,16 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{
-    acl::Right,
-    topic::{TopicFilter, TopicName},
-};
+use crate::topic::{TopicFilter, TopicName};
 
 use super::{
     super::{
         Asked, AuditLog, Draft, Event, Failure, OutboxState, SampleState,
         clock::now_ms,
         failure::told as safe,
+        legacy,
         mqtt::Answer,
         sample::{self, Sample},
         store::OutboxRow,
@@ -91,7 +89,10 @@ impl Link {
                 repeat.draft.clone()
             })
             .collect();
-        for draft in drafts {
+        for mut draft in drafts {
+            if let Some(profile) = self.sealing.profile_for(&draft.topic) {
+                legacy::renew(profile, &mut draft);
+            }
             if let Err(failure) = self.queue(&draft, turn) {
                 self.teller.fail(Asked::Publish, failure);
                 self.stop_repeat(&draft.topic);
@@ -125,9 +126,17 @@ impl Link {
     pub(super) fn queue(&mut self, draft: &Draft, turn: &mut Turn) -> Result<(), Failure> {
         let topic = &draft.topic;
         let not_sent = |why: String, next: &str| Failure::new("The message was not sent.", why, next);
-        let decision = self.role.decide_publish(&self.subject_at(draft.qos), topic);
-        if !decision.is_allowed() {
-            let why = decision.explain(&self.role, Right::Publish, topic.as_str());
+        let legacy_draft;
+        let draft = match self.sealing.profile_for(topic) {
+            Some(profile) => {
+                let next = "Fill in the fields of that program, or choose a topic of your own.";
+                legacy_draft =
+                    legacy::within(profile, draft).map_err(|error| not_sent(error.to_string(), next))?;
+                &legacy_draft
+            }
+            None => draft,
+        };
+        if let Some(why) = self.why_not_publish(draft.qos, topic) {
             self.auditor.note(AuditLog::Publisher, "publish", Some(topic.as_str()), Err(&why));
             return Err(not_sent(why, "Choose another topic, or ask the station's admin for the right."));
         }
@@ -156,8 +165,9 @@ impl Link {
             && wire.len() + topic.as_str().len() + 128 > largest
         {
             let why = format!(
-                "Sealed it has {} bytes, and this station takes messages of at most {largest}.",
-                wire.len()
+                "Sealed it has {} bytes, and {} takes messages of at most {largest}.",
+                wire.len(),
+                self.carrier.who()
             );
             return Err(not_sent(why, "Send it in parts."));
         }

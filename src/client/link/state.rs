@@ -140,7 +140,7 @@ impl Link {
     }
 
     /// The connection is gone: everything unacknowledged goes back to the outbox.
-    fn gather_back(&mut self, turn: &mut Turn) {
+    pub(super) fn gather_back(&mut self, turn: &mut Turn) {
         if let Phase::Line { online_since: Some(since), .. } = &self.phase
             && since.elapsed() >= SETTLED
         {
@@ -148,6 +148,8 @@ impl Link {
         }
         self.phase = Phase::Idle;
         self.vault_due = None;
+        // Packet ids of this connection mean nothing on the next: what is not acknowledged is sent again, and known.
+        turn.acks.clear();
         turn.entries.extend(self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)));
         self.will_is_gone();
         self.subscriptions.forget_answers();

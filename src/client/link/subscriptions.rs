@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    acl::Right,
-    topic::{TopicFilter, TopicName},
-};
+use crate::topic::{TopicFilter, TopicName};
 
 use super::{
     super::{
@@ -100,9 +97,7 @@ impl Link {
     }
 
     pub(super) async fn subscribe(&mut self, filter: TopicFilter, qos: Option<u8>) {
-        let decision = self.role.decide_subscribe(&self.subject(), &filter);
-        if !decision.is_allowed() {
-            let why = decision.explain(&self.role, Right::Subscribe, filter.as_str());
+        if let Some(why) = self.why_not_subscribe(&filter) {
             self.auditor.note(AuditLog::Subscriber, "subscribe", Some(filter.as_str()), Err(&why));
             let what = format!("{filter} is not watched.");
             let next = "Choose a narrower filter, or ask the station's admin for the right.";

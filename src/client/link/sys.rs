@@ -1,9 +1,6 @@
 //! The broker's own figures, for an admin's page: asked for while it is open, and never kept.
 
-use crate::{
-    acl::Right,
-    topic::{TopicFilter, TopicName},
-};
+use crate::topic::{TopicFilter, TopicName};
 
 use super::{
     super::{Asked, Event, Failure, failure::told},
@@ -27,9 +24,13 @@ impl Link {
         self.figures_wanted = false;
         let Some(filter) = figures() else { return };
         if on {
-            let decision = self.role.decide_subscribe(&self.subject(), &filter);
-            if !decision.is_allowed() {
-                let why = decision.explain(&self.role, Right::Subscribe, FIGURES);
+            if self.carrier.is_other() {
+                let why = "Another broker carries your messages, and the station's own figures come over its broker.";
+                let next = "Use the station's broker again to see them.";
+                self.teller.fail(Asked::Figures, Failure::new(WHAT, why, next));
+                return;
+            }
+            if let Some(why) = self.why_not_subscribe(&filter) {
                 self.teller.fail(Asked::Figures, Failure::new(WHAT, why, ""));
                 return;
             }
@@ -42,7 +43,7 @@ impl Link {
 
     /// A new connection.
     pub(super) fn ask_figures_again(&mut self) {
-        if let Some(filter) = figures().filter(|_| self.figures_wanted) {
+        if let Some(filter) = figures().filter(|_| self.figures_wanted && !self.carrier.is_other()) {
             self.subscriptions.ask_quietly(filter);
         }
     }

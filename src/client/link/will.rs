@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use crate::{acl::Right, seal::Kid, topic::TopicName};
+use crate::{seal::Kid, topic::TopicName};
 
 use super::{
     super::{
@@ -127,9 +127,7 @@ impl Link {
     /// Permitted, and sealed with the key of its topic; why not, and the next step, otherwise.
     fn seal_will(&mut self, will: &Will) -> Result<SealedWill, (String, &'static str)> {
         let draft = &will.draft;
-        let decision = self.role.decide_publish(&self.subject(), &draft.topic);
-        if !decision.is_allowed() {
-            let why = decision.explain(&self.role, Right::Publish, draft.topic.as_str());
+        if let Some(why) = self.why_not_publish(draft.qos.min(1), &draft.topic) {
             return Err((why, "Choose another topic, or ask the station's admin for the right."));
         }
         match self.sealing.seal_will(draft) {
@@ -222,6 +220,11 @@ impl Link {
             let why = super::super::sentence(&lost.told(self.carrier.who()));
             self.will.refused = Some(format!("{why} {next}"));
         }
+    }
+
+    /// Another broker may take what this one did not.
+    pub(super) fn will_forgets_refusal(&mut self) {
+        self.will.refused = None;
     }
 
     /// The session lives and the station still refused to connect: with a will in CONNECT, that may be why.

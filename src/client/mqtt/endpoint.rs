@@ -143,6 +143,8 @@ pub enum EndpointError {
     Path(char),
     #[error("a password needs a username beside it")]
     PasswordWithoutUser,
+    #[error("the {0} is too long or holds a zero character: MQTT takes 65,535 bytes of text")]
+    Text(&'static str),
     #[error("the CA file holds no certificate: choose a PEM file (-----BEGIN CERTIFICATE-----)")]
     Ca,
     #[error(
@@ -225,7 +227,7 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// Whether the choices go together; PEM is read only by [`super::Server::of`].
+    /// Whether the choices go together; PEM is read only by [`Self::check_files`].
     ///
     /// # Errors
     /// The first that does not.
@@ -246,10 +248,29 @@ impl Endpoint {
         if self.password.is_some() && self.username.as_deref().unwrap_or_default().is_empty() {
             return Err(EndpointError::PasswordWithoutUser);
         }
+        // MQTT 5.0 §1.5.4, 3.1.1 §1.5.3.
+        let is_text = |text: &str| text.len() <= usize::from(u16::MAX) && !text.contains('\0');
+        for (name, text) in [
+            ("username", self.username.as_deref()),
+            ("password", self.password.as_ref().map(Password::reveal)),
+            ("client id", self.client_id.as_deref()),
+        ] {
+            if !text.is_none_or(is_text) {
+                return Err(EndpointError::Text(name));
+            }
+        }
         if !self.transport.is_encrypted() && (self.ca.is_some() || self.identity.is_some()) {
             return Err(EndpointError::CertificateWithoutTls);
         }
         Ok(())
+    }
+
+    /// Whether the certificates and the key that it names can be read, and go together.
+    ///
+    /// # Errors
+    /// As [`Self::check`], and the first file that is not what it should be.
+    pub fn check_files(&self) -> Result<(), EndpointError> {
+        super::Server::of(self).map(drop)
     }
 
     /// The client id: the one that is set, or a random one of 17 characters, which every broker takes (MQTT-3.1.3-5).
@@ -427,8 +448,12 @@ mod tests {
         let endpoint = Endpoint::parse("mqtt://h").unwrap();
         let with_ca = Endpoint { ca: Some("x".into()), ..endpoint.clone() };
         assert_eq!(with_ca.check(), Err(EndpointError::CertificateWithoutTls));
-        let nobody = Endpoint { password: Some(Password::new("x")), ..endpoint };
+        let nobody = Endpoint { password: Some(Password::new("x")), ..endpoint.clone() };
         assert_eq!(nobody.check(), Err(EndpointError::PasswordWithoutUser));
+        for username in ["x".repeat(65_536), "a\0b".to_owned()] {
+            let odd = Endpoint { username: Some(username), ..endpoint.clone() };
+            assert_eq!(odd.check(), Err(EndpointError::Text("username")));
+        }
     }
 
     #[test]

@@ -16,6 +16,11 @@ use crate::client::Password;
 
 use super::{ClientIdentity, Endpoint, EndpointError, Transport, Version};
 
+/// rumqttc panics below.
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Two bytes of CONNECT (MQTT 5.0 §3.1.2.10).
+const MOST_KEEP_ALIVE: Duration = Duration::from_secs(65_535);
+
 /// See the module.
 #[derive(Clone)]
 pub(in crate::client) struct Server {
@@ -54,7 +59,7 @@ impl Server {
             path: endpoint.path.clone(),
             tls,
             login: endpoint.username.clone().map(|username| (username, password)),
-            keep_alive: endpoint.keep_alive,
+            keep_alive: endpoint.keep_alive.clamp(LEAST_KEEP_ALIVE, MOST_KEEP_ALIVE),
         })
     }
 

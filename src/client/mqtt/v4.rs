@@ -3,8 +3,6 @@
 //! What it cannot say: why a filter was refused, that a message was (PUBACK has no reason: a broker that does not permit
 //! it acknowledges and drops it), its limits, for how long it keeps a session, what a payload is.
 
-use std::time::Duration;
-
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill as WireWill, MqttOptions,
     Outgoing as Went, Packet, Publish, QoS, StateError, SubscribeFilter, SubscribeReasonCode,
@@ -18,14 +16,11 @@ use super::{
     packet::{Denial, Online},
 };
 
-/// As for MQTT 5, so that one setting suits both.
-const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
-
 pub(super) fn begin(server: &Server, session: Session) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(session.client_id, server.rumqttc_host(), server.port);
     options
         .set_transport(server.rumqttc_transport())
-        .set_keep_alive(server.keep_alive.max(LEAST_KEEP_ALIVE))
+        .set_keep_alive(server.keep_alive)
         .set_clean_session(session.kept.is_none())
         .set_manual_acks(true)
         .set_inflight(IN_FLIGHT)
@@ -165,5 +160,22 @@ fn why(error: &ConnectionError) -> Why {
             Why::beneath(error).unwrap_or_else(|| Why::WebSocket(error.to_string()))
         }
         other => Why::beneath(other).unwrap_or_else(|| Why::Protocol(other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_filter_is_refused_without_a_reason_and_a_message_that_was_taken_says_nothing_of_readers() {
+        let codes = vec![SubscribeReasonCode::Success(QoS::AtMostOnce), SubscribeReasonCode::Failure];
+        let suback = arrived(Packet::SubAck(rumqttc::SubAck::new(7, codes)));
+        let Some(Seen::Subscribed(7, granted)) = suback else { panic!("it is a SUBACK") };
+        assert_eq!(granted, [Ok(0), Err(Denial::Unexplained)]);
+        let why = Denial::Unexplained.told("the broker");
+        assert_eq!(why, "the broker refused it, and MQTT 3.1.1 cannot say why");
+        let puback = arrived(Packet::PubAck(rumqttc::PubAck::new(3)));
+        assert!(matches!(puback, Some(Seen::Answered(3, Answer::Taken { no_subscribers: false }, None))));
     }
 }

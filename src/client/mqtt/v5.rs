@@ -1,7 +1,5 @@
 //! MQTT 5.0 through rumqttc.
 
-use std::time::Duration;
-
 use rumqttc::{
     Outgoing as Went,
     v5::{
@@ -26,9 +24,6 @@ use super::{
     packet::{Denial, Granted, Online},
 };
 
-/// rumqttc panics below (its `set_keep_alive`).
-const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(5);
-
 pub(super) fn begin(server: &Server, session: Session) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(session.client_id, server.rumqttc_host(), server.port);
     let mut properties = ConnectProperties::new();
@@ -39,7 +34,7 @@ pub(super) fn begin(server: &Server, session: Session) -> (AsyncClient, EventLoo
     properties.request_problem_info = Some(1);
     options
         .set_transport(server.rumqttc_transport())
-        .set_keep_alive(server.keep_alive.max(LEAST_KEEP_ALIVE))
+        .set_keep_alive(server.keep_alive)
         .set_connection_timeout(CONNECT_TIMEOUT_S)
         .set_clean_start(session.kept.is_none())
         .set_manual_acks(true)

@@ -59,7 +59,7 @@ type Columns = (
 );
 
 impl Store {
-    /// All that waits, oldest first.
+    /// All that waits, oldest first. The profiles are for the keyring to tell.
     pub(in crate::client) async fn outbox(&mut self) -> Result<Vec<OutboxRow>, StoreError> {
         let rows: Vec<Columns> = sqlx::query_as(
             "SELECT id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type
@@ -75,7 +75,9 @@ impl Store {
 fn read(row: Columns) -> Option<OutboxRow> {
     let (id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type) = row;
     let sealed_with = match (label, kid, suite) {
-        (Some(label), Some(kid), Some(suite)) => Some(SealedWith { label, kid, suite: suite.parse().ok()? }),
+        (Some(label), Some(kid), Some(suite)) => {
+            Some(SealedWith { label, kid, suite: suite.parse().ok()?, profile: None })
+        }
         _ => None,
     };
     Some(OutboxRow {

@@ -35,6 +35,8 @@ pub(super) struct Snapshot {
     admin: bool,
     account: String,
     link: LinkState,
+    /// Another broker than the station's: its place, and whether the way is encrypted.
+    other: Option<(String, bool)>,
     lock: (&'static str, String, Tone),
     sealing: String,
     memory: String,
@@ -51,6 +53,7 @@ impl Snapshot {
             role,
             admin,
             link: model.link.clone(),
+            other: model.other_broker.as_ref().map(|other| (other.endpoint.place(), other.encrypted)),
             lock: lock(model),
             sealing: sealing(model),
             memory: memory(model),
@@ -78,7 +81,14 @@ impl Snapshot {
 
     pub(super) fn status_left(&self, ui: &mut Ui) -> Pressed {
         let mut pressed = Pressed::None;
-        let (tone, text) = link_words(&self.link);
+        let (mut tone, mut text) = link_words(&self.link);
+        match (&self.other, &self.link) {
+            (Some((_, false)), LinkState::Online { .. }) => tone = Tone::Amber,
+            (Some((place, _)), LinkState::Connecting { .. } | LinkState::Waiting { .. }) => {
+                text = format!("{place} · {text}");
+            }
+            _ => {}
+        }
         if status_button(ui, tone, &text, "About this connection").clicked() {
             pressed = Pressed::Link;
         }
@@ -114,9 +124,12 @@ impl Snapshot {
             LinkState::Waiting { reason, .. } => {
                 let reason = &sentence(reason);
                 let next = "What you send waits on this disk and goes out when the connection is back.";
-                let banner =
-                    Banner::new(Severity::Warning, "Not connected to the station.").why(reason).next(next);
-                let (action, does) = match (own_station, starting) {
+                let what = match &self.other {
+                    Some((place, _)) => format!("Not connected to the broker {place}."),
+                    None => "Not connected to the station.".to_owned(),
+                };
+                let banner = Banner::new(Severity::Warning, &what).why(reason).next(next);
+                let (action, does) = match (own_station && self.other.is_none(), starting) {
                     (true, true) => ("Starting your station…", Pressed::None),
                     (true, false) => ("Start it again", Pressed::StartStation),
                     (false, _) => ("Retry now", Pressed::RetryNow),

@@ -31,11 +31,18 @@ pub fn asked_by(command: &Command) -> Option<Asked> {
         Command::AskConsequences { .. } => Asked::KeyConsequences,
         Command::ExportKeys { .. } => Asked::ExportKeys,
         Command::ImportKeys { .. } => Asked::ImportKeys,
-        Command::ImportKey { .. } | Command::ImportFernet { .. } => Asked::ImportKey,
+        Command::ImportKey { .. } | Command::ImportFernet { .. } | Command::AddLegacy { .. } => {
+            Asked::ImportKey
+        }
         Command::ExportKey { .. } => Asked::ExportKey,
         Command::DeleteKey { .. } => Asked::DeleteKey,
+        Command::SetCompared { .. } | Command::AcceptSender { .. } | Command::ForgetSender { .. } => {
+            Asked::People
+        }
         Command::ReadAudit { .. } | Command::VerifyAudit { .. } => Asked::Audit,
         Command::ListDevices | Command::NewDevice { .. } | Command::RevokeDevice { .. } => Asked::Devices,
+        Command::SetBroker(_) => Asked::Broker,
+        Command::TestBroker(_) => Asked::TestBroker,
         Command::WatchBroker(true) => Asked::Figures,
         Command::ListSessions { .. } => Asked::Sessions,
         Command::EndSession { .. } => Asked::EndSession,
@@ -65,6 +72,7 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::ClearTopics(_) => &[Asked::Clear],
         Event::Will(_) => &[Asked::Will],
         Event::Keys(_) => &[Asked::CreateKey, Asked::DeleteKey, Asked::RotateKey, Asked::RetireKey],
+        Event::People(_) => &[Asked::People],
         Event::KeyEdited { .. } => &[Asked::EditKey],
         Event::KeyConsequences { .. } => &[Asked::KeyConsequences],
         Event::KeysExported { .. } => &[Asked::ExportKeys],
@@ -75,6 +83,8 @@ pub(super) fn answered_by(event: &Event) -> &'static [Asked] {
         Event::AuditLines { .. } | Event::AuditVerified { .. } => &[Asked::Audit],
         Event::Devices(_) | Event::DeviceMade { .. } => &[Asked::Devices],
         Event::Sample(_) => &[Asked::Sample],
+        Event::Broker(_) => &[Asked::Broker, Asked::TestBroker],
+        Event::BrokerTested { .. } => &[Asked::TestBroker],
         Event::Figures(_) => &[Asked::Figures],
         Event::Sessions { .. } => &[Asked::Sessions],
         Event::SessionEnded { .. } => &[Asked::EndSession],

@@ -2,10 +2,15 @@
 //!
 //! The station and the session decide; this says it beforehand, by the same rules, so that nobody is surprised.
 
+use eframe::egui::Ui;
+
 use crate::{
     acl::{Right, Subject},
-    client::{AccountView, KeyView, Suite},
-    desktop::model::Model,
+    client::{
+        AccountView, KeyView, Suite,
+        legacy::{NO_SECRECY, Profile},
+    },
+    desktop::{model::Model, theme::Tone, widgets::pill},
     topic::{TopicFilter, TopicName},
 };
 
@@ -49,10 +54,11 @@ pub(super) fn subject(account: &AccountView) -> Subject<'_> {
     Subject { username: &account.username, client_id: &account.client_id }
 }
 
-/// Why the role does not permit publishing to a topic; `None` where it does.
+/// Why the role does not permit publishing to a topic; `None` where it does, and where another broker than the station's
+/// decides for itself.
 #[must_use]
 pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String> {
-    let account = model.account.as_ref()?;
+    let account = model.account.as_ref().filter(|_| model.other_broker.is_none())?;
     let decision = account.role.decide_publish(&subject(account), topic);
     (!decision.is_allowed())
         .then(|| capital(&decision.explain(&account.role, Right::Publish, topic.as_str())))
@@ -61,7 +67,7 @@ pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String
 /// Why the role does not permit watching a filter; `None` where it does.
 #[must_use]
 pub(super) fn why_not_watch(model: &Model, filter: &TopicFilter) -> Option<String> {
-    let account = model.account.as_ref()?;
+    let account = model.account.as_ref().filter(|_| model.other_broker.is_none())?;
     let decision = account.role.decide_subscribe(&subject(account), filter);
     (!decision.is_allowed())
         .then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))
@@ -85,6 +91,22 @@ pub(super) const fn suite_words(suite: Suite) -> &'static str {
         Suite::Fernet => "Fernet",
         Suite::AesCbcHmac => "AES-CBC with HMAC",
     }
+}
+
+/// The label of what an older system's programs take part in, its tone, and what it says when the pointer rests on it.
+#[must_use]
+pub(super) const fn profile_words(profile: Profile) -> (&'static str, Tone, &'static str) {
+    if profile.is_secret() {
+        ("legacy", Tone::Violet, "For programs of an older system, sealed in their way")
+    } else {
+        ("legacy, no secrecy", Tone::Amber, NO_SECRECY)
+    }
+}
+
+/// Marks a key or a message as one of an older system.
+pub(super) fn legacy_pill(ui: &mut Ui, profile: Profile) {
+    let (word, tone, why) = profile_words(profile);
+    pill(ui, word, tone).on_hover_text(format!("{}: {why}", profile.title()));
 }
 
 fn capital(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! [`SettingsPanel::ui`].
 
 mod account;
+mod broker;
 mod computer;
 mod device;
 mod dialogs;
@@ -37,6 +38,8 @@ pub enum Section {
     Account,
     /// Where the account is.
     Station,
+    /// What carries the messages.
+    Broker,
     /// What the station publishes if this computer vanishes.
     Will,
     /// Programs that speak plain MQTT.
@@ -51,9 +54,10 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the list.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Account,
         Self::Station,
+        Self::Broker,
         Self::Will,
         Self::Programs,
         Self::Computer,
@@ -67,6 +71,7 @@ impl Section {
         match self {
             Self::Account => "Account and security",
             Self::Station => "Station",
+            Self::Broker => "Broker",
             Self::Will => "Will",
             Self::Programs => "Plain MQTT programs",
             Self::Computer => "This computer",
@@ -81,6 +86,7 @@ impl Section {
         match self {
             Self::Account => icons::USER_CIRCLE,
             Self::Station => icons::HARD_DRIVES,
+            Self::Broker => icons::PLUGS_CONNECTED,
             Self::Will => icons::HEARTBEAT,
             Self::Programs => icons::CPU,
             Self::Computer => icons::DESKTOP,
@@ -114,6 +120,7 @@ pub struct SettingsPanel {
     section: Section,
     dialog: Option<Dialog>,
     will: will::WillForm,
+    broker: broker::BrokerSection,
 }
 
 impl SettingsPanel {
@@ -139,6 +146,7 @@ impl SettingsPanel {
     pub fn on_event(&mut self, event: &Event) {
         dialogs::told(&mut self.dialog, event);
         self.will.on_event(event);
+        self.broker.on_event(event);
     }
 
     /// Draws the page.
@@ -174,6 +182,7 @@ impl SettingsPanel {
                 match self.section {
                     Section::Account => account::show(ui, model, out, &mut self.dialog),
                     Section::Station => wish = station::show(ui, model, out, &context),
+                    Section::Broker => self.broker.show(ui, model, out),
                     Section::Will => self.will.show(ui, model, out),
                     Section::Programs => programs::show(ui, model, &mut self.dialog),
                     Section::Computer => computer::show(ui, model, out, &context, &mut self.dialog),
@@ -195,8 +204,10 @@ impl SettingsPanel {
             Asked::Devices,
             Asked::History,
             Asked::Will,
+            Asked::Broker,
+            Asked::TestBroker,
         ] {
-            if self.dialog.as_ref().and_then(Dialog::asked) == Some(asked) {
+            if self.dialog.as_ref().and_then(Dialog::asked) == Some(asked) || self.broker.shows(asked) {
                 continue;
             }
             let Some(problem) = model.failure(asked).map(problem_of) else { continue };

@@ -3,11 +3,11 @@
 use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui};
 
 use crate::{
-    client::{Asked, KeyView, Suite},
+    client::{Asked, KeyView, Suite, sentence},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::sealing::suite_words,
+        panels::sealing::{legacy_pill, profile_words, suite_words},
         theme::{RADIUS, Tone, tokens},
         when,
         widgets::{
@@ -33,6 +33,9 @@ pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbou
                 pill_icon(ui, icons::LOCK_OPEN, "opens only", Tone::Amber);
             }
             pill(ui, suite_words(key.suite), Tone::Violet);
+            if let Some(profile) = key.profile {
+                legacy_pill(ui, profile);
+            }
         });
         if let Some(failure) = model.failure(Asked::ExportKey) {
             Banner::error(&Problem::new(&failure.what, &failure.why, &failure.next)).show(ui);
@@ -42,6 +45,10 @@ pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbou
                 .why("Another key of yours had its topics first. What others seal with this one you can read.")
                 .next("To let it seal, import its line once more and agree to the change.")
                 .show(ui);
+        }
+        if let Some(profile) = key.profile.filter(|profile| !profile.is_secret()) {
+            let why = "It stands in the source of that program: anybody can read what it seals, and make messages up. Send nothing that matters, and believe nothing that comes.";
+            Banner::new(Severity::Warning, &sentence(profile_words(profile).2)).why(why).show(ui);
         }
         if key.suite == Suite::Fernet {
             Banner::new(Severity::Warning, "Fernet is for older programs")
@@ -66,7 +73,11 @@ pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbou
         ui.add_space(4.0);
         let suite = format!("{} ({})", suite_words(key.suite), key.suite);
         let since = when::date_time(key.created_ms);
-        key_values(ui, &[("Key id", &key.kid), ("Suite", &suite), ("Here since", &since)]);
+        let mut values = vec![("Key id", key.kid.as_str()), ("Suite", &suite), ("Here since", &since)];
+        if let Some(profile) = key.profile {
+            values.push(("For programs of", profile.title()));
+        }
+        key_values(ui, &values);
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
             if Button::secondary("Give to someone…").icon(icons::EXPORT).show(ui).clicked() {

@@ -9,9 +9,13 @@ use crate::{
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::{count_text, ends::ends, sealing::suite_words},
+        panels::{
+            count_text,
+            ends::ends,
+            sealing::{profile_words, suite_words},
+        },
         theme::{FOCUS_WIDTH, RADIUS, Tone, tokens},
-        widgets::{Button, caps, title},
+        widgets::{Button, caps, icon_button, menu, menu_row, title},
     },
     topic::TopicFilter,
 };
@@ -38,6 +42,13 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
     ends(ui, "keys head", 32.0, left, |ui| {
+        let more = icon_button(ui, icons::DOTS_THREE_VERTICAL, "More ways to get a key");
+        menu(&more, |ui| {
+            let icon = Some(icons::CLOCK_COUNTER_CLOCKWISE);
+            if menu_row(ui, icon, "Legacy program…", false).clicked() {
+                answer.wish = Some(Wish::Legacy);
+            }
+        });
         if Button::secondary("Import a key…")
             .tooltip("Takes in a key that somebody gave you")
             .show(ui)
@@ -78,7 +89,9 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 8.0, ENTRY), Sense::click());
     let state = if key.seals { "seals and opens" } else { "opens only" };
     response.widget_info(|| {
-        WidgetInfo::selected(Role::ListItem, true, chosen, format!("{}, {state}", key.label))
+        let legacy =
+            key.profile.map_or_else(String::new, |profile| format!(", {}", profile_words(profile).0));
+        WidgetInfo::selected(Role::ListItem, true, chosen, format!("{}, {state}{legacy}", key.label))
     });
     if !ui.is_rect_visible(rect) {
         return response.clicked();
@@ -94,10 +107,13 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
         eframe::egui::Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
     ui.painter().rect_filled(square, CornerRadius::same(9), tone.tint(t));
     ui.painter().text(square.center(), Align2::CENTER_CENTER, icon, icons::icon_font(18.0), tone.text(t));
-    let suite =
-        ui.painter().layout_no_wrap(suite_words(key.suite).to_owned(), fonts::regular(11.5), t.text_muted);
+    let (words, ink) = match key.profile {
+        Some(profile) => (profile_words(profile).0, profile_words(profile).1.text(t)),
+        None => (suite_words(key.suite), t.text_muted),
+    };
+    let suite = ui.painter().layout_no_wrap(words.to_owned(), fonts::regular(11.5), ink);
     let right = rect.right() - 12.0 - suite.size().x;
-    ui.painter().galley(pos2(right, rect.top() + 12.0), suite, t.text_muted);
+    ui.painter().galley(pos2(right, rect.top() + 12.0), suite, ink);
     let left = rect.left() + 56.0;
     line(
         ui,

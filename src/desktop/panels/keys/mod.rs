@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod give;
 mod import;
+mod legacy;
 mod list;
 mod typed;
 
@@ -23,7 +24,7 @@ use crate::{
     },
 };
 
-use self::{create::Create, delete::Delete, give::Give, import::Import};
+use self::{create::Create, delete::Delete, give::Give, import::Import, legacy::Legacy};
 
 /// The page of keys.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ enum Dialog {
     None,
     Create(Create),
     Import(Import),
+    Legacy(Legacy),
     Give(Give),
     Delete(Delete),
 }
@@ -50,6 +52,7 @@ enum Dialog {
 enum Wish {
     Create,
     Import,
+    Legacy,
     Give(String),
     Delete(String),
 }
@@ -79,6 +82,7 @@ impl KeysPanel {
         match wish {
             Some(Wish::Create) => self.new_key_for(""),
             Some(Wish::Import) => self.import_key(),
+            Some(Wish::Legacy) => self.dialog = Dialog::Legacy(Legacy::default()),
             Some(Wish::Give(id)) => self.dialog = Dialog::Give(Give::new(id)),
             Some(Wish::Delete(id)) => self.dialog = Dialog::Delete(Delete::new(id)),
             None => {}
@@ -88,6 +92,7 @@ impl KeysPanel {
             Dialog::None => false,
             Dialog::Create(create) => create.ui(&ctx, model, out),
             Dialog::Import(import) => import.ui(&ctx, model, out),
+            Dialog::Legacy(legacy) => legacy.ui(&ctx, model, out),
             Dialog::Give(give) => give.ui(&ctx, model, out),
             Dialog::Delete(delete) => delete.ui(&ctx, model, out),
         };
@@ -104,12 +109,13 @@ impl KeysPanel {
                     icon: icons::KEY,
                     title: "No keys yet",
                     text: "A key seals what you publish and opens what you watch, for the topics it covers. Make one, or import the line that somebody gave you. The broker never holds a key.",
-                    actions: &["Make a key…", "Import a key…"],
+                    actions: &["Make a key…", "Import a key…", "Legacy program…"],
                 }
                 .show(ui);
                 wish = match pressed {
                     Some(0) => Some(Wish::Create),
-                    Some(_) => Some(Wish::Import),
+                    Some(1) => Some(Wish::Import),
+                    Some(_) => Some(Wish::Legacy),
                     None => None,
                 };
             });
@@ -153,10 +159,11 @@ impl KeysPanel {
                 self.selected = Some(key.id.clone());
                 let asks = match dialog {
                     Dialog::Import(import) => import.imported(key, covered),
+                    Dialog::Legacy(legacy) => legacy.imported(key, covered),
                     _ => false,
                 };
                 if !asks {
-                    if matches!(dialog, Dialog::Import(_)) {
+                    if matches!(dialog, Dialog::Import(_) | Dialog::Legacy(_)) {
                         self.dialog = Dialog::None;
                     }
                     self.told.push((Severity::Success, format!("“{}” is in your keyring.", key.label)));

@@ -26,6 +26,7 @@ use crate::{
 use super::{
     super::QOS,
     body::{Body, EDITOR, Kind, PACKET, largest},
+    legacy::{Fields, has_words, profile_of},
 };
 
 /// The shortest and the longest time between repeated messages, in seconds.
@@ -38,6 +39,7 @@ const OFFERED: usize = 14;
 pub(super) struct Form {
     pub(super) topic: String,
     pub(super) body: Body,
+    pub(super) legacy: Fields,
     pub(super) qos: u8,
     pub(super) retain: bool,
     pub(super) repeat: bool,
@@ -51,6 +53,7 @@ impl Default for Form {
         Self {
             topic: String::new(),
             body: Body::default(),
+            legacy: Fields::default(),
             qos: 1,
             retain: false,
             repeat: false,
@@ -113,6 +116,13 @@ impl Form {
             return Err(problem);
         }
         let every = self.every()?;
+        if let Some(profile) = profile_of(topic) {
+            let body = self.legacy.compose(profile, &self.body)?;
+            return Ok((
+                Draft { topic: name.clone(), body, content_type: None, qos: 0, retain: false },
+                every,
+            ));
+        }
         let draft = Draft {
             topic: name.clone(),
             body: self.body.as_sent().as_bytes().to_vec(),
@@ -172,15 +182,26 @@ impl Form {
         }
     }
 
-    pub(super) fn payload_field(&mut self, ui: &mut Ui) {
+    pub(super) fn payload_field(&mut self, ui: &mut Ui, topic: &Topic, model: &Model) {
         let t = tokens(ui);
+        let profile = profile_of(topic);
+        if let Some(profile) = profile {
+            self.legacy.ui(ui, profile, model);
+            if !has_words(profile) {
+                return;
+            }
+            if self.body.kind != Kind::Text {
+                self.body.kind = Kind::Text;
+                self.body.changed();
+            }
+        }
         // Painted, not a label: the field below carries the name.
         let words = |ui: &mut Ui| {
             let at = ui.max_rect().left_center();
             ui.painter().text(at, Align2::LEFT_CENTER, "Payload", fonts::medium(12.0), t.text_muted);
         };
         ends(ui, "payload head", 32.0, words, |ui| {
-            if segmented(ui, "Payload is", &mut self.body.kind, &Kind::ALL) {
+            if profile.is_none() && segmented(ui, "Payload is", &mut self.body.kind, &Kind::ALL) {
                 self.body.changed();
             }
         });
@@ -244,7 +265,9 @@ impl Form {
         if response.changed() {
             self.body.changed();
         }
-        self.offer_json(ui);
+        if profile.is_none() {
+            self.offer_json(ui);
+        }
     }
 
     /// JSON that is sent as text reads as text at the other side: one click says what it is.
@@ -278,14 +301,20 @@ impl Form {
 
     pub(super) fn options(&mut self, ui: &mut Ui, topic: &Topic) {
         let t = tokens(ui);
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 14.0;
-            segmented_explained(ui, "Quality of service", &mut self.qos, &QOS);
-            toggle(ui, &mut self.retain, "Retain")
-                .on_hover_text("The broker keeps the last one for those who come later.");
-        });
+        let legacy = profile_of(topic).is_some();
+        if !legacy {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 14.0;
+                segmented_explained(ui, "Quality of service", &mut self.qos, &QOS);
+                toggle(ui, &mut self.retain, "Retain")
+                    .on_hover_text("The broker keeps the last one for those who come later.");
+            });
+        }
         let clear = matches!(&topic.good, Some((_, Sealing::Clear(_))));
         let mut words = match self.qos {
+            _ if legacy => {
+                "Sent once, at QoS 0 and never retained, as the legacy programs do: it may be lost."
+            }
             0 => "Sent once, with no answer: it may be lost.",
             1 => "Kept here until the broker acknowledges it.",
             // Said where it is chosen: without a seal nothing tells a reader that it is the same message.
@@ -297,7 +326,7 @@ impl Form {
             }
         }
         .to_owned();
-        if self.retain {
+        if self.retain && !legacy {
             words.push_str(" The broker keeps the last one for those who come later.");
         }
         ui.add(Label::new(RichText::new(words).font(fonts::regular(12.0)).color(t.text_muted)).wrap());

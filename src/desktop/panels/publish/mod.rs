@@ -5,6 +5,7 @@
 mod body;
 mod drafts;
 mod form;
+mod legacy;
 mod seal_box;
 mod sent;
 
@@ -105,7 +106,7 @@ impl PublishPanel {
         if seal_box::seal_box(ui, topic.good.as_ref(), model, out) {
             self.clear = topic.good.as_ref().map(|(name, _)| (name.clone(), false));
         }
-        self.form.payload_field(ui);
+        self.form.payload_field(ui, topic, model);
         self.form.options(ui, topic);
         will_line(ui, model, out);
         repeating(ui, model, out);
@@ -149,6 +150,9 @@ impl PublishPanel {
         }
         match draft {
             Ok((draft, every)) => {
+                if legacy::profile_of(topic).is_some() {
+                    self.form.legacy.remember(model, out);
+                }
                 self.drafts.remember(draft.clone(), self.form.body.kind, every.is_some());
                 out.send(Command::Publish { draft, every });
             }
@@ -162,7 +166,9 @@ impl PublishPanel {
         self.form.retain = entry.retain;
         match self.drafts.of(entry) {
             Some((draft, kind)) => {
-                let text = String::from_utf8_lossy(&draft.body).into_owned();
+                let profile = entry.sealed_with.as_ref().and_then(|with| with.profile);
+                let said = profile.and_then(|profile| self.form.legacy.take(profile, draft));
+                let text = said.unwrap_or_else(|| String::from_utf8_lossy(&draft.body).into_owned());
                 self.form.body.set(kind, text);
             }
             None => {

@@ -3,7 +3,7 @@
 use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, Stroke, Ui};
 
 use crate::{
-    client::{Asked, Command},
+    client::{Asked, Command, legacy::NO_SECRECY},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -38,7 +38,28 @@ pub(super) fn seal_box(
                 key.suite,
                 key.kid.get(..8).unwrap_or(&key.kid)
             );
-            words(ui, Tone::Green, icons::LOCK_KEY, &format!("Sealed with “{}”", key.label), &text, |_| {});
+            match key.profile {
+                None => words(
+                    ui,
+                    Tone::Green,
+                    icons::LOCK_KEY,
+                    &format!("Sealed with “{}”", key.label),
+                    &text,
+                    |_| {},
+                ),
+                Some(profile) if profile.is_secret() => {
+                    let title = format!("Sealed with “{}”, legacy", key.label);
+                    let text = format!(
+                        "{text} It sees the time as well, and whoever has the key can write under any name."
+                    );
+                    words(ui, Tone::Violet, icons::LOCK_KEY, &title, &text, |_| {});
+                }
+                Some(_) => {
+                    let title = format!("“{}” is legacy: {NO_SECRECY}", key.label);
+                    let text = "Anybody can read what you send here and make messages up. Send nothing that matters.";
+                    words(ui, Tone::Amber, icons::LOCK_OPEN, &title, text, |_| {});
+                }
+            }
         }
         Some((_, Sealing::Clear(filter))) => {
             let text = format!(

@@ -4,12 +4,19 @@ use eframe::egui::{Context, Label, RichText, ScrollArea, Ui};
 
 use crate::{
     acl::Right,
-    client::{Message, Opening, SealedWith, Suite, sentence},
+    client::{
+        Message, Opening, SealedWith, Suite,
+        legacy::{Place, spoken},
+        sentence,
+    },
     desktop::{
         fonts, icons,
         messages::{body_of, is_will},
         model::{Model, Outbound},
-        panels::{ends::ends, sealing::suite_words},
+        panels::{
+            ends::ends,
+            sealing::{legacy_pill, profile_words, suite_words},
+        },
         theme::{Tone, tokens},
         when,
         widgets::{
@@ -21,7 +28,7 @@ use crate::{
 
 use super::{
     Selected,
-    verdict::{WILL, verdict},
+    verdict::{WILL, profile_of, verdict},
     wire,
 };
 
@@ -140,6 +147,9 @@ impl Detail {
             pill(ui, &format!("QoS {}", message.qos), Tone::Neutral);
             if message.retained {
                 pill(ui, "retained", Tone::Violet);
+            }
+            if let Some(profile) = profile_of(message) {
+                legacy_pill(ui, profile);
             }
             if is_will(message) {
                 pill_icon(ui, icons::HEARTBEAT, "will", Tone::Violet).on_hover_text(WILL);
@@ -263,6 +273,11 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
             if !notes.is_empty() {
                 Banner::new(Severity::Warning, "Opened, but look").why(&notes.join(". ")).show(ui);
             }
+            if let Some(profile) = with.profile.filter(|profile| !profile.is_secret()) {
+                Banner::new(Severity::Warning, &sentence(profile_words(profile).2))
+                    .why("Anybody could have read this message, and anybody could have made it up.")
+                    .show(ui);
+            }
             let suite = format!("{} ({})", suite_words(with.suite), with.suite);
             let key = format!("{} · {}", with.label, short(&with.kid));
             let sealed_at = match *sealed_at_ms {
@@ -272,18 +287,18 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
             let replay =
                 if notes.is_empty() { "fresh: not seen here before".to_owned() } else { notes.join(", ") };
             let size = format!("{}, sealed {wire_size}", size_text(body.len()));
-            key_values(
-                ui,
-                &[
-                    ("Received", &received),
-                    ("Sealed", &sealed_at),
-                    ("Suite", &suite),
-                    ("Key", &key),
-                    ("Replay", &replay),
-                    ("Sender", "not signed: any holder of the key"),
-                    ("Size", &size),
-                ],
-            );
+            let mut values = vec![
+                ("Received", received.as_str()),
+                ("Sealed", &sealed_at),
+                ("Suite", &suite),
+                ("Key", &key),
+                ("Replay", &replay),
+                ("Sender", "not signed: any holder of the key"),
+                ("Size", &size),
+            ];
+            let said = said(message);
+            values.extend(said.iter().map(|(name, value)| (*name, value.as_str())));
+            key_values(ui, &values);
         }
         Opening::InTheClear { .. } => {
             Banner::new(Severity::Warning, "In the clear")
@@ -303,6 +318,28 @@ fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
             key_values(ui, &[("Received", &received), ("Size", &format!("sealed {wire_size}"))]);
         }
     }
+}
+
+/// What a message of an older system says, beside its words.
+fn said(message: &Message) -> Vec<(&'static str, String)> {
+    let mut said = Vec::new();
+    let Some(profile) = profile_of(message) else { return said };
+    said.push(("Program", profile.title().to_owned()));
+    let Some(spoken) = spoken(message) else {
+        said.push(("Shape", "not as that program writes".to_owned()));
+        return said;
+    };
+    if let Some(author) = spoken.author {
+        let left = if spoken.leaves { ", who has left" } else { "" };
+        said.push(("Name in it", format!("{author}{left} (anybody can write any name)")));
+    }
+    if let Some(Place { x, y }) = spoken.place {
+        said.push(("Place", format!("{x}, {y}")));
+    }
+    if let Some(id) = spoken.id {
+        said.push(("Call", id));
+    }
+    said
 }
 
 /// The first eight digits of a key id are enough for the eye.

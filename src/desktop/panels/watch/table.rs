@@ -3,8 +3,8 @@
 //! While the person reads further down, or has paused, the store holds the rows where they are and counts what waits.
 
 use eframe::egui::{
-    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, WidgetInfo,
-    pos2,
+    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, UiBuilder,
+    WidgetInfo, pos2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
@@ -14,7 +14,7 @@ use crate::{
         fonts, icons,
         messages::{Filter, MessageStore, NodeId, Row, View, body_of, is_will},
         model::Model,
-        panels::{ends::ends, grouped},
+        panels::{ends::ends, grouped, sealing::profile_words},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
         when,
         widgets::{
@@ -24,7 +24,10 @@ use crate::{
     },
 };
 
-use super::verdict::{WILL, told, verdict};
+use super::{
+    budget,
+    verdict::{WILL, profile_of, told, verdict},
+};
 
 /// Characters of a payload in its row.
 const PAYLOAD: usize = 160;
@@ -99,11 +102,16 @@ impl Table {
             ui.set_height(ui.available_height());
             ui.spacing_mut().item_spacing.y = 0.0;
             self.head(ui, &model.messages, given, &mut answer);
-            if self.view.is_empty() {
-                self.none(ui, searching, &mut answer);
-            } else {
-                self.rows(ui, &model.messages, given, &mut answer);
-            }
+            let all = ui.available_rect_before_wrap();
+            let (above, below) = all.split_top_bottom_at_y(all.bottom() - budget::HEIGHT);
+            ui.scope_builder(UiBuilder::new().max_rect(above), |ui| {
+                if self.view.is_empty() {
+                    self.none(ui, searching, &mut answer);
+                } else {
+                    self.rows(ui, &model.messages, given, &mut answer);
+                }
+            });
+            budget::line(ui, below, model);
         });
         answer
     }
@@ -445,6 +453,9 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
                 cell(ui, RichText::new(why).font(fonts::regular(12.5)).color(ink));
             }
             (_, Some(body)) => {
+                if let Some(profile) = profile_of(message).filter(|profile| !profile.is_secret()) {
+                    pill(ui, "no secrecy", Tone::Amber).on_hover_text(profile_words(profile).2);
+                }
                 let job = one_line_job(ui, &one_line(body, PAYLOAD));
                 ui.add(Label::new(job).truncate().selectable(false));
             }

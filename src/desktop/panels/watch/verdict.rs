@@ -1,7 +1,7 @@
 //! What opening told, in one icon and one word, for rows and pills.
 
 use crate::{
-    client::{Message, Opening},
+    client::{Message, Opening, legacy::Profile},
     desktop::{icons, messages::is_will, theme::Tone},
 };
 
@@ -19,7 +19,10 @@ pub(super) struct Verdict<'a> {
 /// What opening told.
 pub(super) fn verdict(message: &Message) -> Verdict<'_> {
     match &message.opening {
-        Opening::Opened { notes, .. } => match notes.first() {
+        Opening::Opened { with, notes, .. } => match notes.first() {
+            None if with.profile.is_some_and(|profile| !profile.is_secret()) => {
+                Verdict { icon: icons::LOCK_OPEN, word: "No secrecy", tone: Tone::Amber }
+            }
             None => Verdict { icon: icons::LOCK_KEY, word: "Sealed", tone: Tone::Green },
             Some(note) => Verdict { icon: icons::SEAL_WARNING, word: note, tone: Tone::Amber },
         },
@@ -30,8 +33,22 @@ pub(super) fn verdict(message: &Message) -> Verdict<'_> {
     }
 }
 
+/// The older system whose program sealed it, or might have.
+pub(super) fn profile_of(message: &Message) -> Option<Profile> {
+    match &message.opening {
+        Opening::Opened { with, .. } => with.profile,
+        Opening::InTheClear { .. } | Opening::Refused { .. } => None,
+    }
+}
+
 /// The same in words alone, with whether it is a will.
 pub(super) fn told(message: &Message) -> String {
     let word = verdict(message).word;
-    if is_will(message) { format!("Will, {}", word.to_lowercase()) } else { word.to_owned() }
+    match (is_will(message), profile_of(message)) {
+        (true, _) => format!("Will, {}", word.to_lowercase()),
+        // Beside it stands that its key was published.
+        (false, Some(profile)) if !profile.is_secret() => "Legacy".to_owned(),
+        (false, Some(_)) => format!("Legacy, {}", word.to_lowercase()),
+        (false, None) => word.to_owned(),
+    }
 }

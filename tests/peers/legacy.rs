@@ -1,0 +1,256 @@
+//! The programs of the four older systems, as `legacy/*.py` play them, and our session on the other side, both ways.
+//!
+//! They speak plain MQTT 3.1.1 without a login, so they come in by the station's plain port; the session comes by TLS.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command as Process, Stdio},
+    sync::mpsc,
+    time::Instant,
+};
+
+use sealwire::client::{
+    Command, Draft, Event, KeyView, Message, Opening, Password,
+    legacy::{Place, Profile, Spoken, compose, spoken},
+};
+
+use crate::{
+    next_message,
+    support::{PATIENCE, Person, Station, draft},
+};
+
+const KEY_FILE: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
+const THIRTY_TWO: &str = "01234567890123456789012345678912";
+const PASSPHRASE: &str = "correct horse battery";
+
+/// Our person, and where the older programs connect.
+struct Scene {
+    folder: tempfile::TempDir,
+    _station: Station,
+    anna: Person,
+    host: String,
+    port: String,
+}
+
+impl Scene {
+    /// By way of a station that lets programs in without a login.
+    fn at_a_station() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = ["--plain", "127.0.0.1:0", "--anonymous", "admin"];
+        let station = Station::start(&folder.path().join("station"), &options);
+        let anna = Person::sign_up(&station, &folder.path().join("anna"), "anna", None);
+        let (host, port) = station.plain.as_deref().unwrap().rsplit_once(':').unwrap();
+        let (host, port) = (host.to_owned(), port.to_owned());
+        Self { folder, _station: station, anna, host, port }
+    }
+
+    /// The key of a profile, and its topics watched.
+    fn add(&self, profile: Profile, secret: Option<&str>) -> KeyView {
+        self.anna.ask(Command::AddLegacy {
+            profile,
+            filters: None,
+            secret: secret.map(Password::new),
+            label: None,
+            take_over: false,
+        });
+        let key = self.anna.expect("the key", |event| match event {
+            Event::KeyImported { key, covered } if covered.is_empty() => Some(key.clone()),
+            _ => None,
+        });
+        assert_eq!(key.profile, Some(profile));
+        for filter in &key.filters {
+            self.anna.watch(filter.as_str());
+        }
+        key
+    }
+
+    fn says(&self, profile: Profile, topic: &str, said: &Spoken) {
+        let draft = Draft { retain: true, ..draft(topic, &compose(profile, said).unwrap()) };
+        self.anna.ask(Command::Publish { draft, every: None });
+    }
+
+    /// What arrives on a topic, in the shape of its profile.
+    fn hears(&self, profile: Profile, topic: &str) -> (Message, Spoken) {
+        let message = next_message(&self.anna, topic);
+        let Opening::Opened { with, .. } = &message.opening else { panic!("not opened: {message:?}") };
+        assert_eq!((with.profile, message.qos, message.retained), (Some(profile), 0, false));
+        let said = spoken(&message).expect("in its shape");
+        (message, said)
+    }
+
+    fn program(&self, name: &str, verb: Option<&str>, more: &[&str]) -> Program {
+        let python = std::env::var("SEALWIRE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/legacy").join(name);
+        let mut process = Process::new(python);
+        process.args(["-W", "ignore"]).arg(file).args(verb).args([&self.host, &self.port]).args(more);
+        Program::start(process)
+    }
+
+    fn key_file(&self) -> PathBuf {
+        let path = self.folder.path().join("secureKey.key");
+        std::fs::write(&path, KEY_FILE).unwrap();
+        path
+    }
+}
+
+/// A running program, its lines as they come.
+struct Program {
+    child: Child,
+    stdin: ChildStdin,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Program {
+    fn start(mut process: Process) -> Self {
+        let mut child = process.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (told, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        Self { stdin: child.stdin.take().unwrap(), child, lines }
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.stdin, "{line}").unwrap();
+        self.stdin.flush().unwrap();
+    }
+
+    /// Its next line that begins so, without that beginning.
+    fn prints(&self, beginning: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => match line.strip_prefix(beginning) {
+                    Some(rest) => return rest.to_owned(),
+                    None => seen.push(line),
+                },
+                Err(why) => panic!("“{beginning}…” was not printed ({why}); but {seen:?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn author_says(author: &str, text: &str) -> Spoken {
+    Spoken { author: Some(author.to_owned()), text: text.to_owned(), ..Spoken::default() }
+}
+
+#[test]
+fn calls_for_help_of_000_come_and_go() {
+    let scene = Scene::at_a_station();
+    scene.add(Profile::DisasterResponse, Some(KEY_FILE));
+    let key_file = scene.key_file();
+    let key_file = key_file.to_str().unwrap();
+
+    let sender = scene.program("disaster_response.py", Some("publish"), &[key_file, "2"]);
+    for number in 1..=2 {
+        let call = sender.prints(&format!("[{number}] Published securely: "));
+        let (message, said) = scene.hears(Profile::DisasterResponse, "emergency/assist");
+        assert_eq!(message.wire.len(), 164);
+        let Place { x, y } = said.place.unwrap();
+        assert_eq!(format!("ID:{} Coordinates:{x},{y}", said.id.unwrap()), call);
+    }
+
+    let receiver = scene.program("disaster_response.py", Some("subscribe"), &[key_file]);
+    receiver.prints("(subscribed)");
+    let call = Spoken { place: Some(Place { x: 42, y: 7 }), ..Spoken::default() };
+    scene.says(Profile::DisasterResponse, "emergency/assist", &call);
+    let heard = receiver.prints("Decrypted Message Received: ID:");
+    assert!(heard.len() == 36 + " Coordinates:42,7".len() && heard.ends_with(" Coordinates:42,7"), "{heard}");
+    // What we send comes back to us too, as long on the wire as all others.
+    let (message, said) = scene.hears(Profile::DisasterResponse, "emergency/assist");
+    assert_eq!((message.wire.len(), said.id.as_deref()), (164, heard.get(..36)));
+}
+
+#[test]
+fn the_room_of_002_understands_us_and_we_it() {
+    let scene = Scene::at_a_station();
+    scene.add(Profile::RoomChat, Some(THIRTY_TWO));
+    let mut daniel = scene.program("room_chat.py", None, &[]);
+    for line in ["daniel", "python", THIRTY_TWO] {
+        daniel.types(line);
+    }
+    daniel.prints("(subscribed)");
+    for text in ["hello", "tid: 10:30, 25 °C 😀", ""] {
+        daniel.types(text);
+        let (_, said) = scene.hears(Profile::RoomChat, "movantchat/python");
+        assert_eq!(said, author_says("daniel", text));
+        assert_eq!(daniel.prints("daniel: "), text, "its own echo");
+    }
+    scene.says(Profile::RoomChat, "movantchat/python", &author_says("Åsa", "hej ✓ 😀"));
+    assert_eq!(daniel.prints("Åsa: "), "hej ✓ 😀");
+    let leaves = Spoken { leaves: true, ..author_says("Åsa", "") };
+    scene.says(Profile::RoomChat, "movantchat/python", &leaves);
+    assert_eq!(daniel.prints("Åsa "), "has left the chat");
+}
+
+#[test]
+fn the_window_of_003_understands_us_and_we_it() {
+    let scene = Scene::at_a_station();
+    scene.add(Profile::WindowChat, Some(&format!("  {PASSPHRASE}\n")));
+    let mut alice = scene.program("window_chat.py", None, &[]);
+    alice.types("alice");
+    alice.types(PASSPHRASE);
+    alice.prints("(subscribed)");
+    for text in ["hello", "\"grüß\" \\ 😀 {}"] {
+        alice.types(text);
+        let (message, said) = scene.hears(Profile::WindowChat, "chat/channel");
+        assert_eq!(said, author_says("alice", text));
+        // What we would write is what Python wrote.
+        let Opening::Opened { body, .. } = &message.opening else { unreachable!() };
+        assert_eq!(&compose(Profile::WindowChat, &said).unwrap()[..], &body[..]);
+        assert_eq!(alice.prints("alice: "), text);
+    }
+    scene.says(Profile::WindowChat, "chat/channel", &author_says("Åsa", "hej \u{2028}\u{7f}✓ 😀"));
+    assert_eq!(alice.prints("Åsa: "), "hej \u{2028}\u{7f}✓ 😀");
+}
+
+#[test]
+fn another_passphrase_is_told_by_name_on_both_sides() {
+    let scene = Scene::at_a_station();
+    scene.add(Profile::WindowChat, Some("another passphrase"));
+    let mut alice = scene.program("window_chat.py", None, &[]);
+    alice.types("alice");
+    alice.types(PASSPHRASE);
+    alice.prints("(subscribed)");
+    alice.types("hello");
+    match next_message(&scene.anna, "chat/channel").opening {
+        Opening::Refused { name, why } => {
+            assert_eq!(name, "Altered or other key");
+            assert!(why.contains("compare keys"), "{why}");
+        }
+        other => panic!("shown as {other:?}"),
+    }
+    scene.says(Profile::WindowChat, "chat/channel", &author_says("Åsa", "hej"));
+    alice.prints("Failed to decrypt or parse the message.");
+}
+
+#[test]
+fn what_the_older_programs_could_not_take_is_refused_before_it_is_sent() {
+    let scene = Scene::at_a_station();
+    let add = |profile, secret: &str| {
+        scene.anna.ask(Command::AddLegacy {
+            profile,
+            filters: None,
+            secret: Some(Password::new(secret)),
+            label: None,
+            take_over: false,
+        });
+        scene.anna.expect_failure("a refusal").why
+    };
+    assert!(add(Profile::RoomChat, "short").contains("exactly 32"));
+    assert!(add(Profile::RoomChat, &"ü".repeat(32)).contains("not ASCII"));
+    assert!(add(Profile::WindowChat, "short").contains("at least 8"));
+    assert!(add(Profile::DisasterResponse, "nonsense").contains("44 characters"));
+
+    scene.add(Profile::WindowChat, Some(PASSPHRASE));
+    scene.anna.publish("chat/channel", b"no JSON");
+    assert!(scene.anna.expect_failure("a refusal").why.contains("username"));
+}
