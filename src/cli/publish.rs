@@ -190,6 +190,9 @@ async fn work(
     if let Some(account) = way.decides() {
         account.may_publish(line, &options.topic)?;
     }
+    if let Some(account) = &way.account {
+        account.tell_identity().await;
+    }
     let manner = manner(options);
     let ring = &mut way.ring;
     if options.lines {

@@ -228,6 +228,26 @@ impl Account {
         told.ok().map(|identity| identity.username)
     }
 
+    /// Tells the station what this account signs with, as a window does at login, so that others can ask whose signature it is.
+    pub async fn tell_identity(&self) {
+        let Some(identity) = self.vault.as_ref().and_then(Vault::identity) else { return };
+        let key = identity.sender();
+        if self.who_is(&key.to_string()).await.is_some_and(|name| name == self.username()) {
+            return;
+        }
+        let claim = api::PutIdentity {
+            key: Blob(key.as_bytes().to_vec()),
+            proof: Blob(identity.claim(self.username()).to_vec()),
+        };
+        let http = &self.door.station.http;
+        let put: Result<(), CallError> =
+            http.call(Method::PUT, "identity", Some(&self.token), Some(&claim)).await;
+        if let Err(error) = put {
+            // An older station has no such path: signatures hold all the same.
+            tracing::info!(%error, "the station was not told what this account signs with");
+        }
+    }
+
     /// What this account signs with, and the sixty digits for comparing it.
     ///
     /// # Errors
