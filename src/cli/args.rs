@@ -8,10 +8,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 ///
 /// Without a command it opens the desktop app; where there is no display it plays the demo instead.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(name = "sealwire", version, propagate_version = true, max_term_width = 100, after_long_help = super::exit::TABLE)]
 pub(super) struct Args {
     /// The data folder, instead of the platform's.
-    #[arg(long, value_name = "DIR", env = "SEALWIRE_DATA", global = true)]
+    #[arg(long, value_name = "DIR", env = "SEALWIRE_DATA", hide_env_values = true, global = true)]
     pub data: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -28,12 +28,37 @@ pub(super) enum Command {
     Demo,
     /// Run a station: MQTT broker, accounts, store and HTTPS API, in the foreground.
     Station(Box<StationOptions>),
+    /// Publish sealed messages, through a station or any MQTT broker.
+    #[cfg(feature = "client")]
+    Pub(Box<super::publish::PublishOptions>),
+    /// Subscribe, and open what comes.
+    #[cfg(feature = "client")]
+    Sub(Box<super::subscribe::SubscribeOptions>),
+    /// Make, list, hand over, rotate and retire keys: in a file under a passphrase, or in an account's vault.
+    #[cfg(feature = "client")]
+    #[command(subcommand, after_long_help = super::exit::TABLE)]
+    Key(Box<super::key::KeyCommand>),
     /// Put load on an MQTT broker, this one or another, and measure: rate, latency, loss.
     #[cfg(feature = "client")]
     Bench(Box<super::bench::BenchOptions>),
     /// Look at audit logs.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Print completions for a shell.
+    ///
+    /// For bash, for example: sealwire completions bash > ~/.local/share/bash-completion/completions/sealwire
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual: every command's page into a folder, or the main page to standard output.
+    ///
+    /// To read at once: sealwire man > sealwire.1 && man ./sealwire.1
+    Man {
+        /// The folder, such as ~/.local/share/man/man1.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// How a station runs. What is given here goes before station.toml in the data folder.

@@ -1,7 +1,14 @@
 //! The terminal commands. [`plan`] reads the arguments: a window, or one command to run here.
 //!
-//! Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 the arguments are wrong, 3 something that
-//! was to be verified does not hold.
+//! | file | subject |
+//! |---|---|
+//! | `args` | the one definition of all commands: it makes the parser, the help, the manual and the completions |
+//! | `exit` | the exit codes |
+//! | `publish`, `subscribe`, `show` | `pub` and `sub`, over `client::direct` |
+//! | `key` | `key …` |
+//! | `way`, `secrets` | what those three share: station, broker, keys; where secrets come from |
+//! | `manual` | `man` and `completions`, and docs/cli.md |
+//! | `station`, `bench`, `audit`, `demo` | the commands of these names |
 
 mod args;
 mod audit;
@@ -10,8 +17,24 @@ mod bench;
 #[cfg(all(feature = "client", feature = "station"))]
 mod demo;
 mod display;
+mod exit;
+#[cfg(feature = "client")]
+mod key;
+mod manual;
+#[cfg(feature = "client")]
+mod publish;
+#[cfg(feature = "client")]
+mod secrets;
+#[cfg(feature = "client")]
+mod show;
 #[cfg(feature = "station")]
 mod station;
+#[cfg(any(feature = "client", feature = "station"))]
+mod stop;
+#[cfg(feature = "client")]
+mod subscribe;
+#[cfg(feature = "client")]
+mod way;
 
 use std::{
     io::{self, Write},
@@ -23,9 +46,7 @@ use clap::Parser;
 
 use crate::station::host::DataFolders;
 use args::{Args, Command, StationOptions};
-
-/// Something that was to be verified does not hold.
-const DOES_NOT_HOLD: u8 = 3;
+use exit::DOES_NOT_HOLD;
 
 /// What the arguments ask for.
 pub enum Plan {
@@ -70,6 +91,11 @@ impl Terminal {
         if let Some(notice) = self.notice {
             say(notice)?;
         }
+        #[cfg(feature = "client")]
+        let folders = {
+            let data = self.data.clone();
+            move || Ok(DataFolders::find(data.as_deref())?)
+        };
         match self.command {
             // `plan` has made a window of it.
             Command::Desktop => Ok(ExitCode::SUCCESS),
@@ -77,7 +103,15 @@ impl Terminal {
             Command::Station(options) => station(DataFolders::find(self.data.as_deref())?, *options),
             #[cfg(feature = "client")]
             Command::Bench(options) => bench::run(*options),
+            #[cfg(feature = "client")]
+            Command::Pub(options) => publish::run(folders, &options),
+            #[cfg(feature = "client")]
+            Command::Sub(options) => subscribe::run(folders, &options),
+            #[cfg(feature = "client")]
+            Command::Key(command) => key::run(folders, *command),
             Command::Audit(command) => audit::run(&command),
+            Command::Completions { shell } => manual::completions(shell),
+            Command::Man { folder } => manual::pages(folder.as_deref()),
         }
     }
 }
@@ -108,6 +142,13 @@ fn say(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(out, "{line}").and_then(|()| out.flush())?)
 }
 
+/// Tells a line on standard error, where nothing reads it that works with the output.
+#[cfg(feature = "client")]
+fn note(line: &str) {
+    // Nowhere is left to say that standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "sealwire: {line}");
+}
+
 /// One line of text by strangers, safe for a terminal: no control characters, which could move the cursor, rename the
 /// window or fake a line, and none that turn the direction of writing.
 fn printable(text: &str) -> String {
@@ -132,7 +173,7 @@ pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) => {
             // Nowhere is left to say that standard error is closed.
             let _ = writeln!(io::stderr().lock(), "sealwire: {}", whole(&error));
-            ExitCode::FAILURE
+            ExitCode::from(exit::code_of(&error))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::station::{
 
 use super::{
     args::{Otp, SignUp, StationOptions},
-    say,
+    say, stop,
 };
 
 pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Result<ExitCode> {
@@ -40,7 +40,7 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
                 tracing::warn!(%error, "the addresses could not be printed");
             }
         },
-        told_to_stop(),
+        stop::told(),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -115,29 +115,4 @@ fn print(running: &Running, config: &Config) -> anyhow::Result<()> {
         say("\nNobody has an account yet. The first one becomes the admin: it needs the setup code.")?;
     }
     say("\nReady. Ctrl+C ends the station.")
-}
-
-/// Ends on Ctrl+C, and on the terminate signal where there is one.
-async fn told_to_stop() {
-    let ctrl_c = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!(%error, "Ctrl+C cannot be heard here");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! { () = ctrl_c => {}, _ = terminate.recv() => {} }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the terminate signal cannot be heard here");
-                ctrl_c.await;
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    ctrl_c.await;
 }

@@ -10,6 +10,7 @@ mod audit;
 mod clock;
 mod command;
 mod desk;
+pub mod direct;
 mod event;
 mod failure;
 mod http;

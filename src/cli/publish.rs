@@ -1,0 +1,355 @@
+//! `sealwire pub`: seals what it is given and waits until the broker has it.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::{
+    client::{
+        Draft,
+        direct::{Line, Manner, Publication, Published},
+    },
+    station::host::DataFolders,
+    topic::{TopicFilter, TopicName},
+};
+
+use super::{
+    exit::{Ended, INTERRUPTED, TIMED_OUT},
+    note, say,
+    show::json_line,
+    stop,
+    way::{self, AccountOptions, BrokerOptions, KeyOptions, Plans, Way},
+};
+
+/// What an MQTT packet can carry at most (MQTT 5.0 §2.1.4).
+const MAX_BODY_BYTES: u64 = 268_435_455;
+/// Lines that were read and not handed over yet.
+const LINES: usize = 64;
+
+/// What `sealwire pub` may be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = afterwards())]
+pub(super) struct PublishOptions {
+    /// The topic.
+    #[arg(short, long, value_name = "TOPIC")]
+    topic: TopicName,
+    /// The message. Everybody on this computer can read command lines while the command runs: for what is to stay secret use
+    /// --file or standard input.
+    #[arg(short, long, value_name = "TEXT", conflicts_with_all = ["file", "lines"])]
+    message: Option<String>,
+    /// The message is the content of this file. Without -m, -f and -l it is standard input, to its end.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "lines")]
+    file: Option<PathBuf>,
+    /// Each line of standard input is a message, sent when it comes.
+    #[arg(short, long)]
+    lines: bool,
+    /// Quality of service: 0 sent, 1 acknowledged, 2 exactly once.
+    #[arg(short, long, value_parser = clap::value_parser!(u8).range(0..=2), default_value_t = 1)]
+    qos: u8,
+    /// Ask the broker to keep the message for later subscribers.
+    #[arg(short, long)]
+    retain: bool,
+    /// What kind of content it is (a MIME type), told inside the seal.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Sign with the account's identity, also where the topic's key does not ask for it.
+    #[arg(long, requires = "station")]
+    sign: bool,
+    #[command(flatten)]
+    will: WillOptions,
+    /// Give up after so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
+    /// Print a line of JSON for each message that the broker has.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    account: AccountOptions,
+    #[command(flatten)]
+    broker: BrokerOptions,
+    #[command(flatten)]
+    keys: KeyOptions,
+}
+
+/// What the broker publishes if the command vanishes without goodbye.
+#[derive(Debug, clap::Args)]
+pub(super) struct WillOptions {
+    /// A will: what the broker publishes if this command vanishes without goodbye. Sealed as any message.
+    #[arg(long, value_name = "TOPIC", requires = "will_message", help_heading = "Will")]
+    will_topic: Option<TopicName>,
+    /// The will's content is that of this file.
+    #[arg(long, value_name = "FILE", requires = "will_topic", help_heading = "Will")]
+    will_message: Option<PathBuf>,
+    /// The will's quality of service.
+    #[arg(long, value_name = "QOS", requires = "will_topic", value_parser = clap::value_parser!(u8).range(0..=2), default_value_t = 1, help_heading = "Will")]
+    will_qos: u8,
+    /// Ask the broker to keep the will for later subscribers.
+    #[arg(long, requires = "will_topic", help_heading = "Will")]
+    will_retain: bool,
+}
+
+const AFTERWARDS: &str = "\
+Examples:
+  sealwire pub --station station.example:8443 --user anna -t plant/press/celsius -m 71.3
+  sensor | sealwire pub --broker mqtts://broker.example --key-line plant.key -t plant/press -l
+  sealwire pub --broker mqtt://localhost --fernet secret.key -t news -f report.txt
+
+Ends once the broker has answered every message as its quality of service asks. Under MQTT
+3.1.1 a broker cannot say that it did not permit a message: it answers and drops it. What is
+published here stands in no audit log of the account on this computer.
+
+";
+
+/// The end of the long help: the examples, then the exit codes.
+pub(super) fn afterwards() -> String {
+    format!("{AFTERWARDS}{}", super::exit::TABLE)
+}
+
+impl WillOptions {
+    /// The will, read from its file.
+    pub(super) fn draft(&self) -> anyhow::Result<Option<Draft>> {
+        let (Some(topic), Some(path)) = (&self.will_topic, &self.will_message) else { return Ok(None) };
+        Ok(Some(Draft {
+            topic: topic.clone(),
+            body: read_file(path)?,
+            content_type: None,
+            qos: self.will_qos,
+            retain: self.will_retain,
+        }))
+    }
+
+    /// For the keys that name no topics.
+    pub(super) fn filter(&self) -> anyhow::Result<Option<TopicFilter>> {
+        Ok(self.will_topic.as_ref().map(|topic| TopicFilter::new(topic.as_str())).transpose()?)
+    }
+}
+
+pub(super) fn run(
+    folders: impl FnOnce() -> anyhow::Result<DataFolders>,
+    options: &PublishOptions,
+) -> anyhow::Result<ExitCode> {
+    let will = options.will.draft()?;
+    let plans =
+        Plans::of(folders, &options.account, &options.broker, &options.keys, !options.keys.in_the_clear)?;
+    let mut filters = vec![TopicFilter::new(options.topic.as_str())?];
+    filters.extend(options.will.filter()?);
+    let runtime = way::runtime()?;
+    runtime.block_on(async {
+        let (mut way, mut line) = plans.open(&filters).await?;
+        if let Some(will) = will {
+            line = line.with_will(will, manner(options));
+        }
+        let mut publication = None;
+        let told = tokio::select! {
+            done = work(options, &mut way, &line, &mut publication) => done,
+            () = stop::told() => Err(Ended::with(INTERRUPTED, "ended before all was done")),
+            () = over(options.timeout) => Err(Ended::with(TIMED_OUT, "the time was over before the broker had everything")),
+        };
+        let told = told.and_then(|()| match &mut publication {
+            Some(publication) => tell(options, &publication.take_done()),
+            None => Ok(()),
+        });
+        if let Some(publication) = publication {
+            let waiting = publication.waiting();
+            publication.end().await;
+            if told.is_err() && waiting > 0 {
+                note(&format!("{waiting} messages have no answer of the broker"));
+            }
+        }
+        way.close().await;
+        told.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+/// Waits for `--timeout`, or for ever.
+pub(super) async fn over(seconds: Option<u64>) {
+    match seconds {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn manner(options: &PublishOptions) -> Manner {
+    Manner { sign: options.sign, in_the_clear: options.keys.in_the_clear }
+}
+
+async fn work(
+    options: &PublishOptions,
+    way: &mut Way,
+    line: &Line,
+    publication: &mut Option<Publication>,
+) -> anyhow::Result<()> {
+    if let Some(account) = way.decides() {
+        account.may_publish(line, &options.topic)?;
+    }
+    if let Some(account) = &way.account {
+        account.tell_identity().await;
+    }
+    let manner = manner(options);
+    let ring = &mut way.ring;
+    if options.lines {
+        let publication = connect(line, ring, publication).await?;
+        let mut lines = lines();
+        loop {
+            tokio::select! {
+                line = lines.recv() => match line {
+                    Some(line) => publication.send(ring, &draft(options, line?), manner).await?,
+                    None => break,
+                },
+                happened = publication.happen() => happened?,
+            }
+            tell(options, &publication.take_done())?;
+        }
+        return settle(options, publication).await;
+    }
+    // Read before it connects: a broker need not wait for whoever types.
+    let body = body(options).await?;
+    let publication = connect(line, ring, publication).await?;
+    publication.send(ring, &draft(options, body), manner).await?;
+    settle(options, publication).await
+}
+
+async fn connect<'p>(
+    line: &Line,
+    ring: &mut crate::client::direct::Ring,
+    publication: &'p mut Option<Publication>,
+) -> anyhow::Result<&'p mut Publication> {
+    Ok(publication.insert(Publication::begin(line, ring).await?))
+}
+
+async fn settle(options: &PublishOptions, publication: &mut Publication) -> anyhow::Result<()> {
+    while publication.waiting() > 0 {
+        publication.happen().await?;
+        tell(options, &publication.take_done())?;
+    }
+    Ok(())
+}
+
+fn draft(options: &PublishOptions, body: Vec<u8>) -> Draft {
+    Draft {
+        topic: options.topic.clone(),
+        body,
+        content_type: options.content_type.clone(),
+        qos: options.qos,
+        retain: options.retain,
+    }
+}
+
+fn tell(options: &PublishOptions, done: &[Published]) -> anyhow::Result<()> {
+    if !options.json {
+        return Ok(());
+    }
+    for one in done {
+        let with = one.with.as_ref();
+        say(&json_line(&json!({
+            "topic": one.topic,
+            "qos": one.qos,
+            "retain": one.retain,
+            "suite": with.map(|with| with.suite),
+            "key": with.map(|with| &with.label),
+            "kid": with.map(|with| &with.kid),
+            "sealed": with.is_some(),
+            "signed": one.signed,
+            "length": one.plain_len,
+            "wire_length": one.wire_len,
+            "no_subscribers": one.no_subscribers,
+        })))?;
+    }
+    Ok(())
+}
+
+/// The one message, from wherever it comes.
+async fn body(options: &PublishOptions) -> anyhow::Result<Vec<u8>> {
+    if let Some(text) = &options.message {
+        return Ok(text.clone().into_bytes());
+    }
+    let path = options.file.clone();
+    let (told, read) = tokio::sync::oneshot::channel();
+    // On a thread that nobody waits for at the end: a terminal may never say that its input is over.
+    std::thread::spawn(move || {
+        let body = match path {
+            Some(path) => read_file(&path),
+            None => read_bounded(std::io::stdin().lock()).context("standard input cannot be read"),
+        };
+        let _ = told.send(body);
+    });
+    read.await.context("reading the message ended early")?
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let read = File::open(path).map_err(anyhow::Error::from).and_then(read_bounded);
+    read.with_context(|| format!("the message cannot be read from {}", path.display()))
+}
+
+fn read_bounded(from: impl Read) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    from.take(MAX_BODY_BYTES + 1).read_to_end(&mut body)?;
+    anyhow::ensure!(
+        body.len() as u64 <= MAX_BODY_BYTES,
+        "it has more than the 268,435,455 bytes that an MQTT packet can carry: send it in parts"
+    );
+    Ok(body)
+}
+
+/// The lines of standard input, without their ends.
+fn lines() -> mpsc::Receiver<anyhow::Result<Vec<u8>>> {
+    let (told, lines) = mpsc::channel(LINES);
+    std::thread::spawn(move || {
+        let mut input = BufReader::new(std::io::stdin().lock());
+        loop {
+            let line = read_line(&mut input);
+            let ends = !matches!(line, Ok(Some(_)));
+            let Some(line) = line.transpose() else { return };
+            if told.blocking_send(line).is_err() || ends {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn read_line(input: &mut impl BufRead) -> anyhow::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let read = input
+        .take(MAX_BODY_BYTES + 1)
+        .read_until(b'\n', &mut line)
+        .context("standard input cannot be read")?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+    }
+    anyhow::ensure!(
+        line.len() as u64 <= MAX_BODY_BYTES,
+        "a line has more than the 268,435,455 bytes that an MQTT packet can carry"
+    );
+    Ok(Some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_message_with_or_without_its_end_and_an_empty_one_too() {
+        let mut input = &b"one\r\n\ntwo\xff\nthree"[..];
+        let mut read = || read_line(&mut input).unwrap();
+        assert_eq!(read().unwrap(), b"one");
+        assert_eq!(read().unwrap(), b"");
+        assert_eq!(read().unwrap(), b"two\xff");
+        assert_eq!(read().unwrap(), b"three");
+        assert_eq!(read(), None);
+    }
+}

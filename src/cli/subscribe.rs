@@ -1,0 +1,213 @@
+//! `sealwire sub`: opens what comes and shows it.
+
+use std::{collections::HashMap, process::ExitCode};
+
+use crate::{
+    client::direct::{Account, Arrived, Line, Manner, Reading, Subscription, Told},
+    station::host::DataFolders,
+    topic::TopicFilter,
+};
+
+use super::{
+    exit::{DOES_NOT_HOLD, Ended, TIMED_OUT},
+    note, printable,
+    publish::{WillOptions, over},
+    show::Show,
+    stop,
+    way::{self, AccountOptions, BrokerOptions, KeyOptions, Plans, Way},
+};
+
+/// What `sealwire sub` may be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = afterwards())]
+pub(super) struct SubscribeOptions {
+    /// A topic filter, such as plant/#. May be given several times.
+    #[arg(short, long, value_name = "FILTER", required = true)]
+    topic: Vec<TopicFilter>,
+    /// The quality of service to ask for.
+    #[arg(short, long, value_parser = clap::value_parser!(u8).range(0..=2), default_value_t = 1)]
+    qos: u8,
+    /// End after so many messages that hold.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// End after so many seconds: with 5 where --count was not reached.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
+    /// End with 3 at the first message that does not hold: altered, in the clear, not fresh, without a key.
+    #[arg(long)]
+    strict: bool,
+    /// Write one line of JSON for each message, also for those that do not hold: topic, body or body_base64, content_type,
+    /// suite, key, kid, profile, sender, sender_key, signature, verdict, notes, sealed_at, arrived, qos, retained, will, wire_length.
+    #[arg(long)]
+    json: bool,
+    /// Write the bytes on the wire, unopened. With --json: add them as wire_base64.
+    #[arg(long)]
+    raw: bool,
+    /// Write topic, key, sender and verdict before each message, and tell on standard error when it is subscribed.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Write no line break after a message.
+    #[arg(short = 'N', long, conflicts_with = "json")]
+    no_newline: bool,
+    /// Somebody whose signature is known: a name and the 64 hex digits of the identity key. May be given several times.
+    #[arg(long, value_name = "NAME=IDENTITY", help_heading = "Keys")]
+    known: Vec<String>,
+    #[command(flatten)]
+    will: WillOptions,
+    #[command(flatten)]
+    account: AccountOptions,
+    #[command(flatten)]
+    broker: BrokerOptions,
+    #[command(flatten)]
+    keys: KeyOptions,
+}
+
+const AFTERWARDS: &str = "\
+Examples:
+  sealwire sub --station station.example:8443 --user ben -t 'plant/#' -v
+  sealwire sub --broker mqtts://broker.example --key-line plant.key -t 'plant/#' --json | jq .body
+  sealwire sub --broker mqtt://localhost --fernet secret.key -t news --count 1 --strict
+
+Standard output gets a message only where its seal holds and it was not seen before. What is
+withheld is told on standard error, and --json shows it with its verdict. A connection that
+breaks is made again, with growing waits. What was seen is remembered while the command runs,
+not longer: an old message may pass as new once after a start.
+
+";
+
+fn afterwards() -> String {
+    format!("{AFTERWARDS}{}", super::exit::TABLE)
+}
+
+pub(super) fn run(
+    folders: impl FnOnce() -> anyhow::Result<DataFolders>,
+    options: &SubscribeOptions,
+) -> anyhow::Result<ExitCode> {
+    let will = options.will.draft()?;
+    let known = options.known.iter().map(|known| pair(known)).collect::<anyhow::Result<Vec<_>>>()?;
+    let needs_keys = !options.keys.in_the_clear && !options.raw;
+    let plans = Plans::of(folders, &options.account, &options.broker, &options.keys, needs_keys)?;
+    let mut filters = options.topic.clone();
+    filters.extend(options.will.filter()?);
+    let runtime = way::runtime()?;
+    runtime.block_on(async {
+        let (mut way, line) = plans.open(&filters).await?;
+        let done = begin(options, &mut way, line, will, &known);
+        let done = match done {
+            Ok(mut subscription) => {
+                let done = tokio::select! {
+                    done = work(options, way.account.as_ref(), &mut way.ring, &mut subscription) => done,
+                    () = stop::told() => Ok(()),
+                    () = over(options.timeout) => match options.count {
+                        Some(_) => Err(Ended::with(TIMED_OUT, "the time was over before so many messages had come")),
+                        None => Ok(()),
+                    },
+                };
+                if subscription.repeats() > 0 {
+                    note(&format!("{} repeats of messages were dropped", subscription.repeats()));
+                }
+                subscription.end().await;
+                done
+            }
+            Err(error) => Err(error),
+        };
+        way.close().await;
+        done.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+fn pair(known: &str) -> anyhow::Result<(&str, &str)> {
+    known.split_once('=').ok_or_else(|| {
+        Ended::misused(format!("--known wants NAME=IDENTITY, as in anna=9f86d0…, not {}", printable(known)))
+    })
+}
+
+fn begin(
+    options: &SubscribeOptions,
+    way: &mut Way,
+    mut line: Line,
+    will: Option<crate::client::Draft>,
+    known: &[(&str, &str)],
+) -> anyhow::Result<Subscription> {
+    for (name, key) in known {
+        way.ring.add_known(name, key)?;
+    }
+    if let Some(account) = way.decides() {
+        for filter in &options.topic {
+            account.may_subscribe(&line, filter)?;
+        }
+    }
+    if let Some(will) = will {
+        line = line.with_will(will, Manner { sign: false, in_the_clear: options.keys.in_the_clear });
+    }
+    Ok(Subscription::begin(line, &mut way.ring, options.topic.clone(), options.qos)?)
+}
+
+async fn work(
+    options: &SubscribeOptions,
+    account: Option<&Account>,
+    ring: &mut crate::client::direct::Ring,
+    subscription: &mut Subscription,
+) -> anyhow::Result<()> {
+    let show = Show {
+        json: options.json,
+        raw: options.raw,
+        newline: !options.no_newline,
+        verbose: options.verbose,
+        in_the_clear: options.keys.in_the_clear,
+    };
+    let mut names = HashMap::new();
+    let mut left = options.count;
+    loop {
+        match subscription.next(ring).await? {
+            Told::Subscribed if options.verbose => note("subscribed"),
+            Told::Subscribed => {}
+            Told::Waiting { why, wait } => {
+                note(&format!("{}; trying again in {} s", printable(&why), wait.as_secs()));
+            }
+            Told::Message(mut arrived) => {
+                name_sender(account, &mut names, &mut arrived).await;
+                let holds = show.message(&arrived)?;
+                if !holds && options.strict {
+                    return Err(Ended::with(DOES_NOT_HOLD, verdict(&arrived)));
+                }
+                if holds || options.raw {
+                    left = left.map(|left| left - 1);
+                }
+                if left == Some(0) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Asks the station who signs with a key that the account does not know. A name that only the station says is marked so.
+async fn name_sender(
+    account: Option<&Account>,
+    names: &mut HashMap<String, Option<String>>,
+    arrived: &mut Arrived,
+) {
+    let Reading::Opened(opened) = &mut arrived.reading else { return };
+    let Some(sender) = opened.sender.as_mut().filter(|sender| sender.name.is_none()) else { return };
+    let Some(account) = account else { return };
+    if !names.contains_key(&sender.key) {
+        let name = account.who_is(&sender.key).await;
+        names.insert(sender.key.clone(), name);
+    }
+    if let Some(name) = names.get(&sender.key).cloned().flatten() {
+        opened.notes.push(format!("the station says that {name} signed it, whom this account has not met"));
+        sender.name = Some(name);
+    }
+}
+
+fn verdict(arrived: &Arrived) -> String {
+    let topic = printable(arrived.topic.as_str());
+    match &arrived.reading {
+        Reading::Opened(opened) => {
+            format!("a message on {topic} does not hold: {}", opened.doubt().unwrap_or_default())
+        }
+        Reading::InTheClear => format!("a message on {topic} does not hold: it is in the clear"),
+        Reading::Refused { name, .. } => format!("a message on {topic} does not hold: {name}"),
+    }
+}

@@ -1,0 +1,357 @@
+//! The keys of one command, wherever they came from, and what sealing and opening with them tells.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use bytes::Bytes;
+
+use crate::{
+    keys::{Consent, Keyring, Learned, People, TopicKey, fernet_key, key_file, key_line, passphrase},
+    seal::{
+        Body, Kid, Kind, MEDIA_TYPE, OpenError, Plain, SealError, Sealed, Sealer, SenderKey, Signatures,
+        SigningKey, replay::ReplayGuard,
+    },
+    topic::{TopicFilter, TopicName},
+};
+
+use super::{
+    super::{Draft, Password, SealedWith, Suite, clock::now_ms},
+    Account, DirectError,
+    line::{Wire, password},
+};
+
+pub use crate::seal::replay::Replay as Verdict;
+
+/// A stamp this far ahead of our clock is shown as a wrong clock.
+const AHEAD_MS: u64 = 10 * 60 * 1000;
+/// So many keys are named where none fits.
+const NAMED: usize = 5;
+
+/// How a message is to go out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Signed, also where the topic's key does not ask for it.
+    pub sign: bool,
+    /// In the clear where no key is for the topic. Where one is, it is sealed all the same: others expect that.
+    pub in_the_clear: bool,
+}
+
+/// The keys of one command, in memory only.
+#[derive(Default)]
+pub struct Ring {
+    keyring: Keyring,
+    people: People,
+    identity: Option<SigningKey>,
+    /// One a key epoch, hence one session a program start.
+    sealers: HashMap<Kid, Sealer>,
+    guard: ReplayGuard,
+}
+
+/// What came of the bytes that arrived. Always shown, never guessed.
+#[derive(Debug)]
+pub enum Reading {
+    /// Its seal held. The verdict says whether it was here before.
+    Opened(Box<Opened>),
+    /// No seal, on a topic that no key is for.
+    InTheClear,
+    /// Not opened.
+    Refused {
+        /// The cause's name in the specification of the envelope: `altered`, `unknown-key`.
+        name: &'static str,
+        /// What, why, and the next step.
+        why: String,
+    },
+}
+
+/// What an opened message tells.
+pub struct Opened {
+    /// The payload. Wiped when dropped.
+    pub body: Body,
+    /// As told inside the seal.
+    pub content_type: Option<String>,
+    /// What sealed it.
+    pub with: SealedWith,
+    /// By the sender's clock, milliseconds since 1970; `None` where the suite tells no time.
+    pub sealed_at_ms: Option<u64>,
+    /// Whether its sender sealed it as a will.
+    pub will: bool,
+    /// Who signed it; the signature holds.
+    pub sender: Option<SenderView>,
+    /// Whether its topic asks for a signature of somebody known.
+    pub must_be_known: bool,
+    /// Whether it was here before, as far as this command has seen.
+    pub verdict: Verdict,
+    /// What else is notable. Empty when all is well.
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// What keeps it from being taken for good, by the name that programs know; `None` where it holds.
+    #[must_use]
+    pub fn doubt(&self) -> Option<&'static str> {
+        let unknown = self.must_be_known && self.sender.as_ref().is_none_or(|sender| sender.name.is_none());
+        match self.verdict {
+            _ if unknown => Some("unknown-signer"),
+            Verdict::Fresh => None,
+            Verdict::Repeated => Some("repeated"),
+            Verdict::TooOldToJudge => Some("too-old-to-judge"),
+            Verdict::ReplayedAsRetained => Some("replayed-as-retained"),
+            Verdict::RolledBack => Some("rolled-back"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opened({:?}, {:?}, …)", self.with, self.verdict)
+    }
+}
+
+/// Somebody who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderView {
+    /// The identity key, 64 hex digits.
+    pub key: String,
+    /// The name under which the key is known, if it is.
+    pub name: Option<String>,
+    /// Whether this account, or `--known`, knows the key under that name. Otherwise only the station says so.
+    pub known: bool,
+    /// Whether the two people compared their digits.
+    pub compared: bool,
+}
+
+impl Ring {
+    /// Without any key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keyring.is_empty()
+    }
+
+    /// Whether a key is for this topic.
+    #[must_use]
+    pub fn covers(&self, topic: &TopicName) -> bool {
+        self.keyring.covers(topic)
+    }
+
+    /// The keys, the people and the identity of an account's vault.
+    ///
+    /// # Errors
+    /// A key that is here already under another suite.
+    pub fn add_account(&mut self, account: &Account) -> Result<(), DirectError> {
+        let vault = account.vault()?;
+        self.add(vault.keyring.keys().iter().map(TopicKey::duplicate).collect())?;
+        self.people = vault.people.clone();
+        self.identity = vault.identity().map(|identity| SigningKey::from_bytes(identity.expose()));
+        Ok(())
+    }
+
+    /// A keyring file under a passphrase.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn add_keyring(&mut self, file: Vec<u8>, typed: Password) -> Result<(), DirectError> {
+        let read = tokio::task::spawn_blocking(move || key_file::read(&file, &password(&typed)));
+        self.add(read.await.map_err(|error| DirectError::thread(&error))??)
+    }
+
+    /// Key lines, one a line. The keys are for the topics that they name.
+    ///
+    /// # Errors
+    /// What is wrong with one.
+    pub fn add_key_lines(&mut self, text: &str) -> Result<(), DirectError> {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let key = key_line::read(line).map_err(|error| DirectError::BadKey(error.to_string()))?;
+            self.add(vec![key])?;
+        }
+        Ok(())
+    }
+
+    /// A Fernet key, for these topics.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn add_fernet(&mut self, text: &[u8], filters: Vec<TopicFilter>) -> Result<(), DirectError> {
+        let secret = fernet_key::read(text).map_err(|error| DirectError::BadKey(error.to_string()))?;
+        let key = TopicKey::from_secret("Fernet key", filters, Suite::Fernet, secret, now_ms())?;
+        self.add(vec![key])
+    }
+
+    /// The key that this room and passphrase give, for these topics.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub async fn add_room(
+        &mut self,
+        room: String,
+        typed: Password,
+        filters: Vec<TopicFilter>,
+        suite: Suite,
+    ) -> Result<(), DirectError> {
+        let label: String = room.chars().filter(|c| !c.is_control()).take(50).collect();
+        let derive = move || passphrase::room_secret(&room, &password(&typed));
+        let secret =
+            tokio::task::spawn_blocking(derive).await.map_err(|error| DirectError::thread(&error))??;
+        self.add(vec![TopicKey::from_secret(&format!("room {label}"), filters, suite, secret, now_ms())?])
+    }
+
+    /// Somebody whose signature is known: the 64 hex digits of the identity key.
+    ///
+    /// # Errors
+    /// It is no identity key, or name and key are known otherwise.
+    pub fn add_known(&mut self, name: &str, key: &str) -> Result<(), DirectError> {
+        let key: SenderKey =
+            key.parse().map_err(|error| DirectError::BadKey(format!("the identity of {name}: {error}")))?;
+        match self.people.learn(name, key, now_ms()) {
+            Learned::New | Learned::Same => Ok(()),
+            Learned::Changed { .. } | Learned::Renamed { .. } | Learned::Full => Err(DirectError::BadKey(
+                format!("{name} or this identity is known otherwise: look at what the account knows first"),
+            )),
+        }
+    }
+
+    fn add(&mut self, keys: Vec<TopicKey>) -> Result<(), DirectError> {
+        for key in keys {
+            self.keyring.import(key, Consent::TakeOver)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn seal(&mut self, draft: &Draft, manner: Manner, will: bool) -> Result<Wire, DirectError> {
+        let Some(key) = self.keyring.key_for_sealing(&draft.topic) else {
+            if self.keyring.covers(&draft.topic) {
+                return Err(DirectError::OpensOnly(draft.topic.clone()));
+            }
+            if !manner.in_the_clear {
+                let others = self.others();
+                return Err(DirectError::NoKey { topic: draft.topic.clone(), others });
+            }
+            return Ok(Wire {
+                wire: Bytes::copy_from_slice(&draft.body),
+                content_type: draft.content_type.clone(),
+                with: None,
+                signed: false,
+            });
+        };
+        let kid = key.kid();
+        let signer = match (manner.sign || key.signatures() != Signatures::Off, &self.identity) {
+            (false, _) => None,
+            (true, Some(identity)) => Some(identity),
+            (true, None) => return Err(DirectError::NoIdentity),
+        };
+        let sealer = match self.sealers.entry(kid) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(key.sealer(session()?)),
+        };
+        let plain = Plain {
+            kind: Kind { retained: draft.retain, will },
+            content_type: draft.content_type.as_deref(),
+            body: &draft.body,
+        };
+        let seal = |sealer: &mut Sealer| match signer {
+            Some(identity) => sealer.seal_signed(&draft.topic, &plain, now_ms(), identity),
+            None => sealer.seal(&draft.topic, &plain, now_ms()),
+        };
+        let mut sealed = seal(sealer);
+        if matches!(sealed, Err(SealError::Spent)) {
+            sealer.start_session(session()?)?;
+            sealed = seal(sealer);
+        }
+        Ok(Wire {
+            wire: sealed.map(Sealed::into_bytes)?.into(),
+            content_type: key.suite().is_native().then(|| MEDIA_TYPE.to_owned()),
+            with: Some(sealed_with(key, kid)),
+            signed: signer.is_some(),
+        })
+    }
+
+    /// “; there are keys for …”, so that a mistyped topic shows.
+    fn others(&self) -> String {
+        let filters = |key: &TopicKey| {
+            let filters: Vec<&str> = key.filters().iter().map(TopicFilter::as_str).collect();
+            format!("“{}” for {}", key.label(), filters.join(", "))
+        };
+        let named: Vec<String> = self.keyring.keys().iter().take(NAMED).map(filters).collect();
+        match (named.is_empty(), self.keyring.len() > NAMED) {
+            (true, _) => String::new(),
+            (false, false) => format!(" (there is {})", named.join("; ")),
+            (false, true) => format!(" (there is {}; and others)", named.join("; ")),
+        }
+    }
+
+    pub(super) fn open(&mut self, topic: &TopicName, wire: &Bytes, retained: bool) -> Reading {
+        let opened_with = match self.keyring.open(topic, wire) {
+            Ok(opened_with) => opened_with,
+            Err(OpenError::NotAnEnvelope) => return Reading::InTheClear,
+            Err(OpenError::Empty) if !self.keyring.covers(topic) => return Reading::InTheClear,
+            Err(error) => return refused(&error),
+        };
+        let (key, epoch, opened) = (opened_with.key, opened_with.epoch, opened_with.opened);
+        let verdict = self.guard.judge(&opened, topic, retained);
+        let now = now_ms();
+        let mut notes = Vec::new();
+        if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {
+            notes.push("clock ahead".to_owned());
+        }
+        if !retained && key.is_overdue_at(epoch, now) {
+            notes.push("sealed with a retired key".to_owned());
+        }
+        if let Some(weakness) = key.weakness() {
+            notes.push(weakness.to_owned());
+        }
+        if opened.signer.is_none() && key.signatures() == Signatures::Accept {
+            notes.push("not signed".to_owned());
+        }
+        let sender = opened.signer.map(|signer| self.sender(&signer));
+        Reading::Opened(Box::new(Opened {
+            with: sealed_with(key, opened.kid),
+            body: opened.body,
+            content_type: opened.content_type,
+            sealed_at_ms: opened.sealed_at_ms,
+            will: opened.kind.will,
+            sender,
+            must_be_known: key.signatures() == Signatures::Require,
+            verdict,
+            notes,
+        }))
+    }
+
+    fn sender(&self, key: &SenderKey) -> SenderView {
+        let own = self.identity.as_ref().is_some_and(|own| own.sender() == *key);
+        let known = self.people.get(key);
+        SenderView {
+            key: key.to_string(),
+            name: known.map(|known| known.name.clone()).or_else(|| own.then(|| "yourself".to_owned())),
+            known: own || known.is_some(),
+            compared: own || known.is_some_and(|known| known.compared),
+        }
+    }
+}
+
+fn refused(error: &OpenError) -> Reading {
+    Reading::Refused { name: error.name(), why: error.to_string() }
+}
+
+fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
+    SealedWith {
+        label: key.label().to_owned(),
+        kid: kid.to_string(),
+        suite: key.suite(),
+        profile: key.profile(),
+    }
+}
+
+/// 16 fresh random bytes: a repeated session id would repeat nonces.
+fn session() -> Result<[u8; 16], DirectError> {
+    let mut session = [0; 16];
+    getrandom::fill(&mut session).map_err(|error| {
+        DirectError::Other(format!(
+            "the operating system gave no randomness ({error}), and without it no seal is safe"
+        ))
+    })?;
+    Ok(session)
+}

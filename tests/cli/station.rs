@@ -1,0 +1,235 @@
+//! The commands at a real station: accounts, vaults, roles, signatures.
+
+use sealwire::client::{Command, Event, Password};
+
+use crate::{
+    harness::{Desk, Done, Listener, Mosquitto},
+    support::{Person, Station, password},
+};
+
+struct Scene {
+    desk: Desk,
+    station: Station,
+    admin: Person,
+}
+
+impl Scene {
+    fn open() -> Self {
+        let desk = Desk::new();
+        let station = Station::start(&desk.path("station"), &[]);
+        let admin = Person::sign_up(&station, &desk.path("ada"), "ada", None);
+        Self { desk, station, admin }
+    }
+
+    fn link(&self) -> String {
+        format!("sealwire://{}/#{}", self.station.api, self.station.fingerprint)
+    }
+
+    fn sign_up(&self, name: &str, role: &str) {
+        Person::sign_up(&self.station, &self.desk.path(name), name, Some(role));
+    }
+
+    /// A command of somebody with their password in the environment.
+    fn run(&self, user: &str, args: &[&str]) -> Done {
+        let link = self.link();
+        let args = [args, &["--station", &link, "--user", user]].concat();
+        let password = password(user);
+        Done::of(self.desk.sealwire(&args).env("SEALWIRE_PASSWORD", password.reveal()).output().unwrap())
+    }
+
+    fn listen(&self, user: &str, args: &[&str]) -> Listener {
+        let link = self.link();
+        let args = [args, &["--station", &link, "--user", user]].concat();
+        Listener::start(&self.desk, &args, &[("SEALWIRE_PASSWORD", password(user).reveal())])
+    }
+}
+
+#[test]
+fn an_account_publishes_and_subscribes_with_its_vault_s_keys_beside_an_open_window() {
+    let scene = Scene::open();
+    for suite in ["cose-a256gcm", "cose-chacha20", "fernet", "aes-cbc-hmac"] {
+        let filter = format!("{suite}/#");
+        scene.run("ada", &["key", "new", suite, "-t", &filter, "--suite", suite]).ok();
+        let mut listener = scene.listen("ada", &["-t", &filter, "--json", "--count", "1"]);
+        let topic = format!("{suite}/x");
+        let told = scene.run("ada", &["pub", "-t", &topic, "-m", "21.5", "-q", "2", "--json"]).ok().lines();
+        assert_eq!((&told[0]["suite"], &told[0]["key"]), (&suite.into(), &suite.into()));
+        let message = listener.json();
+        assert_eq!((&message["body"], &message["suite"]), (&"21.5".into(), &suite.into()));
+        listener.rest().ok();
+    }
+    // The window is there still, and sees on its next look what the terminal made.
+    scene.admin.watch("cose-a256gcm/#");
+}
+
+#[test]
+fn a_signature_tells_the_account_and_its_digits_can_be_compared() {
+    let scene = Scene::open();
+    scene.sign_up("ben", "subscriber");
+    scene.run("ada", &["key", "new", "Plant", "-t", "plant/#", "--out", "plant.key"]).ok();
+    let identity = scene.run("ada", &["key", "identity"]).ok().text();
+    let (identity, digits) = identity.trim().split_once('\n').unwrap();
+    assert_eq!((identity.len(), digits.split(' ').count()), (64, 12));
+    let sub = ["-t", "plant/#", "--json", "--count", "1"];
+    let mut own = scene.listen("ada", &sub);
+    let known = format!("anna={identity}");
+    let mut other =
+        scene.listen("ben", &[&sub[..], &["--key-line", "plant.key", "--known", &known]].concat());
+    scene.run("ada", &["pub", "-t", "plant/x", "-m", "signed", "--sign"]).ok();
+    let message = own.json();
+    assert_eq!((&message["sender"], &message["signature"]), (&"yourself".into(), &"compared".into()));
+    let message = other.json();
+    assert_eq!((&message["sender"], &message["signature"]), (&"anna".into(), &"known".into()));
+    assert_eq!(message["sender_key"], identity);
+
+    // What the key asks for holds without --sign, too, and what is not signed is refused.
+    scene
+        .run("ada", &["key", "new", "Must", "-t", "must/#", "--signatures", "require", "--out", "must.key"])
+        .ok();
+    let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--count", "1"]);
+    scene.run("ada", &["pub", "-t", "must/x", "-m", "signed"]).ok();
+    assert_eq!(listener.json()["signature"], "compared");
+    listener.rest().ok();
+    // Whom the account has not met the station names, and it is said that only the station does.
+    scene.sign_up("cem", "publisher");
+    let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--count", "1"]);
+    scene.run("cem", &["key", "import", "must.key"]).ok();
+    scene.run("cem", &["pub", "-t", "must/x", "-m", "by somebody new", "--sign"]).ok();
+    let message = listener.json();
+    assert_eq!((&message["sender"], &message["signature"]), (&"cem".into(), &"told".into()), "{message}");
+    assert!(message["notes"][0].as_str().unwrap().contains("the station says"), "{message}");
+    listener.rest().ok();
+}
+
+#[test]
+fn an_account_s_keys_and_signature_go_through_another_broker_too() {
+    let (scene, broker) = (Scene::open(), Mosquitto::start());
+    let url = broker.url();
+    let made = ["key", "new", "Must", "-t", "must/#", "--signatures", "require", "--out", "must.key"];
+    scene.run("ada", &made).ok();
+    let identity = scene.run("ada", &["key", "identity"]).ok().text();
+    let identity = identity.lines().next().unwrap();
+    scene.run("ada", &["pub", "-t", "must/x", "-m", "signed", "-r", "--broker", &url]).ok();
+    let sub = ["sub", "--broker", &url, "-t", "must/x", "--key-line", "must.key", "--count", "1", "--strict"];
+    let known = format!("ada={identity}");
+    assert_eq!(scene.desk.run(&[&sub[..], &["--known", &known]].concat()).ok().out, b"signed\n");
+    // The key asks for a signature of somebody known, and without an account nobody is.
+    let withheld = scene.desk.run(&sub).ends(3);
+    assert!(withheld.out.is_empty() && withheld.err.contains("unknown-signer"), "{withheld:?}");
+    // Nor can anybody publish without something to sign with.
+    let publish = ["pub", "--broker", &url, "-t", "must/x", "--key-line", "must.key", "-m", "x"];
+    assert!(scene.desk.run(&publish).ends(1).err.contains("nothing to sign with"));
+}
+
+#[test]
+fn a_one_time_code_is_asked_for_where_the_account_has_them() {
+    let scene = Scene::open();
+    let anna = Person::sign_up(&scene.station, &scene.desk.path("anna"), "anna", Some("publisher"));
+    anna.ask(Command::BeginOtp);
+    let enrolment = anna.expect("one-time codes", |event| match event {
+        Event::Enrolment(enrolment) => Some(enrolment.clone()),
+        _ => None,
+    });
+    let totp = totp_rs::Totp::from_url(enrolment.uri.reveal()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    anna.ask(Command::ConfirmOtp { code: Password::new(totp.generate(now).to_string()) });
+    anna.expect("codes are on", |event| matches!(event, Event::OtpOn).then_some(()));
+    let args = ["pub", "-t", "a", "-m", "x", "--in-the-clear"];
+    scene.run("anna", &args).ends(4);
+    let link = scene.link();
+    let all = [&args[..], &["--station", &link, "--user", "anna"]].concat();
+    let password = password("anna");
+    let publish = |code: &str| {
+        let mut process = scene.desk.sealwire(&all);
+        Done::of(
+            process.env("SEALWIRE_PASSWORD", password.reveal()).env("SEALWIRE_OTP", code).output().unwrap(),
+        )
+    };
+    // A code works once, so this is the next one, which the station takes already.
+    let code = totp.generate(now + 30).to_string();
+    publish(&code).ok();
+    publish(&code).ends(4);
+}
+
+#[test]
+fn the_vault_s_keys_are_changed_from_the_terminal() {
+    let scene = Scene::open();
+    scene.run("ada", &["key", "new", "Plant", "-t", "plant/#"]).ok();
+    let first = scene.run("ada", &["key", "fingerprint", "Plant"]).ok().text();
+    scene.run("ada", &["key", "rotate", "Plant"]).ok();
+    assert_ne!(scene.run("ada", &["key", "fingerprint", "Plant"]).ok().text(), first);
+    scene.run("ada", &["key", "export", "Plant", "--form", "line", "--out", "plant.key"]).ok();
+    scene.run("ada", &["key", "delete", "Plant", "--yes"]).ok();
+    assert_eq!(scene.run("ada", &["key", "list", "--json"]).ok().text(), "[]\n");
+    let imported = scene.run("ada", &["key", "import", "plant.key"]).ok().text();
+    assert!(imported.contains("“Plant” seals and opens"), "{imported}");
+    scene.run("ada", &["key", "retire", "Plant"]).ok();
+    let refused = scene.run("ada", &["pub", "-t", "plant/x", "-m", "x"]).ends(1);
+    assert!(refused.err.contains("only open"), "{refused:?}");
+}
+
+#[test]
+fn a_stranger_a_wrong_password_and_a_role_that_may_not_are_told_apart() {
+    let scene = Scene::open();
+    scene.sign_up("ben", "subscriber");
+    let (desk, api) = (&scene.desk, scene.station.api.as_str());
+    let publish = |more: &[&str], secret: &str| {
+        let args = [&["pub", "--user", "ada", "-t", "a", "-m", "x", "--in-the-clear"], more].concat();
+        Done::of(desk.sealwire(&args).env("SEALWIRE_PASSWORD", secret).output().unwrap())
+    };
+    let right = password("ada");
+    let unknown = publish(&["--station", api], right.reveal()).ends(3);
+    assert!(unknown.err.contains(&scene.station.fingerprint) && unknown.err.contains("--fingerprint"));
+    let other = "0f".repeat(32);
+    let changed = publish(&["--station", api, "--fingerprint", &other], right.reveal()).ends(3);
+    assert!(changed.err.contains("not the one"), "{changed:?}");
+    let fingerprint = &scene.station.fingerprint;
+    let wrong = publish(&["--station", api, "--fingerprint", fingerprint], "not it at all").ends(4);
+    assert!(!wrong.err.contains("not it at all"), "{wrong:?}");
+    publish(&["--station", api, "--fingerprint", fingerprint], right.reveal()).ok();
+    publish(&["--station", "127.0.0.1:1", "--fingerprint", fingerprint], right.reveal()).ends(6);
+    publish(&["--station", "a b"], right.reveal()).ends(2);
+    let forbidden = scene.run("ben", &["pub", "-t", "a", "-m", "x", "--in-the-clear"]).ends(4);
+    assert!(forbidden.err.contains("subscriber"), "{forbidden:?}");
+    // No terminal and no password.
+    let asked = desk.run(&["pub", "--station", api, "--user", "ada", "-t", "a", "-m", "x"]).ends(2);
+    assert!(asked.err.contains("SEALWIRE_PASSWORD"), "{asked:?}");
+}
+
+#[test]
+fn a_device_s_credential_goes_in_by_the_station_s_certificate() {
+    let scene = Scene::open();
+    scene.admin.ask(Command::NewDevice { label: "sensor".to_owned() });
+    let (user, token) = scene.admin.expect("a credential", |event| match event {
+        Event::DeviceMade { username, password, .. } => {
+            Some((username.clone(), password.reveal().to_owned()))
+        }
+        _ => None,
+    });
+    let key = scene.desk.key_line("k", "a/#", "cose-a256gcm");
+    let port = scene.station.mqtt.rsplit(':').next().unwrap();
+    let url = format!("mqtts://localhost:{port}");
+    let token = scene.desk.file("token", token);
+    let ca = scene.station.ca.to_str().unwrap().to_owned();
+    let common = [
+        "--broker",
+        &url,
+        "--ca",
+        &ca,
+        "--username",
+        &user,
+        "--broker-password-file",
+        token.to_str().unwrap(),
+        "--key-line",
+        key.to_str().unwrap(),
+    ];
+    scene.desk.run(&[&["pub", "-t", "a/b", "-r", "-m", "sealed"], &common[..]].concat()).ok();
+    let sub = [&["sub", "-t", "a/b", "--count", "1", "--strict"], &common[..]].concat();
+    assert_eq!(scene.desk.run(&sub).ok().out, b"sealed\n");
+    let wrong = scene.desk.file("token", "wrong");
+    assert!(wrong.exists());
+    scene.desk.run(&sub).ends(4);
+    // The system's authorities do not know the station.
+    let unknown = ["sub", "-t", "a/b", "--broker", &url, "--key-line", key.to_str().unwrap()];
+    scene.desk.run(&unknown).ends(3);
+}
