@@ -63,8 +63,8 @@ impl Desk {
         let standing = match self.whose(key).await {
             Ok(Some(Identity { username, .. })) => self.learn(&username, key).await,
             Ok(None) => Some(Standing::Stranger),
-            // Asked again at the next login.
-            Err(_) => Some(Standing::Stranger),
+            // Nothing is known then; it is asked again at the next login.
+            Err(_) => None,
         };
         if let (Some(standing), Some(session)) = (standing, &mut self.session) {
             let strangers = &mut session.strangers.0;
