@@ -45,4 +45,4 @@ pub use session::{ClientError, FarEnd, Session};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
-pub use crate::seal::{SenderKey, Signatures, Suite, legacy::Profile};
+pub use crate::seal::{SenderKey, Signatures, Suite, legacy::Profile, wire_len};
