@@ -1,9 +1,12 @@
-//! What the fuzzer runs, and a stable test replays: a broker in this process, met over streams in memory.
+//! What the fuzzer runs, and a stable test replays: a broker in this process, met over streams in memory, and the parsers of
+//! envelopes and keys.
 //!
 //! | file | what |
 //! |---|---|
 //! | `packets` | arbitrary bytes into one connection |
 //! | `session` | a sequence of operations by several clients |
+//! | `envelope` | arbitrary payloads, and arbitrary bytes under a seal that holds, into a keyring |
+//! | `keyline` | arbitrary key lines, key files, recovery codes and vault contents |
 //! | `wire` | whatever the broker writes, read strictly and by no code of its own |
 //! | `client` | one of the clients of `session` |
 //! | `world` | the broker, who it asks, streams into it |
@@ -11,6 +14,8 @@
 #![allow(dead_code, reason = "each target uses its part of this")]
 
 mod client;
+pub mod envelope;
+pub mod keyline;
 pub mod packets;
 pub mod session;
 mod wire;

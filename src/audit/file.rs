@@ -1,6 +1,7 @@
 //! The sink that is a file: appended to by one process at a time, a line cut off by a crash cleared away.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fs::{File, OpenOptions},
     io::{Seek, SeekFrom, Write},
@@ -98,8 +99,10 @@ impl AuditFile {
         let (mut text, mut head, mut count) = (String::new(), self.head, self.count);
         for record in records {
             count += 1;
-            let mut record = record.clone();
-            record.shorten(MAX_TOPIC_BYTES);
+            let mut record = Cow::Borrowed(record);
+            if !record.fits(MAX_TOPIC_BYTES) {
+                record.to_mut().shorten(MAX_TOPIC_BYTES);
+            }
             let object = serde_json::to_string(&Numbered { n: count, record }).map_err(|e| io(e.into()))?;
             let (line, hash) = chain::close(&object, &head);
             text.push_str(&line);

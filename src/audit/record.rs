@@ -41,6 +41,14 @@ pub const MAX_TOPIC_BYTES: usize = 65_535;
 const MAX_TEXT_BYTES: usize = 1024;
 
 impl Record {
+    /// Whether [`Self::shorten`] would change nothing.
+    pub(super) fn fits(&self, most_topic_bytes: usize) -> bool {
+        let always = [&self.account, &self.role, &self.action, &self.outcome];
+        let sometimes = [&self.kid, &self.suite, &self.peer];
+        always.into_iter().chain(sometimes.into_iter().flatten()).all(|text| text.len() <= MAX_TEXT_BYTES)
+            && self.topic.as_ref().is_none_or(|topic| topic.len() <= most_topic_bytes)
+    }
+
     /// Cuts what is too long, and says so: a line that readers refuse for its length would end the whole log.
     pub fn shorten(&mut self, most_topic_bytes: usize) {
         for text in [&mut self.account, &mut self.role, &mut self.action, &mut self.outcome] {

@@ -50,7 +50,8 @@ pub(super) struct Auditor {
 }
 
 enum Job {
-    Append(AuditLog, Box<Record>),
+    /// Lines in their order.
+    Append(Vec<(AuditLog, Record)>),
     /// Everything on disk; where the logs end now.
     Flush(oneshot::Sender<api::Anchors>),
     Close(oneshot::Sender<api::Anchors>),
@@ -109,8 +110,15 @@ impl Auditor {
 
     /// A whole line.
     pub(super) fn note_record(&self, log: AuditLog, record: Record) {
-        // The thread ends only after Close.
-        let _ = self.jobs.send(Job::Append(log, Box::new(record)));
+        self.note_all(vec![(log, record)]);
+    }
+
+    /// Whole lines, handed over together.
+    pub(super) fn note_all(&self, lines: Vec<(AuditLog, Record)>) {
+        if !lines.is_empty() {
+            // The thread ends only after Close.
+            let _ = self.jobs.send(Job::Append(lines));
+        }
     }
 
     /// Waits until every line so far is on disk; where the logs end.
@@ -243,13 +251,13 @@ impl Scribe {
                 inbox.recv_timeout(GATHER)
             };
             match job {
-                Ok(Job::Append(log, record)) => {
-                    self.take(log, *record);
+                Ok(Job::Append(lines)) => {
+                    self.take(lines);
                     // What else is there already goes along, as long as nothing else was asked.
                     let until = Instant::now() + GATHER;
                     while Instant::now() < until {
                         match inbox.try_recv() {
-                            Ok(Job::Append(log, record)) => self.take(log, *record),
+                            Ok(Job::Append(lines)) => self.take(lines),
                             Ok(Job::Flush(answer)) => {
                                 let _ = answer.send(self.settle());
                             }
@@ -284,11 +292,13 @@ impl Scribe {
         }
     }
 
-    fn take(&mut self, log: AuditLog, record: Record) {
-        if let Some(open) = self.log(log)
-            && open.waiting.len() < MAX_KEPT
-        {
-            open.waiting.push(record);
+    fn take(&mut self, lines: Vec<(AuditLog, Record)>) {
+        for (log, record) in lines {
+            if let Some(open) = self.log(log)
+                && open.waiting.len() < MAX_KEPT
+            {
+                open.waiting.push(record);
+            }
         }
     }
 

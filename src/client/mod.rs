@@ -42,6 +42,7 @@ pub use failure::sentence;
 pub use mqtt::{ClientIdentity, Endpoint, EndpointError, Transport as MqttTransport, Version as MqttVersion};
 pub use other_broker::{OtherBroker, OtherBrokerView};
 pub use session::{ClientError, FarEnd, Session};
+pub use store::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};

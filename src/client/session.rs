@@ -13,7 +13,7 @@ use crate::files::{DataFolders, FilesError};
 
 use super::{Command, Event, desk::Desk, teller::Teller};
 
-/// How many batches wait for the window; what comes then is gathered, and messages are left out and counted.
+/// How many batches the queue to the window has room for; the session leaves far fewer there ([`super::teller`]).
 const BATCHES: usize = 1024;
 /// How long dropping a session waits for its thread.
 const GOODBYE: Duration = Duration::from_secs(8);
@@ -111,6 +111,12 @@ impl Session {
             }
         }
         events
+    }
+
+    /// The next batch, where one is there.
+    #[must_use]
+    pub fn next_batch(&self) -> Option<Vec<Event>> {
+        self.events.try_recv().ok()
     }
 
     /// Whether more waits.

@@ -5,7 +5,7 @@
 //! in [`Event::LeftOut`] and is still in the history.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,10 +17,12 @@ use super::{Asked, Event, Failure, Message, OutboxEntry};
 
 /// How long events gather before they go as one batch.
 const GATHER: Duration = Duration::from_millis(10);
-/// Messages that wait for the window.
-const MAX_MESSAGES: usize = 5_000;
-/// Their bytes, bodies and envelopes.
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
+/// Batches that may lie before the window; what comes then gathers here. Each may be as large as what gathers.
+const BATCHES_AHEAD: usize = 2;
+/// Messages that wait for the window: a second of 20,000.
+const MAX_MESSAGES: usize = 20_000;
+/// Their bytes in memory, about.
+const MAX_MESSAGE_BYTES: usize = 16 << 20;
 /// Outbox entries that wait for the window.
 const MAX_ENTRIES: usize = 20_000;
 
@@ -41,7 +43,7 @@ struct Shared {
 struct Waiting {
     /// In order; messages and outbox entries apart.
     others: Vec<Event>,
-    messages: Vec<Message>,
+    messages: VecDeque<Message>,
     message_bytes: usize,
     entries: Vec<OutboxEntry>,
     /// Where in `entries` a row is.
@@ -117,7 +119,7 @@ impl Teller {
         if waiting.is_empty() {
             return true;
         }
-        if self.shared.events.is_full() {
+        if self.shared.events.is_full() || self.shared.events.len() >= BATCHES_AHEAD {
             return false;
         }
         let batch = waiting.take();
@@ -142,16 +144,12 @@ impl Waiting {
     fn add_messages(&mut self, messages: Vec<Message>) {
         self.message_bytes += messages.iter().map(size).sum::<usize>();
         self.messages.extend(messages);
-        let mut over = 0;
-        while self.messages.len() - over > MAX_MESSAGES
-            || (self.message_bytes > MAX_MESSAGE_BYTES && self.messages.len() - over > 1)
+        while self.messages.len() > MAX_MESSAGES
+            || (self.message_bytes > MAX_MESSAGE_BYTES && self.messages.len() > 1)
         {
-            self.message_bytes -= size(&self.messages[over]);
-            over += 1;
-        }
-        if over > 0 {
-            self.messages.drain(..over);
-            self.dropped += over as u64;
+            let Some(oldest) = self.messages.pop_front() else { break };
+            self.message_bytes -= size(&oldest);
+            self.dropped += 1;
             self.left_out_changed = true;
         }
     }
@@ -183,7 +181,7 @@ impl Waiting {
         }
         if !self.messages.is_empty() {
             self.message_bytes = 0;
-            batch.push(Event::Messages(std::mem::take(&mut self.messages)));
+            batch.push(Event::Messages(std::mem::take(&mut self.messages).into()));
         }
         if std::mem::take(&mut self.left_out_changed) {
             batch.push(Event::LeftOut { repeats: self.repeats, dropped: self.dropped });
@@ -198,7 +196,9 @@ fn size(message: &Message) -> usize {
         super::Opening::Opened { body, .. } | super::Opening::InTheClear { body } => body.len(),
         super::Opening::Refused { .. } => 0,
     };
-    body + message.wire.len() + message.topic.as_str().len()
+    // The message itself, and the few small texts that it points at.
+    let around = size_of::<Message>() + 128;
+    around + body + message.wire.len() + message.topic.as_str().len()
 }
 
 #[cfg(test)]
@@ -267,6 +267,51 @@ mod tests {
             panic!("{batch:?}")
         };
         assert_eq!((messages.len(), messages[0].serial), (MAX_MESSAGES, 8));
+    }
+
+    #[test]
+    fn a_window_that_takes_nothing_leaves_only_a_few_batches_before_it() {
+        let (sender, receiver) = crossbeam_channel::bounded(1_000);
+        let teller = Teller::new(sender, Arc::new(|| {}));
+        for serial in 0..3 * MAX_MESSAGES as i64 {
+            teller.tell(Event::Messages(vec![message(serial)]));
+            teller.flush();
+        }
+        let before_it: usize = receiver.try_iter().flatten().map(|event| messages(&event)).sum();
+        assert_eq!(
+            before_it, BATCHES_AHEAD,
+            "one message in each, and the others wait where they are bounded"
+        );
+        assert!(teller.flush());
+        let gathered = receiver.recv().unwrap();
+        assert_eq!(gathered.iter().map(messages).sum::<usize>(), MAX_MESSAGES);
+        let left_out = 2 * MAX_MESSAGES as u64 - BATCHES_AHEAD as u64;
+        assert!(
+            matches!(gathered[1], Event::LeftOut { dropped, .. } if dropped == left_out),
+            "{:?}",
+            gathered[1]
+        );
+    }
+
+    fn messages(event: &Event) -> usize {
+        if let Event::Messages(messages) = event { messages.len() } else { 0 }
+    }
+
+    #[test]
+    fn what_waits_is_also_bounded_in_bytes_and_one_message_always_passes() {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let teller = Teller::new(sender, Arc::new(|| {}));
+        let large = |serial| Message { wire: vec![0; MAX_MESSAGE_BYTES / 4].into(), ..message(serial) };
+        (0..10).for_each(|serial| teller.tell(Event::Messages(vec![large(serial)])));
+        assert!(teller.flush());
+        let batch = receiver.recv().unwrap();
+        assert_eq!(messages(&batch[0]), 3);
+        teller.tell(Event::Messages(vec![Message {
+            wire: vec![0; 2 * MAX_MESSAGE_BYTES].into(),
+            ..message(11)
+        }]));
+        assert!(teller.flush());
+        assert_eq!(messages(&receiver.recv().unwrap()[0]), 1);
     }
 
     #[test]

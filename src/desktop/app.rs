@@ -1,6 +1,6 @@
 //! The app: events in, frames out, commands sent after the frame.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use eframe::egui::{Context, Ui};
 
@@ -14,14 +14,13 @@ use super::{
     dialogs::{SavePurpose, TextSaver},
     entry::{Entry, Hands},
     inside::Inside,
+    intake::{Intake, TAKING_IN},
     model::{Happened, Model, Outbound, asked_by},
     start::{Starter, StationSource},
     theme::{self, ThemeChoice},
     widgets::{Severity, Toasts},
 };
 
-/// The most time that taking in events may cost a frame. What is left comes with the next one.
-const DRAIN: Duration = Duration::from_millis(8);
 /// How many messages are opened again from the disk at login; the table holds more.
 const HISTORY: u32 = 5_000;
 /// The name under which the theme is remembered.
@@ -38,6 +37,7 @@ pub struct AppConfig {
 /// The window's whole state.
 pub struct App {
     session: Session,
+    intake: Intake,
     starter: Starter,
     saver: TextSaver,
     model: Model,
@@ -57,6 +57,7 @@ impl App {
         theme::apply(ctx, ThemeChoice::System);
         Self {
             session: config.session,
+            intake: Intake::default(),
             starter: Starter::new(config.station),
             saver: TextSaver::default(),
             model: Model::new(),
@@ -193,13 +194,14 @@ impl eframe::App for App {
     /// Takes in what was told; also runs while the window is hidden, so that nothing piles up.
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
         let mut out = Outbound::new();
-        for event in self.session.drain(DRAIN) {
+        let until = Instant::now() + TAKING_IN;
+        while let Some(event) = self.intake.next(&self.session, until) {
             self.take_in(event, ctx, &mut out);
         }
         self.station_attempt(ctx, &mut out);
         self.file_saved();
         self.carry_out(out, ctx);
-        if self.session.has_more() {
+        if self.intake.has_more(&self.session) {
             ctx.request_repaint();
         }
     }

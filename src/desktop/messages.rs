@@ -7,12 +7,14 @@
 //! Rows have numbers that never change while they are here, so that a selection or an index survives what the ring
 //! drops. While somebody reads, [`MessageStore::hold`] keeps the rows where they are, and what comes meanwhile waits.
 
+mod budget;
 mod numbers;
 mod rate;
 mod series;
 mod tree;
 mod view;
 
+pub use budget::{Budget, DEFAULT_BYTES, DEFAULT_ROWS, MOST_ROWS, ROWS_PREFERENCE};
 pub use numbers::{MAX_FIELDS, numbers_in};
 pub use rate::Rate;
 pub use series::{Field, MAX_POINTS, SeriesSet, thin};
@@ -25,42 +27,10 @@ use bytes::Bytes;
 
 use crate::client::{Message, Opening};
 
-/// Rows that are kept unless the person chose otherwise.
-pub const DEFAULT_ROWS: usize = 100_000;
-/// The most that a person may choose.
-pub const MOST_ROWS: usize = 1_000_000;
-/// Bytes of payload, opened and sealed, that are kept with [`DEFAULT_ROWS`].
-pub const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
-
-/// The preference that holds how many rows are kept.
-pub const ROWS_PREFERENCE: &str = "messages.rows";
-
 /// Row numbers begin here, so that history from the disk finds room before what is already shown.
 const FIRST_NUMBER: u64 = 1 << 40;
-
-/// How much is kept in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Rows.
-    pub rows: usize,
-    /// Bytes of payload, opened and sealed together.
-    pub bytes: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { rows: DEFAULT_ROWS, bytes: DEFAULT_BYTES }
-    }
-}
-
-impl Budget {
-    /// A budget by rows, from 1,000 to [`MOST_ROWS`]; the bytes grow with it.
-    #[must_use]
-    pub fn of_rows(rows: usize) -> Self {
-        let rows = rows.clamp(1_000, MOST_ROWS);
-        Self { rows, bytes: (DEFAULT_BYTES / DEFAULT_ROWS * rows).max(DEFAULT_BYTES) }
-    }
-}
+/// Rows that are looked through for the numbers of one topic.
+const LOOKED_THROUGH: usize = 20_000;
 
 /// One message with what was worked out once.
 #[derive(Debug)]
@@ -71,6 +41,8 @@ pub struct Row {
     pub node: NodeId,
     /// Whether it was refused or has something notable.
     pub problem: bool,
+    /// What it has in memory.
+    bytes: usize,
 }
 
 /// The payload in the open, where there is one.
@@ -98,15 +70,12 @@ pub fn is_will(message: &Message) -> bool {
     matches!(message.opening, Opening::Opened { will: true, .. })
 }
 
-fn cost(message: &Message) -> usize {
-    message.wire.len() + body_of(message).map_or(0, Bytes::len)
-}
-
 /// What arrived, oldest first.
 #[derive(Debug)]
 pub struct MessageStore {
     budget: Budget,
-    rows: VecDeque<Row>,
+    /// Each on its own, so that a ring that grows moves pointers and no frame waits for it.
+    rows: VecDeque<Box<Row>>,
     first: u64,
     bytes: usize,
     waiting: Option<Waiting>,
@@ -114,6 +83,8 @@ pub struct MessageStore {
     problems: usize,
     tree: TopicTree,
     series: SeriesSet,
+    /// The last topic that [`Self::want_series`] looked for.
+    wanted: Option<NodeId>,
     total: Rate,
     throughput: Rate,
     newest_ms: u64,
@@ -123,8 +94,9 @@ pub struct MessageStore {
 /// What came while the rows are held.
 #[derive(Debug, Default)]
 struct Waiting {
-    rows: VecDeque<Row>,
+    rows: VecDeque<Box<Row>>,
     bytes: usize,
+    problems: usize,
     count: u64,
 }
 
@@ -154,6 +126,7 @@ impl MessageStore {
             problems: 0,
             tree: TopicTree::new(),
             series: SeriesSet::default(),
+            wanted: None,
             total: Rate::default(),
             throughput: Rate::default(),
             newest_ms: 0,
@@ -202,12 +175,13 @@ impl MessageStore {
         let row = self.take_in(message);
         match &mut self.waiting {
             Some(waiting) => {
-                waiting.bytes += cost(&row.message);
+                waiting.bytes += row.bytes;
+                waiting.problems += usize::from(row.problem);
                 waiting.count += 1;
                 waiting.rows.push_back(row);
             }
             None => {
-                self.bytes += cost(&row.message);
+                self.bytes += row.bytes;
                 self.problems += usize::from(row.problem);
                 self.rows.push_back(row);
             }
@@ -220,12 +194,12 @@ impl MessageStore {
         let mut rest = older.into_iter();
         while self.rows.len() < self.budget.rows && self.first > 0 {
             let Some(message) = rest.next() else { return };
-            if self.bytes + cost(&message) > self.budget.bytes {
+            if self.bytes + budget::row_bytes(&message, false) > self.room_for_rows() {
                 self.left_out += 1;
                 break;
             }
             let row = self.take_in(message);
-            self.bytes += cost(&row.message);
+            self.bytes += row.bytes;
             self.problems += usize::from(row.problem);
             self.rows.push_front(row);
             self.first -= 1;
@@ -234,39 +208,54 @@ impl MessageStore {
     }
 
     /// Counts a message in the tree, the rates and the series.
-    fn take_in(&mut self, mut message: Message) -> Row {
+    fn take_in(&mut self, mut message: Message) -> Box<Row> {
         let problem = is_problem(&message);
         let at = message.arrived_ms;
         let node = self.tree.count(&message.topic, at, problem);
         // One text per topic, however many messages it has.
-        if let Some(topic) = self.tree.topic(node).filter(|topic| **topic == message.topic) {
-            message.topic = topic.clone();
-        }
+        let shared = match self.tree.topic(node).filter(|topic| **topic == message.topic) {
+            Some(topic) => {
+                message.topic = topic.clone();
+                true
+            }
+            None => false,
+        };
         self.total.count(at, 1);
         self.throughput.count(at, message.wire.len() as u64);
         self.newest_ms = self.newest_ms.max(at);
         if let Some(body) = body_of(&message) {
             self.series.take(node, at, body);
         }
-        Row { message, node, problem }
+        let bytes = budget::row_bytes(&message, shared);
+        Box::new(Row { message, node, problem, bytes })
+    }
+
+    /// What the rows that are shown may have: the budget without topics and series, and without the tenth that is kept for
+    /// what waits while somebody reads.
+    fn room_for_rows(&self) -> usize {
+        let other = self.tree.bytes() + self.series.bytes();
+        (self.budget.bytes - self.budget.bytes / 10).saturating_sub(other)
     }
 
     fn make_room(&mut self) {
         let Budget { rows, bytes } = self.budget;
         if let Some(waiting) = &mut self.waiting {
-            // What is being read stays. What waits has what is left of the budget, and a tenth of it in any case.
+            // What is being read stays. What waits has what is left of the budget: of the rows a tenth in any case.
             let room = rows.saturating_sub(self.rows.len()).max(rows / 10);
-            let bytes_room = bytes.saturating_sub(self.bytes).max(bytes / 10);
+            let other = self.bytes + self.tree.bytes() + self.series.bytes();
+            let bytes_room = bytes.saturating_sub(other).max(bytes / 20);
             while waiting.rows.len() > room || waiting.bytes > bytes_room {
                 let Some(row) = waiting.rows.pop_front() else { break };
-                waiting.bytes -= cost(&row.message);
+                waiting.bytes -= row.bytes;
+                waiting.problems -= usize::from(row.problem);
                 self.left_out += 1;
             }
             return;
         }
-        while self.rows.len() > rows || self.bytes > bytes {
+        let room = self.room_for_rows();
+        while self.rows.len() > rows || (self.bytes > room && self.rows.len() > 1) {
             let Some(row) = self.rows.pop_front() else { break };
-            self.bytes -= cost(&row.message);
+            self.bytes -= row.bytes;
             self.problems -= usize::from(row.problem);
             self.first += 1;
             self.left_out += 1;
@@ -277,10 +266,10 @@ impl MessageStore {
     pub fn hold(&mut self, held: bool) {
         if held {
             self.waiting.get_or_insert_default();
-        } else if let Some(waiting) = self.waiting.take() {
+        } else if let Some(mut waiting) = self.waiting.take() {
             self.bytes += waiting.bytes;
-            self.problems += waiting.rows.iter().filter(|row| row.problem).count();
-            self.rows.extend(waiting.rows);
+            self.problems += waiting.problems;
+            self.rows.append(&mut waiting.rows);
             self.make_room();
         }
     }
@@ -321,10 +310,12 @@ impl MessageStore {
         self.rows.is_empty() && self.waiting() == 0
     }
 
-    /// Bytes of payload in memory, opened and sealed, with what waits.
+    /// Bytes that all this has in memory, about: rows with their payloads, opened and sealed, also those that wait; topics
+    /// and series.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes + self.waiting.as_ref().map_or(0, |waiting| waiting.bytes)
+        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.bytes);
+        self.bytes + waiting + self.tree.bytes() + self.series.bytes()
     }
 
     /// Rows that made room for newer ones.
@@ -349,7 +340,7 @@ impl MessageStore {
     #[must_use]
     pub fn row(&self, number: u64) -> Option<&Row> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.rows.get(at)
+        self.rows.get(at).map(|row| &**row)
     }
 
     /// The topics.
@@ -364,19 +355,22 @@ impl MessageStore {
         &self.series
     }
 
-    /// Makes sure that this topic has its numbers kept, though there are too many topics for all to have them.
+    /// Makes sure that this topic has its numbers kept, though there are too many topics for all to have them. Costs
+    /// something only when another topic is wanted than the last time.
     pub fn want_series(&mut self, node: NodeId) {
-        if self.series.has(node) || !self.series.is_full() {
+        if self.series.has(node) || !self.series.is_full() || self.wanted == Some(node) {
             return;
         }
-        self.series.make_room();
-        let of_topic: Vec<usize> =
-            (0..self.rows.len()).rev().filter(|at| self.rows[*at].node == node).take(MAX_POINTS).collect();
-        for at in of_topic.into_iter().rev() {
-            let message = &self.rows[at].message;
-            if let Some(body) = body_of(message) {
-                self.series.take(node, message.arrived_ms, body);
-            }
+        self.wanted = Some(node);
+        let newest = self.rows.iter().rev().take(LOOKED_THROUGH);
+        let of_topic: Vec<&Row> =
+            newest.filter(|row| row.node == node).take(MAX_POINTS).map(|row| &**row).collect();
+        let bodies =
+            of_topic.iter().rev().filter_map(|row| Some((row.message.arrived_ms, body_of(&row.message)?)));
+        // Another topic gives way only to one that has numbers.
+        if bodies.clone().any(|(_, body)| !numbers_in(body).is_empty()) {
+            self.series.make_room();
+            bodies.for_each(|(at, body)| self.series.take(node, at, body));
         }
     }
 
@@ -400,4 +394,4 @@ impl MessageStore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

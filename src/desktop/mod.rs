@@ -15,6 +15,7 @@ mod entry;
 pub mod fonts;
 pub mod icons;
 mod inside;
+pub mod intake;
 mod libraries;
 pub mod messages;
 pub mod model;

@@ -1,8 +1,10 @@
 //! A topic key as one line of text, to hand to another person: `sealwire-key:` and base64url without padding.
 //!
-//! Inside stands deterministic CBOR, `[1, label, suite, [filters], epoch number, created ms, secret]`, then the first four
-//! bytes of its SHA-256, so that a typo is told from a cut and from a newer version. Only the current epoch is
-//! handed on: a new member reads from now on. Spaces and line breaks, as chat programs put them in, do no harm.
+//! Inside stands deterministic CBOR, `[1, label, suite, [filters], epoch number, created ms, secret]`, or, for a key that asks
+//! for signatures or follows a legacy profile, `[2, …the same…, signatures, profile or ""]`; then the first four bytes of its
+//! SHA-256, so that a typo is told from a cut and from a newer version. Only the current epoch is handed on: a new
+//! member reads from now on. Spaces and line breaks, as chat programs put them in, do no harm. `docs/keys.md`
+//! specifies it.
 //!
 //! Whoever reads the line has the key: it is to be shown only when asked for, and handed on only by a channel that is
 //! trusted.
@@ -20,13 +22,19 @@ use super::{
     topic_key::{Epoch, KeyError, TopicKey},
 };
 use crate::{
-    seal::{EpochSecret, UnknownSuite, cbor},
+    seal::{
+        EpochSecret, Signatures, UnknownSuite, cbor,
+        legacy::{Profile, UnknownProfile},
+    },
     topic::{TopicError, TopicFilter},
 };
 
 /// How every key line begins.
 pub const PREFIX: &str = "sealwire-key:";
-const VERSION: u64 = 1;
+/// Of a key that is no more than a key.
+const PLAIN: u64 = 1;
+/// Of one with signatures or a profile: a program that knows only version 1 must not take it for a plain one.
+const FULL: u64 = 2;
 const CHECKSUM_LEN: usize = 4;
 
 /// Without padding; what the last character has to spare is left to the checksum to judge.
@@ -72,6 +80,9 @@ pub enum KeyLineError {
     /// Whole, but its suite is not known.
     #[error(transparent)]
     Suite(#[from] UnknownSuite),
+    /// Whole, but its profile is not known.
+    #[error(transparent)]
+    Profile(#[from] UnknownProfile),
     /// Whole, but a filter is not valid.
     #[error("the key is for a topic filter that is not valid: {0}")]
     Filter(#[from] TopicError),
@@ -89,9 +100,10 @@ pub fn write(key: &TopicKey) -> Zeroizing<String> {
     let epoch = key.current();
     let text_len =
         key.label().len() + key.filters().iter().map(|filter| filter.as_str().len() + 9).sum::<usize>();
-    let mut out = Zeroizing::new(Vec::with_capacity(text_len + 128));
-    cbor::head(&mut out, cbor::ARRAY, 7);
-    cbor::head(&mut out, cbor::UINT, VERSION);
+    let is_plain = key.signatures() == Signatures::Off && key.profile().is_none();
+    let mut out = Zeroizing::new(Vec::with_capacity(text_len + 192));
+    cbor::head(&mut out, cbor::ARRAY, if is_plain { 7 } else { 9 });
+    cbor::head(&mut out, cbor::UINT, if is_plain { PLAIN } else { FULL });
     cbor::text(&mut out, key.label());
     cbor::text(&mut out, key.suite().name());
     cbor::head(&mut out, cbor::ARRAY, key.filters().len() as u64);
@@ -99,6 +111,10 @@ pub fn write(key: &TopicKey) -> Zeroizing<String> {
     cbor::head(&mut out, cbor::UINT, u64::from(epoch.number()));
     cbor::head(&mut out, cbor::UINT, epoch.created_ms());
     cbor::bytes(&mut out, epoch.secret().expose());
+    if !is_plain {
+        cbor::text(&mut out, signatures_name(key.signatures()));
+        cbor::text(&mut out, key.profile().map_or("", Profile::name));
+    }
     let checksum = checksum(&out);
     out.extend_from_slice(&checksum);
     let mut line = Zeroizing::new(String::with_capacity(PREFIX.len() + out.len() * 4 / 3 + 4));
@@ -112,8 +128,9 @@ pub fn write(key: &TopicKey) -> Zeroizing<String> {
 /// # Errors
 /// What is wrong with it, as told to a person who copied it.
 pub fn read(text: &str) -> Result<TopicKey, KeyLineError> {
-    let compact: Zeroizing<String> =
-        Zeroizing::new(text.chars().filter(|character| !character.is_whitespace()).collect());
+    // With room from the start: a buffer that grew would leave copies of the key behind in memory.
+    let mut compact = Zeroizing::new(String::with_capacity(text.len()));
+    compact.extend(text.chars().filter(|character| !character.is_whitespace()));
     let Some(encoded) = compact.strip_prefix(PREFIX) else {
         let is_fernet = fernet_key::read(text.as_bytes()).is_ok();
         return Err(if is_fernet { KeyLineError::FernetKey } else { KeyLineError::NotAKeyLine });
@@ -151,6 +168,8 @@ struct Content<'a> {
     number: u64,
     created_ms: u64,
     secret: EpochSecret,
+    signatures: &'a str,
+    profile: &'a str,
 }
 
 impl Content<'_> {
@@ -159,7 +178,13 @@ impl Content<'_> {
         let filters = self.filters.into_iter().map(TopicFilter::new).collect::<Result<_, _>>()?;
         let number = u32::try_from(self.number).map_err(|_| KeyLineError::Malformed)?;
         let epoch = Epoch::new(number, self.secret, suite, self.created_ms, None);
-        Ok(TopicKey::from_parts(self.label, filters, suite, vec![epoch], true)?)
+        let signatures = SIGNATURES.into_iter().find(|known| signatures_name(*known) == self.signatures);
+        let profile = match self.profile {
+            "" => None,
+            name => Some(name.parse::<Profile>()?),
+        };
+        let key = TopicKey::from_parts(self.label, filters, suite, vec![epoch], true)?;
+        Ok(key.with_signatures(signatures.ok_or(KeyLineError::Malformed)?).with_profile(profile))
     }
 }
 
@@ -168,7 +193,9 @@ fn read_content<'a>(reader: &mut cbor::Reader<'a>) -> Result<Content<'a>, KeyLin
         cbor::Flaw::CutShort(_) => KeyLineError::CutShort,
         cbor::Flaw::Unexpected => KeyLineError::Malformed,
     };
-    if reader.head(cbor::ARRAY).map_err(flaw)? != 7 || reader.head(cbor::UINT).map_err(flaw)? != VERSION {
+    let parts = reader.head(cbor::ARRAY).map_err(flaw)?;
+    let version = reader.head(cbor::UINT).map_err(flaw)?;
+    if !matches!((parts, version), (7, PLAIN) | (9, FULL)) {
         return Err(KeyLineError::Malformed);
     }
     let label = reader.text().map_err(flaw)?;
@@ -181,14 +208,28 @@ fn read_content<'a>(reader: &mut cbor::Reader<'a>) -> Result<Content<'a>, KeyLin
     let number = reader.head(cbor::UINT).map_err(flaw)?;
     let created_ms = reader.head(cbor::UINT).map_err(flaw)?;
     let secret = EpochSecret::from_bytes(reader.bytes_of().map_err(flaw)?);
-    Ok(Content { label, suite, filters, number, created_ms, secret })
+    let (signatures, profile) = match version {
+        FULL => (reader.text().map_err(flaw)?, reader.text().map_err(flaw)?),
+        _ => (signatures_name(Signatures::Off), ""),
+    };
+    Ok(Content { label, suite, filters, number, created_ms, secret, signatures, profile })
+}
+
+const SIGNATURES: [Signatures; 3] = [Signatures::Off, Signatures::Accept, Signatures::Require];
+
+const fn signatures_name(signatures: Signatures) -> &'static str {
+    match signatures {
+        Signatures::Off => "off",
+        Signatures::Accept => "accept",
+        Signatures::Require => "require",
+    }
 }
 
 /// The error for a whole line of a later version, whatever that holds besides.
 fn newer(covered: &[u8]) -> Option<KeyLineError> {
     let mut reader = cbor::Reader::new(covered);
     reader.head(cbor::ARRAY).ok()?;
-    reader.head(cbor::UINT).ok().filter(|version| *version > VERSION).map(KeyLineError::Newer)
+    reader.head(cbor::UINT).ok().filter(|version| *version > FULL).map(KeyLineError::Newer)
 }
 
 fn checksum(content: &[u8]) -> [u8; CHECKSUM_LEN] {
@@ -227,6 +268,25 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_signatures_or_a_profile_keeps_them_and_a_plain_one_is_written_as_before() {
+        let full = key().with_signatures(Signatures::Require);
+        let back = read(&write(&full)).unwrap();
+        assert_eq!((back.signatures(), back.profile(), back.kid()), (Signatures::Require, None, key().kid()));
+        let legacy = key().with_profile(Some(Profile::RoomChat));
+        let back = read(&write(&legacy)).unwrap();
+        assert_eq!((back.signatures(), back.profile()), (Signatures::Off, Some(Profile::RoomChat)));
+        // Byte for byte what version 1 wrote: docs/keys.md has it.
+        assert_eq!(line(), PLAIN_VECTOR);
+        assert_eq!(*write(&full), FULL_VECTOR);
+        for end in PREFIX.len()..FULL_VECTOR.len() {
+            assert_eq!(read(&FULL_VECTOR[..end]).unwrap_err(), KeyLineError::CutShort, "{end}");
+        }
+    }
+
+    const PLAIN_VECTOR: &str = "sealwire-key:hwFqUHJlc3MgaGFsbG1jb3NlLWNoYWNoYTIwgm1wbGFudC9wcmVzcy8jY8KwQwEbAAABi8_laABYIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fQq8l2Q";
+    const FULL_VECTOR: &str = "sealwire-key:iQJqUHJlc3MgaGFsbG1jb3NlLWNoYWNoYTIwgm1wbGFudC9wcmVzcy8jY8KwQwEbAAABi8_laABYIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fZ3JlcXVpcmVg75OAug";
+
+    #[test]
     fn line_breaks_and_spaces_on_the_way_do_no_harm() {
         let wrapped: String = line()
             .chars()
@@ -257,11 +317,11 @@ mod tests {
 
     #[test]
     fn a_later_version_is_named_as_such() {
-        let mut bytes = vec![0x82, 0x02, 0x63];
+        let mut bytes = vec![0x82, 0x03, 0x63];
         bytes.extend_from_slice(b"new");
         let sum = checksum(&bytes);
         bytes.extend(sum);
-        assert_eq!(read(&format!("{PREFIX}{}", BASE64.encode(bytes))).unwrap_err(), KeyLineError::Newer(2));
+        assert_eq!(read(&format!("{PREFIX}{}", BASE64.encode(bytes))).unwrap_err(), KeyLineError::Newer(3));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Which key seals, which opens, and what a received key may change.
 
 use super::*;
-use crate::seal::{Kind, Plain};
+use crate::seal::{EpochSecret, Kind, Plain};
 
 fn topic(text: &str) -> TopicName {
     TopicName::new(text).unwrap()
@@ -169,4 +169,40 @@ fn fernet_keys_are_tried_in_turn_and_never_where_a_native_key_is_more_specific()
         ring.open(&topic("chat/hall"), &by_wide).unwrap_err(),
         OpenError::NotSealedAsRequired { required, found }
     );
+}
+
+/// The vectors of `docs/vectors/` have one key each; the keyring must come to the same end as an opener alone.
+#[test]
+fn a_keyring_of_a_vectors_one_key_opens_and_refuses_as_the_vector_says() {
+    let unhex = |text: &str| -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    };
+    let mut opened = 0;
+    for name in ["cose-a256gcm", "cose-chacha20", "signed", "fernet", "aes-cbc-hmac"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/vectors/{name}.json"));
+        let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for vector in file["vectors"].as_array().unwrap() {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            // Two keys apart are no topic key's, and whose signature will do is not asked here.
+            let Some(secret) = vector["key"]["secret"].as_str() else { continue };
+            let asks = vector["required_signers"].is_array();
+            let filters = vector["filters"].as_array().unwrap().iter();
+            let filters = filters.map(|filter| TopicFilter::new(filter.as_str().unwrap()).unwrap()).collect();
+            let secret = EpochSecret::from_bytes(unhex(secret).try_into().unwrap());
+            let key = TopicKey::from_secret("k", filters, text("suite").parse().unwrap(), secret, 1).unwrap();
+            let mut ring = Keyring::new();
+            ring.add(key).unwrap();
+            match ring.open(&topic(text("topic")), &unhex(text("wire"))) {
+                Ok(got) => {
+                    assert!(asks || vector["opens"]["body"].is_string(), "{}", vector["name"]);
+                    assert!(asks || got.opened.body[..] == unhex(vector["opens"]["body"].as_str().unwrap()));
+                    opened += 1;
+                }
+                // A native envelope names a key that a keyring of legacy keys does not have.
+                Err(OpenError::UnknownKey { .. }) if text("name") == "a native envelope" => {}
+                Err(error) => assert_eq!(vector["fails"], error.name(), "{name}: {}", vector["name"]),
+            }
+        }
+    }
+    assert!(opened > 30, "only {opened} vectors opened");
 }

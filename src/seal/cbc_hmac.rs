@@ -12,7 +12,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{EpochSecret, Kid, OpenError, hmac_sha256, secret};
+use super::{Body, EpochSecret, Kid, OpenError, hmac_sha256, secret};
 
 const IV_LEN: usize = 16;
 const MAC_LEN: usize = 32;
@@ -54,7 +54,7 @@ pub(super) struct Machine {
 
 /// What was opened.
 pub(super) struct Opened {
-    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(super) body: Body,
     /// 16 bytes that stand for this very message.
     pub(super) mark: [u8; 16],
 }
@@ -136,7 +136,7 @@ impl Machine {
         let body = decryptor
             .decrypt_padded::<Pkcs7>(blocks)
             .map_err(|_| OpenError::BadContents("the padding is not PKCS#7"))?;
-        Ok(Opened { body: Zeroizing::new(body.to_vec()), mark })
+        Ok(Opened { body: Body::from(body.to_vec()), mark })
     }
 }
 

@@ -10,23 +10,21 @@ pub(crate) const ARRAY: u8 = 4;
 pub(crate) const NIL: u8 = 0xf6;
 
 /// Writes the head of an item: its major type, and its value or length.
+#[inline]
 pub(crate) fn head(out: &mut Vec<u8>, major: u8, value: u64) {
     let major = major << 5;
     let bytes = value.to_be_bytes();
     match value {
         0..24 => out.push(major | bytes[7]),
-        24..0x100 => out.extend([major | 24, bytes[7]]),
-        0x100..0x1_0000 => {
-            out.push(major | 25);
-            out.extend(&bytes[6..]);
-        }
+        24..0x100 => out.extend_from_slice(&[major | 24, bytes[7]]),
+        0x100..0x1_0000 => out.extend_from_slice(&[major | 25, bytes[6], bytes[7]]),
         0x1_0000..0x1_0000_0000 => {
             out.push(major | 26);
-            out.extend(&bytes[4..]);
+            out.extend_from_slice(&bytes[4..]);
         }
         _ => {
             out.push(major | 27);
-            out.extend(bytes);
+            out.extend_from_slice(&bytes);
         }
     }
 }

@@ -160,7 +160,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The cause's name in the specification and its test vectors (`docs/envelope.md` §5).
+    /// The cause's name in the specification and its test vectors (`docs/envelope.md` §6).
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

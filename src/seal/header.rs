@@ -2,7 +2,7 @@
 //!
 //! `16([protected, {}, ciphertext])` (RFC 9052 §5.2), in exactly one encoding; see `docs/envelope.md`.
 
-use super::{Kid, OpenError, Suite, cbor, secret, token};
+use super::{Kid, OpenError, Suite, cbor, token};
 
 /// Tag 16 (COSE_Encrypt0), an array of three.
 const START: [u8; 2] = [0xd0, 0x83];
@@ -14,6 +14,10 @@ const PARTIAL_IV: [u8; 1] = [0x06];
 const KID_CONTEXT: [u8; 1] = [0x0a];
 /// Label -65537, the first for private use beyond the range that RFC 9052 §11.1 reserves.
 const TOPIC_ID: [u8; 5] = [0x3a, 0x00, 0x01, 0x00, 0x00];
+/// An array of three, the text `Encrypt0`.
+const AAD_START: &[u8] = b"\x83\x68Encrypt0";
+/// A byte string that holds an array of one, the text `sealwire/1`.
+const AAD_END: &[u8] = b"\x4c\x81\x6asealwire/1";
 /// The tag at the end of the ciphertext, under either algorithm.
 pub(super) const TAG_LEN: usize = 16;
 
@@ -61,10 +65,15 @@ pub enum Peek {
     NotAnEnvelope(OpenError),
 }
 
+/// Whether it begins as a native envelope does.
+pub(super) fn looks_like_one(wire: &[u8]) -> bool {
+    wire.first() == Some(&START[0])
+}
+
 /// Tells what a payload is, without a key.
 #[must_use]
 pub fn peek(wire: &[u8]) -> Peek {
-    if wire.first() == Some(&START[0]) {
+    if looks_like_one(wire) {
         return match parse(wire) {
             Ok(Parsed { header, .. }) => Peek::Native {
                 suite: header.suite,
@@ -143,14 +152,10 @@ pub(super) fn write_start(out: &mut Vec<u8>, protected: &[u8], ciphertext_len: u
 
 /// `Enc_structure = ["Encrypt0", protected, external_aad]` (RFC 9052 §5.3), external_aad = `["sealwire/1"]` encoded.
 pub(super) fn associated_data(protected: &[u8]) -> Vec<u8> {
-    let mut external = Vec::with_capacity(12);
-    cbor::head(&mut external, cbor::ARRAY, 1);
-    cbor::text(&mut external, secret::SALT);
-    let mut out = Vec::with_capacity(104);
-    cbor::head(&mut out, cbor::ARRAY, 3);
-    cbor::text(&mut out, "Encrypt0");
+    let mut out = Vec::with_capacity(AAD_START.len() + 9 + protected.len() + AAD_END.len());
+    out.extend_from_slice(AAD_START);
     cbor::bytes(&mut out, protected);
-    cbor::bytes(&mut out, &external);
+    out.extend_from_slice(AAD_END);
     out
 }
 

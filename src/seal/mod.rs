@@ -1,14 +1,14 @@
 //! Payload protection: what neither the network nor the broker can read.
 //!
 //! Pure: bytes, keys, time and randomness come in as arguments; no I/O, no clock. It may know [`crate::topic`] and
-//! the crypto crates, and nothing of keyrings, accounts or MQTT packets. (One exception, forced by its crate: the
-//! `fernet` suite draws its initialization vector from the operating system itself.)
+//! the crypto crates, and nothing of keyrings, accounts or MQTT packets.
 //!
 //! Read in this order; `docs/envelope.md` is the specification that it follows:
 //! 1. `secret`: an epoch secret and all that is derived from it;
 //! 2. `cbor` and `header`: the bytes on the wire, read without a key;
 //! 3. `inside`: the plaintext and its padding; `signer` and `sign1`: the signature in it;
-//! 4. [`Sealer`] and [`Opener`]: the two operations;
+//! 4. [`Sealer`] and [`Opener`]: the two operations (`recent`: what an opener need not derive again;
+//!    `body`: what it gives out);
 //! 5. [`replay`]: whether an opened message was here before;
 //! 6. `token` and [`cbc_hmac`]: Fernet and `aes-cbc-hmac`, for programs already out there; [`legacy`]: which those are.
 //!
@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod body;
 pub mod cbc_hmac;
 pub(crate) mod cbor;
 mod error;
@@ -31,6 +32,7 @@ mod header;
 mod inside;
 pub mod legacy;
 mod opener;
+mod recent;
 pub mod replay;
 mod sealer;
 mod secret;
@@ -40,6 +42,7 @@ mod size;
 mod suite;
 mod token;
 
+pub use body::Body;
 pub use error::{Found, OpenError, SealError};
 pub use header::{Peek, Sealed, peek};
 pub use inside::{Kind, Plain};

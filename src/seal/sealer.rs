@@ -1,6 +1,5 @@
 //! Sealing. One [`Sealer`] per program start and key: it owns the session id and counts the sequence.
 
-use fernet::Fernet;
 use ring::aead::Aad;
 use zeroize::Zeroizing;
 
@@ -34,7 +33,7 @@ pub struct Sealer {
 
 enum Machine {
     Native(Box<Native>),
-    Fernet(Box<Fernet>),
+    Fernet(Box<token::Writer>),
     CbcHmac(Box<CbcHmac>),
 }
 
@@ -49,18 +48,20 @@ struct Native {
     schedule: Schedule,
     session: [u8; 16],
     session_key: SessionKey,
+    /// Most sealers have one topic.
+    last_topic: Option<(TopicName, [u8; 16])>,
     sealed_messages: u64,
     sealed_bytes: u64,
 }
 
 impl Sealer {
-    /// Begins a session. `session` must be fresh randomness; the `fernet` suite has no use for it.
+    /// Begins a session. `session` must be fresh randomness: nonces and initialization vectors come from it.
     #[must_use]
     pub fn new(secret: &EpochSecret, suite: Suite, session: [u8; 16]) -> Self {
         let machine = match (suite, suite.cose()) {
             (_, Some(cose)) => Machine::Native(Box::new(Native::new(secret, cose, session))),
             (Suite::AesCbcHmac, _) => return Self::with_cbc_hmac(&secret.into(), session),
-            _ => Machine::Fernet(Box::new(token::cipher(secret))),
+            _ => Machine::Fernet(Box::new(token::Writer::new(secret, &session))),
         };
         Self { suite, kid: secret.kid(suite), machine }
     }
@@ -140,9 +141,9 @@ impl Sealer {
         match &mut self.machine {
             Machine::Native(native) => native.seal(self.suite, self.kid, topic, plain, now_ms, None),
             Machine::CbcHmac(legacy) => legacy.seal(plain.body),
-            Machine::Fernet(cipher) => match token::length_for(plain.body.len() as u64) {
+            Machine::Fernet(writer) => match token::length_for(plain.body.len() as u64) {
                 length if length > MAX_WIRE_BYTES => Err(SealError::TooLong(length)),
-                _ => Ok(Sealed(cipher.encrypt_at_time(plain.body, now_ms / 1000).into_bytes())),
+                _ => Ok(Sealed(writer.seal(plain.body, now_ms / 1000))),
             },
         }
     }
@@ -195,7 +196,18 @@ impl Native {
     fn new(secret: &EpochSecret, cose: Cose, session: [u8; 16]) -> Self {
         let schedule = Schedule::new(secret);
         let session_key = schedule.session_key(cose, &session);
-        Self { cose, schedule, session, session_key, sealed_messages: 0, sealed_bytes: 0 }
+        Self { cose, schedule, session, session_key, last_topic: None, sealed_messages: 0, sealed_bytes: 0 }
+    }
+
+    fn topic_id(&mut self, topic: &TopicName) -> [u8; 16] {
+        match &self.last_topic {
+            Some((name, id)) if name == topic => *id,
+            _ => {
+                let id = self.schedule.topic_id(topic.as_str());
+                self.last_topic = Some((topic.clone(), id));
+                id
+            }
+        }
     }
 
     fn seal(
@@ -215,7 +227,7 @@ impl Native {
             return Err(SealError::Spent);
         }
         let sequence = self.sealed_messages + 1;
-        let topic_id = self.schedule.topic_id(topic.as_str());
+        let topic_id = self.topic_id(topic);
         let header = Header { suite, kid, sequence, session: self.session, topic_id };
         let protected = header.encode(self.cose.number);
         let ciphertext_len = plaintext_len + TAG_LEN as u64;
@@ -260,5 +272,24 @@ impl Native {
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sealer({}, {})", self.suite, self.kid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::{Kind, Opener};
+
+    #[test]
+    fn a_sealer_that_goes_from_topic_to_topic_binds_each_message_to_its_own() {
+        let secret = EpochSecret::from_bytes([1; 32]);
+        let topics = ["a", "b", "b", "a", "a/b"].map(|name| TopicName::new(name).unwrap());
+        let mut sealer = Sealer::new(&secret, Suite::CoseA256Gcm, [2; 16]);
+        let opener = Opener::new(&secret, Suite::CoseA256Gcm);
+        for topic in &topics {
+            let plain = Plain { kind: Kind::default(), content_type: None, body: topic.as_str().as_bytes() };
+            let wire = sealer.seal(topic, &plain, 5).unwrap();
+            assert_eq!(&opener.open(topic, wire.as_bytes()).unwrap().body[..], topic.as_str().as_bytes());
+        }
     }
 }

@@ -43,9 +43,12 @@ pub fn hmac_sha256(key: &[u8; 32], data: &[u8]) -> [u8; 32] {
     // RFC 2104 §2: a key shorter than the block is padded with zeros, so a whole block is the same key.
     let mut block = Zeroizing::new([0; 64]);
     block[..32].copy_from_slice(key);
-    let mut mac = Hmac::<Sha256>::new((&*block).into());
-    mac.update(data);
-    mac.finalize().into_bytes().into()
+    hmac_with(&Hmac::new((&*block).into()), data)
+}
+
+/// The same under a key that is ready: half the work for a short text.
+fn hmac_with(ready: &Hmac<Sha256>, data: &[u8]) -> [u8; 32] {
+    ready.clone().chain_update(data).finalize().into_bytes().into()
 }
 
 #[expect(clippy::expect_used, reason = "N is checked when this is compiled; no input can reach it")]
@@ -59,12 +62,13 @@ fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> Zeroizing<[u8; 
 /// What a [`super::Sealer`] or [`super::Opener`] keeps of an epoch secret: the extracted key, ready to expand.
 pub(super) struct Schedule {
     prk: Hkdf<Sha256>,
-    topic_key: Zeroizing<[u8; 32]>,
+    /// Keyed with the topic key.
+    topics: Hmac<Sha256>,
     /// `Expand("sealwire/1 commit", 32)`: stands for the secret in what is signed, and tells nothing of it.
     pub(super) commitment: [u8; 32],
 }
 
-/// AEAD key and context IV of one session under one algorithm.
+/// AEAD key and context IV of one session under one algorithm. Wiped when dropped.
 pub(super) struct SessionKey {
     pub(super) key: ring::aead::LessSafeKey,
     context_iv: Zeroizing<[u8; 12]>,
@@ -73,15 +77,17 @@ pub(super) struct SessionKey {
 impl Schedule {
     pub(super) fn new(secret: &EpochSecret) -> Self {
         let prk = Hkdf::new(Some(SALT.as_bytes()), &secret.0);
-        let topic_key = expand(&prk, &[TOPIC_LABEL]);
+        // A whole block is the same key as its first 32 bytes: see `hmac_sha256`.
+        let mut topic_key = Zeroizing::new([0; 64]);
+        topic_key[..32].copy_from_slice(&*expand::<32>(&prk, &[TOPIC_LABEL]));
         let commitment = *expand(&prk, &[COMMIT_LABEL]);
-        Self { prk, topic_key, commitment }
+        Self { prk, topics: Hmac::new((&*topic_key).into()), commitment }
     }
 
     /// `HMAC-SHA-256(Expand("sealwire/1 topic", 32), topic)`, the first 16 bytes.
     pub(super) fn topic_id(&self, topic: &str) -> [u8; 16] {
         let mut id = [0; 16];
-        id.copy_from_slice(&hmac_sha256(&self.topic_key, topic.as_bytes())[..16]);
+        id.copy_from_slice(&hmac_with(&self.topics, topic.as_bytes())[..16]);
         id
     }
 
@@ -104,6 +110,21 @@ impl SessionKey {
             *byte ^= number;
         }
         ring::aead::Nonce::assume_unique_for_key(nonce)
+    }
+
+    /// `ring` does not wipe its keys, so another key is written over this one where it lies.
+    fn wipe(&mut self) {
+        if let Ok(blank) = ring::aead::UnboundKey::new(self.key.algorithm(), &[0; 32]) {
+            self.key = ring::aead::LessSafeKey::new(blank);
+        }
+        // Without this a compiler may leave out what nobody reads.
+        zeroize::optimization_barrier(&self.key);
+    }
+}
+
+impl Drop for SessionKey {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }
 
@@ -262,6 +283,23 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         assert_eq!(format!("{:?}", EpochSecret::from_bytes([0xab; 32])), "EpochSecret(…)");
+    }
+
+    #[test]
+    fn what_is_left_of_a_session_key_is_the_key_of_zeros() {
+        let tag = |key: &ring::aead::LessSafeKey| {
+            let nonce = ring::aead::Nonce::assume_unique_for_key([0; 12]);
+            key.seal_in_place_separate_tag(nonce, ring::aead::Aad::empty(), &mut [0; 4]).unwrap()
+        };
+        for suite in [Suite::CoseA256Gcm, Suite::CoseChaCha20] {
+            let cose = suite.cose().unwrap();
+            let zeros =
+                ring::aead::LessSafeKey::new(ring::aead::UnboundKey::new(cose.aead, &[0; 32]).unwrap());
+            let mut key = Schedule::new(&EpochSecret::from_bytes([1; 32])).session_key(cose, &[2; 16]);
+            assert_ne!(tag(&key.key).as_ref(), tag(&zeros).as_ref());
+            key.wipe();
+            assert_eq!(tag(&key.key).as_ref(), tag(&zeros).as_ref());
+        }
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Signed<'_> {
 impl Place<'_> {
     /// `Sig_structure = ["Signature1", protected, external_aad, payload]` (RFC 9052 §4.4), with external_aad =
     /// `["sealwire/1 sign", commitment, alg, topic, session, sequence]`.
-    fn to_be_signed(&self, protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    pub(super) fn to_be_signed(&self, protected: &[u8], payload: &[u8]) -> Vec<u8> {
         let mut external = Vec::with_capacity(96 + self.topic.len());
         cbor::head(&mut external, cbor::ARRAY, 6);
         cbor::text(&mut external, PURPOSE);

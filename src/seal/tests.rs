@@ -290,3 +290,154 @@ proptest! {
         }
     }
 }
+
+/// Sealed under any suite, signed where there is room and it is asked for.
+fn sealed_with(suite: Suite, signed: bool, skip: u64, body: &[u8]) -> Vec<u8> {
+    let mut sealer = Sealer::new(&secret(), suite, [3; 16]);
+    sealer.pretend_sealed(skip, 0);
+    let sealed = if signed && suite.is_native() {
+        sealer.seal_signed(&topic(), &plain(body), NOW, &SigningKey::from_bytes(&[8; 32]))
+    } else {
+        sealer.seal(&topic(), &plain(body), NOW)
+    };
+    sealed.unwrap().into_bytes()
+}
+
+/// Where the header's fields stand: of kid, session and topic id the first byte, and the end of the header.
+fn fields(wire: &[u8]) -> (usize, usize, usize, usize) {
+    let protected = header::parse(wire).unwrap().protected;
+    let end = protected.as_ptr() as usize - wire.as_ptr() as usize + protected.len();
+    let topic_id = end - 16;
+    let session = topic_id - 6 - 16;
+    let kid = if wire[6] == 3 { 9 } else { 10 };
+    (kid, session, topic_id, end)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_sealed_under_any_suite_signed_or_not_is_what_opens(
+        at in 0usize..4, signed in any::<bool>(), skip in 0u64..1 << 24, body in prop::collection::vec(any::<u8>(), 0..2000),
+    ) {
+        let suite = Suite::ALL[at];
+        let wire = sealed_with(suite, signed, skip, &body);
+        let opened = open(suite, &wire).unwrap();
+        prop_assert_eq!(&opened.body[..], &body[..]);
+        prop_assert_eq!(opened.signer.is_some(), signed && suite.is_native());
+        prop_assert_eq!((opened.suite, opened.kid), (suite, secret().kid(suite)));
+    }
+
+    #[test]
+    fn a_single_changed_bit_is_refused_by_the_name_of_what_it_changed(
+        native in 0usize..2, signed in any::<bool>(), skip in 0u64..1 << 24, body in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<prop::sample::Index>(), bit in 0u8..8,
+    ) {
+        let suite = NATIVE[native];
+        let wire = sealed_with(suite, signed, skip, &body);
+        let (kid, session, topic_id, end) = fields(&wire);
+        let mut altered = wire.clone();
+        let at = at.index(wire.len());
+        altered[at] ^= 1 << bit;
+        let error = open(suite, &altered).unwrap_err();
+        let ciphertext = wire.len() - header::parse(&wire).unwrap().ciphertext.len();
+        if (kid..kid + 16).contains(&at) {
+            prop_assert_eq!(error.name(), "unknown-key");
+        } else if (session..session + 16).contains(&at) || (topic_id..end).contains(&at) || at >= ciphertext {
+            prop_assert_eq!(error, OpenError::Altered);
+        } else {
+            let told = ["bad-header", "unknown-algorithm", "not-sealed-as-required", "altered", "cut-short", "over-long"];
+            prop_assert!(told.contains(&error.name()), "{}", error);
+        }
+    }
+
+    #[test]
+    fn a_swapped_session_or_sequence_of_two_genuine_messages_is_told_as_altered(
+        native in 0usize..2, signed in any::<bool>(), first in 0u64..1 << 24, second in 0u64..1 << 24,
+    ) {
+        let suite = NATIVE[native];
+        let here = sealed_with(suite, signed, first, b"21.5");
+        let there = sealed_with(suite, signed, second, b"21.5");
+        let (one, other) = (header::parse(&here).unwrap(), header::parse(&there).unwrap());
+        if first != second {
+            let mut swapped = Vec::new();
+            header::write_start(&mut swapped, other.protected, one.ciphertext.len() as u64);
+            swapped.extend_from_slice(one.ciphertext);
+            prop_assert_eq!(open(suite, &swapped).unwrap_err(), OpenError::Altered);
+        }
+        let (_, session, ..) = fields(&here);
+        let mut swapped = here.clone();
+        swapped[session..session + 16].fill(4);
+        prop_assert_eq!(open(suite, &swapped).unwrap_err(), OpenError::Altered);
+    }
+
+    #[test]
+    fn a_moved_cut_or_repeated_message_is_refused_by_its_own_name(
+        at in 0usize..4, signed in any::<bool>(), body in prop::collection::vec(any::<u8>(), 0..300),
+        elsewhere in "[a-z]{1,8}/[a-z]{1,8}", end in any::<prop::sample::Index>(),
+    ) {
+        let suite = Suite::ALL[at];
+        let wire = sealed_with(suite, signed, 7, &body);
+        let mut guard = replay::ReplayGuard::new();
+        let opened = open(suite, &wire).unwrap();
+        prop_assert_eq!(guard.judge(&opened, &topic(), false), replay::Replay::Fresh);
+        prop_assert_eq!(guard.judge(&open(suite, &wire).unwrap(), &topic(), false), replay::Replay::Repeated);
+
+        let cut = &wire[..end.index(wire.len())];
+        let error = open(suite, cut).unwrap_err();
+        let told: &[&str] = match suite {
+            _ if cut.is_empty() => &["empty"],
+            Suite::CoseA256Gcm | Suite::CoseChaCha20 => &["cut-short"],
+            // What is left may be too short to be told from words, or have a length that shows nothing.
+            Suite::Fernet | Suite::AesCbcHmac => &["cut-short", "not-sealed-as-required", "altered-or-other-key"],
+        };
+        prop_assert!(told.contains(&error.name()), "{}: {}", suite, error);
+
+        let moved = Opener::new(&secret(), suite).open(&TopicName::new(&elsewhere).unwrap(), &wire);
+        if suite.is_native() {
+            prop_assert_eq!(moved.unwrap_err(), OpenError::MovedTopic { topic: elsewhere });
+        } else {
+            prop_assert!(moved.is_ok(), "{} binds no topic, and says so", suite);
+        }
+    }
+
+    #[test]
+    fn a_signature_that_was_altered_within_the_seal_is_told_as_such_and_never_opens(
+        body in prop::collection::vec(any::<u8>(), 0..100), byte in 0usize..64, bit in 0u8..8,
+    ) {
+        let at = vectors::forge::Forge::new(Suite::CoseA256Gcm);
+        let mut signed = at.signed(&vectors::forge::contents(&plain(&body)), &vectors::forge::anna());
+        let start = signed.len() - 64;
+        signed[start + byte] ^= 1 << bit;
+        let wire = at.envelope(&vectors::forge::padded(signed));
+        let signer = vectors::forge::anna().sender();
+        prop_assert_eq!(open(Suite::CoseA256Gcm, &wire).unwrap_err(), OpenError::BadSignature { signer });
+    }
+}
+
+/// Verified by `coset` and `ed25519-dalek`, with what the specification says is signed.
+#[test]
+fn a_signed_envelope_is_what_a_cose_library_reads_and_verifies() {
+    let at = vectors::forge::Forge::new(Suite::CoseChaCha20);
+    let key = SigningKey::from_bytes(&[8; 32]);
+    let signed = at.signed(&vectors::forge::reading(), &key);
+    let cose = coset::CoseSign1::from_tagged_slice(&signed).unwrap();
+    assert_eq!(
+        cose.protected.header.alg,
+        Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA))
+    );
+    assert_eq!(cose.protected.header.key_id, key.sender().as_bytes());
+    let commitment = derive::<32>(secret().expose(), &[b"sealwire/1 commit"]);
+    let external = coset::cbor::Value::Array(vec![
+        "sealwire/1 sign".into(),
+        commitment[..].into(),
+        24.into(),
+        "plant/press/celsius".into(),
+        at.session[..].into(),
+        1.into(),
+    ]);
+    let verifying = ed25519_dalek::VerifyingKey::from_bytes(key.sender().as_bytes()).unwrap();
+    let verified = cose.verify_signature(&external.to_vec().unwrap(), |signature, message| {
+        verifying.verify_strict(message, &ed25519_dalek::Signature::from_slice(signature).unwrap())
+    });
+    assert!(verified.is_ok());
+    assert_eq!(cose.to_tagged_vec().unwrap(), signed, "the one deterministic encoding");
+}

@@ -10,6 +10,7 @@ mod exactly_once;
 mod front;
 mod harness;
 mod hostile;
+mod keyring;
 mod keys;
 mod link;
 mod mosquitto;

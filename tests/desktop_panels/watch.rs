@@ -4,7 +4,7 @@ use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable;
 use sealwire::{
     client::{Asked, Command, Event, Failure, LinkState, Opening, SampleState, SubscriptionView},
-    desktop::{model::Place, theme::ThemeChoice},
+    desktop::{messages::Budget, model::Place, theme::ThemeChoice},
 };
 
 use crate::scene::*;
@@ -289,6 +289,41 @@ fn a_burst_is_taken_in_and_only_the_rows_in_view_are_laid_out() {
         assert!(harness.state().watch.frame_cost().0 < 40);
     }
     assert!(sees(&harness, "20,000 rows"));
+}
+
+/// More than fits, and a burst that the window could not follow.
+fn after_a_burst() -> Scene {
+    let mut scene = Scene::new(Page::Watch, busy());
+    scene.model.messages.set_budget(Budget { rows: 1_000, ..Budget::default() });
+    scene.tell(Event::LeftOut { repeats: 3, dropped: 12_300 });
+    scene
+}
+
+#[test]
+fn below_the_messages_stands_what_they_have_in_memory_and_what_was_left_out_and_why() {
+    let mut harness = open(Scene::new(Page::Watch, busy()));
+    assert!(sees(&harness, " of 128 MiB, 1,600 of 100,000 rows") && !sees(&harness, "the oldest go first"));
+    assert!(harness.query_by_label_contains(" left out").is_none());
+    *harness.state_mut() = after_a_burst();
+    settle(&mut harness);
+    assert!(sees(&harness, " of 128 MiB, 1,000 of 1,000 rows; the oldest go first"));
+    harness.get_by_label("12,900 left out").hover();
+    harness.run_steps(60);
+    assert!(sees(&harness, "600 made room for others. 12,300 came faster than this window could take them."));
+    assert!(sees(&harness, "The history on this computer keeps the newest 100,000"));
+}
+
+#[test]
+#[ignore = "draws pictures"]
+fn pictures_after_a_burst() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (theme, tag) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        for (size, wide) in [([1440.0, 900.0], "large"), ([760.0, 600.0], "small")] {
+            let mut harness = open_at(after_a_burst(), theme, size);
+            harness.render().unwrap().save(folder.join(format!("watch-burst-{tag}-{wide}.png"))).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The fuzzer's cases without a fuzzer: its corpus, what it once found, and a fixed number of mutations of them.
-#![cfg(feature = "station")]
+#![cfg(all(feature = "station", feature = "client"))]
 #![allow(missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
@@ -116,6 +116,16 @@ fn hex(case: &[u8]) -> String {
 #[test]
 fn whatever_bytes_come_in_one_connection_the_broker_answers_in_mqtt_and_serves_the_others() {
     replay("packets", bodies::packets::run);
+}
+
+#[test]
+fn whatever_bytes_come_as_an_envelope_they_open_for_a_reason_or_are_refused_by_name() {
+    replay("envelope", bodies::envelope::run);
+}
+
+#[test]
+fn whatever_bytes_come_as_a_key_they_are_one_that_can_be_written_again_or_are_refused() {
+    replay("keyline", bodies::keyline::run);
 }
 
 #[test]

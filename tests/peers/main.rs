@@ -65,8 +65,7 @@ impl Scene {
     }
 
     fn python_on(&self, port: &str, verb: &str, more: &[&str]) -> Process {
-        let python = std::env::var("SEALWIRE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let mut process = Process::new(python);
+        let mut process = python();
         process
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/peer.py"))
             .args([verb, "localhost", port, self.station.ca.to_str().unwrap(), &self.user, &self.token])
@@ -81,6 +80,10 @@ impl Scene {
         std::fs::File::create(&path).unwrap().write_all(content.as_bytes()).unwrap();
         path
     }
+}
+
+fn python() -> Process {
+    Process::new(std::env::var("SEALWIRE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned()))
 }
 
 fn credential(person: &Person) -> (String, String) {
@@ -231,19 +234,25 @@ fn pythons_fernet_opens_what_we_sealed_and_we_open_what_it_sealed() {
     }
 }
 
+/// A key of this suite, and a file with suite and secret as the Python reader takes them.
+fn key_for_python(scene: &Scene, suite: Suite) -> PathBuf {
+    let name = suite.name();
+    let key = new_key(&scene.admin, name, &format!("{name}/#"), suite);
+    let line = export(&scene.admin, &key, KeyForm::Line);
+    let key = sealwire::keys::key_line::read(&line).unwrap();
+    let secret: String = key.current().secret().expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    scene.file(name, &format!("{name} {secret}"))
+}
+
+const SUITES_OF_THE_READER: [Suite; 3] = [Suite::CoseA256Gcm, Suite::CoseChaCha20, Suite::AesCbcHmac];
+
 #[test]
 fn a_reader_written_in_python_from_the_specification_opens_our_envelopes() {
     let scene = Scene::open();
-    for (suite, filter) in [(Suite::CoseA256Gcm, "gcm"), (Suite::CoseChaCha20, "chacha")] {
-        let key = new_key(&scene.admin, filter, &format!("{filter}/#"), suite);
-        let line = export(&scene.admin, &key, KeyForm::Line);
-        let key = sealwire::keys::key_line::read(&line).unwrap();
-        let secret: String =
-            key.current().secret().expose().iter().map(|byte| format!("{byte:02x}")).collect();
-        let secret_file = scene.file(filter, &secret);
-
-        let topic = format!("{filter}/press/celsius");
-        let mut listener = scene.python("listen", &[&topic, secret_file.to_str().unwrap()]).spawn().unwrap();
+    for suite in SUITES_OF_THE_READER {
+        let key_file = key_for_python(&scene, suite);
+        let topic = format!("{suite}/press/celsius");
+        let mut listener = scene.python("listen", &[&topic, key_file.to_str().unwrap()]).spawn().unwrap();
         let (ready, rest) = first_line(&mut listener);
         assert_eq!(ready, "listening");
         scene.admin.publish(&topic, br#"{"celsius":71.3}"#);
@@ -251,6 +260,41 @@ fn a_reader_written_in_python_from_the_specification_opens_our_envelopes() {
         assert_eq!(opened, r#"opened {"celsius":71.3}"#);
         assert!(listener.wait().unwrap().success());
     }
+}
+
+#[test]
+fn we_open_what_that_reader_seals_signed_or_not() {
+    let scene = Scene::open();
+    let seed = "5a".repeat(32);
+    for suite in SUITES_OF_THE_READER {
+        let key_file = key_for_python(&scene, suite);
+        let key_file = key_file.to_str().unwrap();
+        scene.admin.watch(&format!("{suite}/#"));
+        for signature in [None, Some(seed.as_str()).filter(|_| suite.is_native())] {
+            let topic = format!("{suite}/{}", if signature.is_some() { "signed" } else { "plain" });
+            let options: Vec<&str> =
+                [topic.as_str(), key_file, "from Python ✓"].into_iter().chain(signature).collect();
+            done(&scene.python("seal", &options).output().unwrap());
+            match next_message(&scene.admin, &topic).opening {
+                Opening::Opened { body, with, .. } => {
+                    assert_eq!((&body[..], with.suite), ("from Python ✓".as_bytes(), suite));
+                }
+                other => panic!("not opened: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn that_reader_opens_every_vector_or_refuses_it_by_its_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut vectors: Vec<_> =
+        std::fs::read_dir(root.join("docs/vectors")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    vectors.sort();
+    assert!(vectors.len() >= 5, "{vectors:?}");
+    let said =
+        done(&python().arg(root.join("docs/reader/sealwire_reader.py")).args(vectors).output().unwrap());
+    assert!(said.contains("vectors as they should be"), "{said}");
 }
 
 #[test]

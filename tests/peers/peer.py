@@ -1,25 +1,26 @@
-"""MQTT and crypto peers that are not ours: paho-mqtt, cryptography, cbor2.
+"""MQTT and crypto peers that are not ours: paho-mqtt, cryptography, and the reader of docs/reader.
 
 peer.py roundtrip HOST PORT CA USER PASSWORD [websockets]
                   paho in 3.1.1 and 5.0: QoS 0 to 2, retained, wildcards
 peer.py listen    HOST PORT CA USER PASSWORD TOPIC KEYFILE
-                  waits for one message, opens it (Fernet key file, or a COSE epoch secret in hex), prints it
+                  waits for one message, opens it (Fernet key file, or a suite and an epoch secret in hex), prints it
 peer.py fernet    HOST PORT CA USER PASSWORD TOPIC KEYFILE TEXT
                   seals TEXT as a Fernet token and publishes it
+peer.py seal      HOST PORT CA USER PASSWORD TOPIC KEYFILE TEXT [SEED]
+                  seals TEXT under the suite and epoch secret of the file, signed by the Ed25519 seed, and publishes it
 """
 
-import hashlib
-import hmac
-import io
+import os
 import queue
 import sys
+import time
+from pathlib import Path
 
-import cbor2
 import paho.mqtt.client as mqtt
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "reader"))
+import sealwire_reader
 
 PATIENCE = 30
 
@@ -79,33 +80,12 @@ def roundtrip(*where):
         print(f"paho {'5.0' if version == mqtt.MQTTv5 else '3.1.1'} ok")
 
 
-def expand(prk, info, length):
-    return HKDFExpand(algorithm=hashes.SHA256(), length=length, info=info).derive(prk)
-
-
-def open_envelope(secret, topic, wire):
-    """The reader that docs/envelope.md describes, without a line of ours."""
-    tagged = cbor2.loads(wire)
-    assert tagged.tag == 16
-    protected_bytes, unprotected, ciphertext = tagged.value
-    assert unprotected == {}
-    header = cbor2.loads(protected_bytes)
-    prk = hmac.new(b"sealwire/1", secret, hashlib.sha256).digest()
-    alg, session = header[1], header[10]
-    assert expand(prk, b"sealwire/1 kid", 16) == header[4], "another key sealed this"
-    material = expand(prk, b"sealwire/1 msg\x00" + bytes([alg]) + session, 44)
-    key, iv = material[:32], material[32:]
-    nonce = (int.from_bytes(iv, "big") ^ int.from_bytes(header[6], "big")).to_bytes(12, "big")
-    external = cbor2.dumps(["sealwire/1"])
-    aad = cbor2.dumps(["Encrypt0", protected_bytes, external])
-    cipher = {3: AESGCM, 24: ChaCha20Poly1305}[alg](key)
-    padded = cipher.decrypt(nonce, ciphertext, aad)
-    topic_key = expand(prk, b"sealwire/1 topic", 32)
-    assert hmac.new(topic_key, topic.encode(), hashlib.sha256).digest()[:16] == header[-65537], "another topic"
-    stream = io.BytesIO(padded)
-    kind, sealed_at, content_type, body = cbor2.CBORDecoder(stream).decode()
-    assert set(stream.read()) <= {0}, "padding"
-    return body
+def open_any(topic, payload, key):
+    """`key`: a suite and an epoch secret in hex, or a Fernet key file's text."""
+    if " " not in key:
+        return Fernet(key).decrypt(payload)
+    suite, secret = key.split()
+    return bytes.fromhex(sealwire_reader.open_message(suite, bytes.fromhex(secret), topic, payload)["body"])
 
 
 def listen(host, port, ca, user, password, topic, keyfile):
@@ -113,11 +93,7 @@ def listen(host, port, ca, user, password, topic, keyfile):
     peer.subscribe(topic)
     print("listening", flush=True)
     message = peer.next()
-    key = open(keyfile).read().strip()
-    if len(key) == 64:
-        body = open_envelope(bytes.fromhex(key), message.topic, message.payload)
-    else:
-        body = Fernet(key).decrypt(message.payload)
+    body = open_any(message.topic, message.payload, open(keyfile).read().strip())
     print("opened", body.decode(), flush=True)
     peer.close()
 
@@ -129,5 +105,21 @@ def fernet(host, port, ca, user, password, topic, keyfile, text):
     print("sent")
 
 
+def seal(host, port, ca, user, password, topic, keyfile, text, seed=None):
+    suite, secret = open(keyfile).read().split()
+    secret, body = bytes.fromhex(secret), text.encode()
+    if suite == "aes-cbc-hmac":
+        payload = sealwire_reader.seal_cbc_hmac(secret, os.urandom(16), body)
+    else:
+        now, seed = int(time.time() * 1000), seed and bytes.fromhex(seed)
+        payload = sealwire_reader.seal(
+            secret, suite, topic, os.urandom(16), 1, now, body, content_type="text/plain", seed=seed
+        )
+    peer = Peer(mqtt.MQTTv5, host, port, ca, user, password)
+    peer.publish(topic, payload)
+    peer.close()
+    print("sent")
+
+
 if __name__ == "__main__":
-    {"roundtrip": roundtrip, "listen": listen, "fernet": fernet}[sys.argv[1]](*sys.argv[2:])
+    {"roundtrip": roundtrip, "listen": listen, "fernet": fernet, "seal": seal}[sys.argv[1]](*sys.argv[2:])

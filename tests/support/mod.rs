@@ -197,6 +197,11 @@ impl Person {
         self.ask(Command::Publish { draft: draft(topic, body), every: None });
     }
 
+    /// The session itself, and what it told that nobody waited for.
+    pub fn into_session(self) -> (Session, Vec<Event>) {
+        (self.session, self.told.into_inner())
+    }
+
     pub fn ask(&self, command: Command) {
         self.session.send(command);
     }

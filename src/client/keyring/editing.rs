@@ -186,7 +186,11 @@ impl Desk {
                 let key = find(keyring, id).ok_or(KeyringError::Gone)?;
                 Ok(match outcome {
                     Edited::Done => Ok((view(key), before)),
-                    Edited::NeedsConsent(labels) => Err((view(key), covered(keyring, filters, &labels))),
+                    Edited::NeedsConsent(labels) => {
+                        let new: Vec<TopicFilter> =
+                            filters.iter().filter(|filter| !before.contains(filter)).cloned().collect();
+                        Err((view(key), covered(keyring, &new, &labels)))
+                    }
                 })
             })
             .await;

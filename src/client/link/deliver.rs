@@ -1,5 +1,7 @@
 //! What arrives: opened, judged, kept, then acknowledged and shown. And the history, opened again.
 
+use bytes::Bytes;
+
 use crate::{
     audit::Record,
     seal::{SenderKey, replay::Replay},
@@ -23,6 +25,13 @@ const MAX_LOADED: u32 = 5_000;
 
 /// Signers whose name is asked for in one session: a member of a topic could invent any number.
 const MOST_MET: usize = 1_024;
+/// Envelopes up to this size are copied: as they come they are pieces of the network's buffer, and one that is kept in
+/// the window would keep all of it.
+const COPIED: usize = 8 * 1024;
+
+fn own(payload: Bytes) -> Bytes {
+    if payload.len() <= COPIED { Bytes::copy_from_slice(&payload) } else { payload }
+}
 
 impl Link {
     pub(super) fn receive(&mut self, message: Incoming, turn: &mut Turn) {
@@ -47,6 +56,7 @@ impl Link {
         if topic.is_system() && !self.carrier.is_other() && self.take_figure(&topic, &wire, turn) {
             return;
         }
+        let wire = own(wire);
         let guard = &mut self.guard;
         let mut meant_at_ms = None;
         let received = self.sealing.open(&topic, &wire, !retained, |opened| {

@@ -408,9 +408,7 @@ impl Link {
                 if let Some(connection) = self.phase.connection() {
                     connection.acknowledge(std::mem::take(&mut turn.acks));
                 }
-                for (log, record) in turn.audit.drain(..) {
-                    self.auditor.note_record(log, record);
-                }
+                self.auditor.note_all(std::mem::take(&mut turn.audit));
                 self.teller.tell_all(&mut turn.messages, &mut turn.entries, turn.repeats);
             }
             Err(error) => self.not_kept(turn, &error.to_string()).await,

@@ -10,10 +10,10 @@ use crate::{
 
 use super::{ROWS_PER_STATEMENT, Store, StoreError};
 
-/// Messages that are kept at most.
-const MAX_HISTORY_ROWS: u64 = 50_000;
+/// Messages that are kept at most: as many as the window shows unless told otherwise.
+pub const MAX_HISTORY_ROWS: u64 = 100_000;
 /// Their bytes at most, topics and envelopes.
-const MAX_HISTORY_BYTES: u64 = 256 << 20;
+pub const MAX_HISTORY_BYTES: u64 = 256 << 20;
 
 /// Within its first so many bytes a native envelope names its key.
 const HEADER_BYTES: i64 = 160;
@@ -125,9 +125,15 @@ fn read((id, arrived_ms, topic, qos, retained, wire, verdict): Columns) -> Optio
     })
 }
 
-/// The name that [`read`] takes back.
-fn name(verdict: Replay) -> Option<String> {
-    serde_json::to_value(verdict).ok()?.as_str().map(str::to_owned)
+/// The name that [`read`] takes back: serde's, without asking it for every message.
+const fn name(verdict: Replay) -> &'static str {
+    match verdict {
+        Replay::Fresh => "fresh",
+        Replay::Repeated => "repeated",
+        Replay::TooOldToJudge => "too-old-to-judge",
+        Replay::ReplayedAsRetained => "replayed-as-retained",
+        Replay::RolledBack => "rolled-back",
+    }
 }
 
 pub(super) async fn insert(
@@ -146,9 +152,11 @@ pub(super) async fn insert(
                 .push_bind(i64::from(new.qos))
                 .push_bind(new.retained)
                 .push_bind(&new.wire[..])
-                .push_bind(new.verdict.and_then(name));
+                .push_bind(new.verdict.map(name));
         });
-        insert.build().persistent(false).execute(&mut *db).await?;
+        // A statement of full length comes again in every burst; those of other lengths would only fill the cache.
+        let again = rows.len() == ROWS_PER_STATEMENT;
+        insert.build().persistent(again).execute(&mut *db).await?;
         fill.rows += rows.len() as u64;
         fill.bytes += rows.iter().map(HistoryRow::size).sum::<u64>();
     }

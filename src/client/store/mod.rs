@@ -23,6 +23,7 @@ use crate::{
 };
 
 pub(super) use history::HistoryRow;
+pub use history::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 pub(super) use outbox::OutboxRow;
 pub(super) use retained::RetainedRow;
 

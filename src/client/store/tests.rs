@@ -72,6 +72,30 @@ async fn what_was_committed_is_there_after_reopening_byte_for_byte_and_ids_are_n
 }
 
 #[tokio::test]
+async fn every_verdict_comes_back_as_it_was_kept_also_from_a_burst() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).await;
+    let verdicts = [
+        None,
+        Some(Replay::Fresh),
+        Some(Replay::Repeated),
+        Some(Replay::TooOldToJudge),
+        Some(Replay::ReplayedAsRetained),
+        Some(Replay::RolledBack),
+    ];
+    let of = |id: i64| verdicts[id as usize % verdicts.len()];
+    let burst = |from: i64| -> Vec<_> {
+        (from..from + 1_200).map(|id| HistoryRow { verdict: of(id), ..arrived(id, 9) }).collect()
+    };
+    for from in [1, 1_201] {
+        store.commit(&Changes { arrived: burst(from), ..Changes::default() }).await.unwrap();
+    }
+    let kept = store.history(5_000).await.unwrap();
+    assert_eq!(kept.len(), 2_400);
+    assert!(kept.iter().all(|row| row.verdict == of(row.id)));
+}
+
+#[tokio::test]
 async fn the_history_is_bounded_and_the_oldest_go() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).await;

@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 pub const MAX_FIELDS: usize = 8;
 /// Larger payloads are not looked into: a reading is small.
 const LARGEST: usize = 16 * 1024;
+/// Longer names are of no reading, and would fill the memory.
+const LONGEST_NAME: usize = 128;
 
 /// The numbers in a payload with their names: `value` for a bare number, `celsius`, `motor.rpm` for fields.
 #[must_use]
@@ -41,7 +43,10 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn number<E>(self, number: f64) -> Result<(), E> {
-        if number.is_finite() && !self.prefix.is_empty() && self.found.len() < MAX_FIELDS {
+        if number.is_finite()
+            && (1..=LONGEST_NAME).contains(&self.prefix.len())
+            && self.found.len() < MAX_FIELDS
+        {
             self.found.push((self.prefix.to_owned(), number));
         }
         Ok(())

@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{NodeId, numbers_in};
+use super::{NodeId, budget::allocated, numbers_in};
 
 /// The most points of one field.
 pub const MAX_POINTS: usize = 2_000;
-/// The most fields of all topics together: 32 MB of points.
-const MAX_SERIES: usize = 1_000;
+/// The most fields of all topics together: 16 MB of points.
+const MAX_SERIES: usize = 500;
 /// Older points go.
 const KEPT_MS: u64 = 60 * 60 * 1000;
 
@@ -35,6 +35,12 @@ impl Field {
     #[must_use]
     pub fn last(&self) -> Option<f64> {
         self.points.back().map(|point| point.1)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + allocated(self.name.len())
+            + allocated(self.points.capacity() * size_of::<Point>())
     }
 
     /// The points from a time on, oldest first, with the one before them, so that a line enters from the edge.
@@ -94,6 +100,7 @@ pub fn thin(points: &[Point], pieces: usize) -> Vec<Point> {
 pub struct SeriesSet {
     topics: HashMap<NodeId, Vec<Field>>,
     fields: usize,
+    bytes: usize,
 }
 
 impl SeriesSet {
@@ -113,10 +120,14 @@ impl SeriesSet {
         };
         for (name, number) in numbers {
             if let Some(field) = fields.iter_mut().find(|field| *field.name == *name) {
+                let before = field.bytes();
                 field.take(at_ms, number);
+                self.bytes = self.bytes + field.bytes() - before;
             } else if fields.len() < super::MAX_FIELDS && self.fields < MAX_SERIES {
                 self.fields += 1;
-                fields.push(Field { name: name.into(), points: VecDeque::from([(at_ms, number)]) });
+                let field = Field { name: name.into(), points: VecDeque::from([(at_ms, number)]) };
+                self.bytes += field.bytes();
+                fields.push(field);
             }
         }
     }
@@ -133,6 +144,12 @@ impl SeriesSet {
         self.topics.contains_key(&node)
     }
 
+    /// What the points have in memory.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether no further topic gets in.
     #[must_use]
     pub const fn is_full(&self) -> bool {
@@ -146,6 +163,7 @@ impl SeriesSet {
         let silent = self.topics.iter().min_by_key(|(_, fields)| newest(fields)).map(|(node, _)| *node);
         if let Some(fields) = silent.and_then(|node| self.topics.remove(&node)) {
             self.fields -= fields.len();
+            self.bytes -= fields.iter().map(Field::bytes).sum::<usize>();
         }
     }
 }

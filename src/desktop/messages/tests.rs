@@ -3,7 +3,7 @@
 use super::*;
 use crate::{client::SealedWith, client::Suite, topic::TopicName};
 
-pub(super) fn message(serial: i64, topic: &str, body: &str) -> Message {
+pub(in crate::desktop) fn message(serial: i64, topic: &str, body: &str) -> Message {
     Message {
         serial,
         arrived_ms: 1_000_000 + serial.max(0) as u64 * 10,
@@ -54,13 +54,48 @@ fn the_ring_keeps_the_newest_rows_and_counts_what_it_left_out() {
 }
 
 #[test]
-fn the_budget_is_also_one_of_bytes() {
-    let mut store = MessageStore::with_budget(Budget { rows: 1_000, bytes: 1_000 });
-    store.push_batch((1..=100).map(|n| message(n, "a", "0123456789")).collect());
-    assert_eq!(store.len(), 10);
-    assert_eq!(store.bytes(), 1_000);
+fn the_budget_is_also_one_of_bytes_for_everything_that_is_kept() {
+    let budget = Budget { rows: 1_000_000, bytes: 4 << 20 };
+    let mut store = MessageStore::with_budget(budget);
+    for round in 0..40 {
+        let topic = |n: i64| format!("plant/{}/{}", round % 7, n % 50);
+        store.push_batch(
+            (0..500).map(|n| message(round * 500 + n, &topic(n), "{\"celsius\":21.5}")).collect(),
+        );
+        assert!(store.bytes() <= budget.bytes, "{} bytes after round {round}", store.bytes());
+    }
+    assert!(store.bytes() > budget.bytes * 8 / 10, "what the budget allows is used: {}", store.bytes());
+    assert_eq!(store.len() as u64 + store.left_out(), 20_000, "each is here or counted");
     store.clear();
-    assert_eq!((store.bytes(), store.len(), store.budget().rows), (0, 0, 1_000));
+    assert_eq!((store.len(), store.budget()), (0, budget));
+    assert!(store.bytes() < 10_000);
+}
+
+#[test]
+fn large_payloads_push_many_small_ones_out_and_the_newest_is_always_kept() {
+    let mut store = MessageStore::with_budget(Budget { rows: 1_000_000, bytes: 4 << 20 });
+    store.push_batch((0..2_000).map(|n| message(n, "a", "1")).collect());
+    let large = "x".repeat(1 << 20);
+    store.push_batch((2_000..2_010).map(|n| message(n, "a", &large)).collect());
+    assert!(store.bytes() <= 4 << 20);
+    assert_eq!((store.len(), store.left_out()), (1, 2_009), "one of 2 MiB, opened and sealed, fits");
+    store.push_batch(vec![message(3_000, "a", &"x".repeat(9 << 20))]);
+    assert_eq!(serials(&store), [3_000], "what is larger than the budget is shown alone");
+}
+
+#[test]
+fn while_held_the_budget_of_bytes_holds_as_well() {
+    let budget = Budget { rows: 1_000_000, bytes: 4 << 20 };
+    let mut store = MessageStore::with_budget(budget);
+    store.push_batch((0..20_000).map(|n| message(n, "a", "1")).collect());
+    store.hold(true);
+    let shown = store.len();
+    store.push_batch((20_000..40_000).map(|n| message(n, "a", "1")).collect());
+    assert!(store.bytes() <= budget.bytes, "{}", store.bytes());
+    assert_eq!((store.len(), store.waiting()), (shown, 20_000));
+    store.hold(false);
+    assert!(store.bytes() <= budget.bytes);
+    assert_eq!(store.len() as u64 + store.left_out(), 40_000);
 }
 
 #[test]
@@ -137,5 +172,21 @@ fn a_budget_chosen_by_rows_stays_between_a_thousand_and_a_million() {
     assert_eq!(Budget::of_rows(5).rows, 1_000);
     assert_eq!(Budget::of_rows(usize::MAX).rows, MOST_ROWS);
     assert_eq!(Budget::of_rows(DEFAULT_ROWS), Budget::default());
-    assert!(Budget::of_rows(MOST_ROWS).bytes > 600 * 1024 * 1024);
+    assert_eq!(Budget::of_rows(MOST_ROWS).bytes / 1_000_000, DEFAULT_BYTES * 10 / 1_000_000);
+}
+
+#[test]
+fn a_topic_without_numbers_costs_no_other_its_own_however_often_it_is_looked_at() {
+    let mut store = MessageStore::new();
+    store.push_batch((0..600).map(|n| message(n, &format!("t/{n}"), "5")).collect());
+    store.push_batch(vec![message(1_000, "words", "hello")]);
+    let words = store.tree().find(&TopicName::new("words").unwrap()).unwrap();
+    let with_numbers = |store: &MessageStore| {
+        store.tree().names().filter(|name| store.series().has(store.tree().find(name).unwrap())).count()
+    };
+    let before = with_numbers(&store);
+    for _ in 0..10 {
+        store.want_series(words);
+    }
+    assert_eq!(with_numbers(&store), before);
 }

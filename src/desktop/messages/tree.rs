@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::topic::TopicName;
 
-use super::Rate;
+use super::{Rate, budget::allocated};
 
 /// Names a level of the tree.
 pub type NodeId = u32;
@@ -15,8 +15,13 @@ pub type NodeId = u32;
 pub const ROOT: NodeId = 0;
 /// The most levels of all topics together.
 pub const MAX_NODES: usize = 20_000;
+/// The most bytes that all levels and topics have together: names may be 64 KiB each.
+pub const MAX_BYTES: usize = 12 * 1024 * 1024;
 /// Deeper levels share one line.
 const DEEPEST: usize = 32;
+/// What a level takes besides its name: itself, its place among its siblings, and its topic's place in the index, in
+/// vectors and a table that may be half empty.
+const LEVEL: usize = 2 * size_of::<Node>() + 2 * size_of::<NodeId>() + 4 * size_of::<(TopicName, NodeId)>();
 
 #[derive(Debug)]
 struct Node {
@@ -61,12 +66,19 @@ pub struct TopicTree {
     by_topic: HashMap<TopicName, NodeId>,
     version: u64,
     folded: u64,
+    bytes: usize,
 }
 
 impl TopicTree {
     /// The root alone.
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::new("", ROOT)], by_topic: HashMap::new(), version: 0, folded: 0 }
+        Self {
+            nodes: vec![Node::new("", ROOT)],
+            by_topic: HashMap::new(),
+            version: 0,
+            folded: 0,
+            bytes: LEVEL,
+        }
     }
 
     /// Counts a message and says where it hangs.
@@ -89,6 +101,7 @@ impl TopicTree {
     }
 
     fn place(&mut self, topic: &TopicName) -> NodeId {
+        let text = allocated(2 * size_of::<usize>() + topic.as_str().len());
         let mut at = ROOT;
         for label in topic.as_str().splitn(DEEPEST, '/') {
             let children = &self.nodes[at as usize].children;
@@ -98,22 +111,37 @@ impl TopicTree {
             });
             at = match found {
                 Ok(index) => children[index],
-                Err(_) if self.nodes.len() >= MAX_NODES => {
+                Err(_)
+                    if self.nodes.len() >= MAX_NODES
+                        || self.bytes + LEVEL + allocated(label.len()) + text > MAX_BYTES =>
+                {
                     self.folded += 1;
                     return at;
                 }
                 Err(index) => {
                     let child = self.nodes.len() as NodeId;
                     self.nodes.push(Node::new(label, at));
+                    self.bytes += LEVEL + allocated(label.len());
                     self.nodes[at as usize].children.insert(index, child);
                     self.version += 1;
                     child
                 }
             };
         }
+        if self.bytes + text > MAX_BYTES {
+            self.folded += 1;
+            return at;
+        }
+        self.bytes += text;
         self.nodes[at as usize].topic = Some(topic.clone());
         self.by_topic.insert(topic.clone(), at);
         at
+    }
+
+    /// What levels and topics have in memory.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many topics there are.
@@ -250,8 +278,19 @@ impl TopicTree {
     /// Every level whose path holds the text, with the levels above.
     fn wanted(&self, search: &str) -> HashSet<NodeId> {
         let mut wanted = HashSet::new();
+        // A level's number is higher than that of the level above, which is so looked at before it.
+        let mut holds = vec![false; self.nodes.len()];
+        let across_levels = search.contains('/');
         for node in 1..self.nodes.len() as NodeId {
-            if self.path(node).to_lowercase().contains(search) {
+            let level = &self.nodes[node as usize];
+            let found = holds[level.parent as usize]
+                || if across_levels {
+                    self.path(node).to_lowercase().contains(search)
+                } else {
+                    level.label.to_lowercase().contains(search)
+                };
+            holds[node as usize] = found;
+            if found {
                 let mut at = node;
                 while at != ROOT && wanted.insert(at) {
                     at = self.nodes[at as usize].parent;
@@ -302,6 +341,8 @@ mod tests {
     fn a_search_opens_the_way_to_what_it_finds() {
         let tree = tree(&["plant/line-1/press/celsius", "plant/hvac", "fleet/1"]);
         assert_eq!(shown(&tree, &[], "press"), ["plant", "-line-1", "--press", "---celsius"]);
+        assert_eq!(shown(&tree, &[], "1/pre"), ["plant", "-line-1", "--press", "---celsius"]);
+        assert_eq!(shown(&tree, &[], "line-1"), ["plant", "-line-1", "--press", "---celsius"]);
         assert!(shown(&tree, &[], "nothing").is_empty());
     }
 
@@ -316,6 +357,16 @@ mod tests {
         assert_eq!(tree.folded(), 30_000 - (MAX_NODES as u64 - 2));
         let deep = super::TopicTree::new().count(&TopicName::new("/".repeat(60_000)).unwrap(), 1, false);
         assert_eq!(deep as usize, DEEPEST);
+    }
+
+    #[test]
+    fn long_names_fill_the_tree_sooner_and_what_finds_no_room_is_counted_above() {
+        let mut tree = TopicTree::new();
+        for number in 0..400 {
+            tree.count(&TopicName::new(format!("a/{number}{}", "x".repeat(40_000))).unwrap(), 1_000, false);
+        }
+        assert!(tree.bytes() <= MAX_BYTES && tree.bytes() > MAX_BYTES / 2, "{}", tree.bytes());
+        assert_eq!((tree.messages(ROOT), tree.topics() as u64 + tree.folded()), (400, 400));
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use zeroize::Zeroizing;
 
 use super::*;
-use crate::seal::{Kind, Suite};
+use crate::seal::{Body, Kind, Suite};
 
 fn message(session: u8, sequence: u64, stamp: u64) -> Opened {
     Opened {
@@ -18,7 +17,7 @@ fn message(session: u8, sequence: u64, stamp: u64) -> Opened {
         sealed_at_ms: Some(stamp),
         kind: Kind::default(),
         content_type: None,
-        body: Zeroizing::new(Vec::new()),
+        body: Body::default(),
         sealed_len: 100,
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn show(
         section_header(ui, "Messages in memory", None, |_| {});
         let budget = model.messages.budget();
         let text = format!(
-            "The newest are kept, with up to {} of payload; older ones make room. History on the disk is not touched.",
+            "The newest are kept, in up to {} of memory; older ones make room. History on the disk is not touched.",
             size_text(budget.bytes)
         );
         setting_row(ui, "Rows", &text, |ui| {

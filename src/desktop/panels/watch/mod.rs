@@ -4,6 +4,7 @@
 //! Holds view state only: what is selected, filtered, paused. Start at [`WatchPanel::ui`]. A frame costs what is on the
 //! screen, never what is in memory.
 
+mod budget;
 mod detail;
 mod empty;
 mod filters;

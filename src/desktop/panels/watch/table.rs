@@ -3,8 +3,8 @@
 //! While the person reads further down, or has paused, the store holds the rows where they are and counts what waits.
 
 use eframe::egui::{
-    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, WidgetInfo,
-    pos2,
+    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, UiBuilder,
+    WidgetInfo, pos2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
@@ -24,7 +24,10 @@ use crate::{
     },
 };
 
-use super::verdict::{WILL, profile_of, told, verdict};
+use super::{
+    budget,
+    verdict::{WILL, profile_of, told, verdict},
+};
 
 /// Characters of a payload in its row.
 const PAYLOAD: usize = 160;
@@ -99,11 +102,16 @@ impl Table {
             ui.set_height(ui.available_height());
             ui.spacing_mut().item_spacing.y = 0.0;
             self.head(ui, &model.messages, given, &mut answer);
-            if self.view.is_empty() {
-                self.none(ui, searching, &mut answer);
-            } else {
-                self.rows(ui, &model.messages, given, &mut answer);
-            }
+            let all = ui.available_rect_before_wrap();
+            let (above, below) = all.split_top_bottom_at_y(all.bottom() - budget::HEIGHT);
+            ui.scope_builder(UiBuilder::new().max_rect(above), |ui| {
+                if self.view.is_empty() {
+                    self.none(ui, searching, &mut answer);
+                } else {
+                    self.rows(ui, &model.messages, given, &mut answer);
+                }
+            });
+            budget::line(ui, below, model);
         });
         answer
     }

@@ -1,0 +1,7 @@
+//! See `bodies/keyline.rs`.
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::keyline::run(data));
