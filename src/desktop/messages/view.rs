@@ -5,6 +5,8 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+use crate::client::{Opening, SenderKey};
+
 use super::{MessageStore, NodeId, ROOT, Row, body_of};
 
 /// Rows that one update looks at.
@@ -21,6 +23,8 @@ pub struct Filter {
     pub text: String,
     /// Only what was refused or is notable.
     pub only_problems: bool,
+    /// Signed with one of these: the people whose name the text is part of.
+    pub senders: Vec<SenderKey>,
 }
 
 impl Filter {
@@ -105,7 +109,15 @@ impl View {
         let Some(row) = store.row(number) else { return false };
         (!self.filter.only_problems || row.problem)
             && (self.filter.under == ROOT || store.tree().is_under(row.node, self.filter.under))
-            && (self.needle.is_empty() || holds(row, &self.needle, allowance))
+            && (self.needle.is_empty() || self.is_from(row) || holds(row, &self.needle, allowance))
+    }
+
+    /// Whether one of the senders signed it.
+    fn is_from(&self, row: &Row) -> bool {
+        match &row.message.opening {
+            Opening::Opened { signer: Some(signer), .. } => self.filter.senders.contains(signer),
+            _ => false,
+        }
     }
 
     /// How many rows pass, of those looked at.

@@ -105,12 +105,6 @@ impl Sender<'_> {
             Self::Stranger => icons::SEAL_QUESTION,
         }
     }
-
-    /// Whether somebody should look before believing it.
-    #[must_use]
-    pub(super) const fn is_doubtful(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::Renamed { .. } | Self::Told { .. } | Self::Stranger)
-    }
 }
 
 /// What the key that a message was sealed with asks of signatures now; `None` where the key is gone.
@@ -170,7 +164,7 @@ mod tests {
             ["you", "ben", "changed key", "unknown signer", "unknown signer"]
         );
         assert_eq!(sender(&people, None), Sender::NotSigned);
-        assert!(sender(&people, Some(&SenderKey::from_bytes([3; 32]))).is_doubtful());
+        assert_eq!(sender(&people, Some(&SenderKey::from_bytes([3; 32]))).tone(), Tone::Red);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::ends::ends,
+        panels::{ends::ends, sealing::suite_words},
         theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
         when,
         widgets::{
@@ -196,7 +196,9 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
         OutboxState::Refused { why } | OutboxState::Held { why } | OutboxState::Postponed { why, .. } => {
             label.on_hover_text(format!("{}\n{}", sentence(why), facts(entry)));
         }
-        _ => {}
+        _ => {
+            label.on_hover_text(facts(entry));
+        }
     }
     let at = Rect::from_min_max(pos2(rect.right() - buttons, rect.top()), rect.max);
     let mut child = ui.new_child(
@@ -244,7 +246,11 @@ fn decide(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) {
 /// What is known beside the state: when, by what sealed, how large.
 fn facts(entry: &OutboxEntry) -> String {
     let seal = match &entry.sealed_with {
-        Some(with) => format!("sealed with {} · ", with.label),
+        Some(with) => {
+            let signed = if with.signed { ", signed" } else { ", not signed" };
+            let legacy = if with.profile.is_some() { ", legacy" } else { "" };
+            format!("sealed with {}, {}{signed}{legacy} · ", with.label, suite_words(with.suite))
+        }
         // A pill says so beside the topic.
         None => String::new(),
     };

@@ -7,7 +7,10 @@
 mod budget;
 mod detail;
 mod empty;
+mod explain;
+mod facts;
 mod filters;
+mod meanings;
 mod plot;
 mod table;
 pub(super) mod tiles;
@@ -101,7 +104,7 @@ impl WatchPanel {
         if !wide && !nothing && self.selected.is_some() && self.overlay(ui, full, model, out) {
             self.selected = None;
         }
-        self.detail.dialog(ui.ctx(), self.selected.as_ref());
+        self.detail.dialogs(ui.ctx(), self.selected.as_ref(), model);
     }
 
     /// The first message is looked at by itself, so that the sealed bytes stand beside it from the start.

@@ -3,18 +3,23 @@
 //! While the person reads further down, or has paused, the store holds the rows where they are and counts what waits.
 
 use eframe::egui::{
-    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, UiBuilder,
-    WidgetInfo, pos2,
+    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role, Sense, Ui,
+    UiBuilder, WidgetInfo, pos2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
 use crate::{
-    client::Opening,
+    client::{Opening, SenderKey},
     desktop::{
         fonts, icons,
         messages::{Filter, MessageStore, NodeId, Row, View, body_of, is_will},
         model::Model,
-        panels::{ends::ends, grouped, sealing::profile_words},
+        panels::{
+            ends::ends,
+            grouped,
+            sealing::profile_words,
+            sender::{Sender, sender},
+        },
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
         when,
         widgets::{
@@ -26,11 +31,15 @@ use crate::{
 
 use super::{
     budget,
-    verdict::{WILL, profile_of, told, verdict},
+    meanings::meaning,
+    verdict::{Known, WILL, profile_of, told, verdict},
 };
 
 /// Characters of a payload in its row.
 const PAYLOAD: usize = 160;
+
+/// Width of the column that says who signed.
+const SENDER: f32 = 104.0;
 
 /// What the table needs to know from the page.
 pub(super) struct Given {
@@ -87,8 +96,12 @@ impl Table {
     pub(super) fn ui(&mut self, ui: &mut Ui, model: &mut Model, given: &Given) -> TableAnswer {
         let mut answer = TableAnswer::default();
         model.messages.hold(self.paused || self.reading);
-        let filter =
-            Filter { under: given.under, text: self.text.clone(), only_problems: self.only_problems };
+        let filter = Filter {
+            under: given.under,
+            text: self.text.clone(),
+            only_problems: self.only_problems,
+            senders: senders(model, &self.text),
+        };
         if filter != *self.view.filter() {
             self.view.set_filter(filter);
             self.show_newest();
@@ -108,7 +121,7 @@ impl Table {
                 if self.view.is_empty() {
                     self.none(ui, searching, &mut answer);
                 } else {
-                    self.rows(ui, &model.messages, given, &mut answer);
+                    self.rows(ui, model, given, &mut answer);
                 }
             });
             budget::line(ui, below, model);
@@ -163,7 +176,7 @@ impl Table {
                     .hide_label()
                     .compact()
                     .icon(icons::MAGNIFYING_GLASS)
-                    .hint("Topic or payload")
+                    .hint(if narrow { "Filter" } else { "Topic, payload, sender" })
                     .width(if narrow { 130.0 } else { 180.0 })
                     .limit(256)
                     .show(ui);
@@ -228,8 +241,9 @@ impl Table {
         }
     }
 
-    fn rows(&mut self, ui: &mut Ui, store: &MessageStore, given: &Given, answer: &mut TableAnswer) {
+    fn rows(&mut self, ui: &mut Ui, model: &Model, given: &Given, answer: &mut TableAnswer) {
         let t = tokens(ui);
+        let (store, known) = (&model.messages, Known::of(model));
         let id = ui.make_persistent_id("messages table");
         self.keys(ui, id, given, answer);
         let area = ui.available_rect_before_wrap();
@@ -282,9 +296,11 @@ impl Table {
                     let Some(entry) = store.row(number) else { return };
                     let selected = given.selected == Some(number);
                     row.set_selected(selected);
-                    draw(&mut row, entry, columns, selected);
+                    draw(&mut row, entry, known, columns, selected);
                     let response = row.response();
-                    response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, row_name(entry)));
+                    response.widget_info(|| {
+                        WidgetInfo::selected(Role::Row, true, selected, row_name(entry, known))
+                    });
                     if response.clicked() {
                         clicked = Some(number);
                     }
@@ -339,6 +355,7 @@ impl Table {
 struct Columns {
     qos: bool,
     size: bool,
+    sender: bool,
     millis: bool,
     topic: f32,
     seal: f32,
@@ -349,14 +366,15 @@ impl Columns {
         Self {
             qos: width >= 560.0,
             size: width >= 660.0,
+            sender: width >= 720.0,
             millis: width >= 480.0,
             topic: (width * 0.26).clamp(110.0, 320.0),
             seal: if width >= 560.0 { 112.0 } else { 104.0 },
         }
     }
 
-    const fn name(self) -> (bool, bool, bool) {
-        (self.qos, self.size, self.millis)
+    const fn name(self) -> (bool, bool, bool, bool) {
+        (self.qos, self.size, self.sender, self.millis)
     }
 
     fn list(self) -> Vec<Column> {
@@ -368,6 +386,9 @@ impl Columns {
             list.push(Column::exact(44.0));
         }
         list.push(Column::exact(self.seal).clip(true));
+        if self.sender {
+            list.push(Column::exact(SENDER).clip(true));
+        }
         if self.size {
             list.push(Column::exact(64.0));
         }
@@ -381,6 +402,9 @@ impl Columns {
             names.push("QoS");
         }
         names.push("Seal");
+        if self.sender {
+            names.push("Sender");
+        }
         if self.size {
             names.push("Size");
         }
@@ -389,11 +413,32 @@ impl Columns {
     }
 }
 
-fn row_name(row: &Row) -> String {
-    format!("{} {}, {}", when::clock(row.message.arrived_ms), row.message.topic, told(&row.message))
+fn row_name(row: &Row, known: Known<'_>) -> String {
+    let message = &row.message;
+    let from = match known.sender(message) {
+        None | Some(Sender::NotSigned) => String::new(),
+        Some(who) => format!(", from {}", who.word()),
+    };
+    format!("{} {}, {}{from}", when::clock(message.arrived_ms), message.topic, told(message, known))
 }
 
-fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: bool) {
+/// The keys of everybody whose name the text is part of.
+fn senders(model: &Model, text: &str) -> Vec<SenderKey> {
+    let needle = text.trim().to_lowercase();
+    if needle.is_empty() {
+        return Vec::new();
+    }
+    let people = model.people.people.iter().map(|person| &person.key);
+    let named = people.filter(|key| sender(&model.people, Some(key)).word().to_lowercase().contains(&needle));
+    let mut senders: Vec<SenderKey> = named.copied().collect();
+    let me = model.account.as_ref().is_some_and(|account| account.username.contains(&needle));
+    if me || needle == "you" {
+        senders.extend(model.people.own);
+    }
+    senders
+}
+
+fn draw(row: &mut TableRow<'_, '_>, entry: &Row, known: Known<'_>, columns: Columns, selected: bool) {
     let message = &entry.message;
     row.col(|ui| {
         let t = tokens(ui);
@@ -422,7 +467,7 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
     }
     row.col(|ui| {
         let t = tokens(ui);
-        let verdict = verdict(message);
+        let verdict = verdict(message, known);
         let ink = verdict.tone.text(t);
         ui.add_space(4.0);
         ui.spacing_mut().item_spacing.x = 6.0;
@@ -432,8 +477,23 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
         } else {
             ui.add(Label::new(icons::icon(verdict.icon, 14.0).color(ink)).selectable(false));
         }
-        cell(ui, RichText::new(told(message)).font(fonts::regular(12.5)).color(ink));
+        let response = cell(ui, RichText::new(told(message, known)).font(fonts::regular(12.5)).color(ink));
+        if let Some(meaning) = meaning(verdict.word) {
+            response.on_hover_text(meaning);
+        }
     });
+    if columns.sender {
+        row.col(|ui| {
+            ui.add_space(4.0);
+            let Some(who) = known.sender(message) else { return };
+            let lacking = known.lacks_signature(message);
+            let tone = if lacking { Tone::Amber } else { who.tone() };
+            // Green is for the seal; a name needs no colour as long as all is well.
+            let ink = if tone == Tone::Green { tokens(ui).text } else { tone.text(tokens(ui)) };
+            cell(ui, RichText::new(who.word()).font(fonts::regular(12.5)).color(ink))
+                .on_hover_text(who.sentence());
+        });
+    }
     let body = body_of(message);
     if columns.size {
         row.col(|ui| {
@@ -464,6 +524,6 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: boo
     });
 }
 
-fn cell(ui: &mut Ui, text: RichText) {
-    ui.add(Label::new(text).truncate().selectable(false));
+fn cell(ui: &mut Ui, text: RichText) -> Response {
+    ui.add(Label::new(text).truncate().selectable(false))
 }
