@@ -27,7 +27,7 @@ use super::{Wish, epochs::epochs, failed};
 pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbound) -> Option<Wish> {
     let mut wish = None;
     ScrollArea::vertical().id_salt("chosen key").auto_shrink([false, false]).show(ui, |ui| {
-        ui.set_max_width(ui.available_width().min(640.0));
+        ui.set_max_width((ui.available_width() - 10.0).min(640.0));
         ui.spacing_mut().item_spacing.y = 8.0;
         title(ui, &key.label, 18.0);
         pills(ui, key);

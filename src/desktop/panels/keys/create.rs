@@ -113,32 +113,22 @@ impl Create {
             && secret_ready
             && parsed.as_ref().is_ok_and(|list| !list.is_empty());
         let focus = !std::mem::replace(&mut self.opened, true);
-        let answer = dialog(ctx, "create key", "Make a key", 500.0, |ui| {
+        let answer = dialog(ctx, "create key", "Make a key", 820.0, |ui| {
             muted(ui, "It seals what you publish to its topics, and opens it for everybody you give it to.");
             ui.add_space(2.0);
-            TextField::new("Name", &mut self.label)
-                .hint("Plant")
-                .icon(icons::TAG)
-                .error(label_wrong.as_deref())
-                .limit(80)
-                .focus(focus)
-                .show(ui);
-            TextField::new("Topic filters", &mut self.filters)
-                .hint("plant/#")
-                .mono()
-                .rows(3)
-                .limit(8_192)
-                .error(filter_wrong.as_deref())
-                .help("One per line. + stands for one level, # at the end for all below.")
-                .show(ui);
-            self.secret(ui, model, out);
-            field_label(ui, "How it seals");
-            for (suite, icon, title, text) in SUITES {
-                if choice_card(ui, self.suite == suite, icon, title, text).clicked() {
-                    self.suite = suite;
-                }
+            // Side by side, so that the button stays in sight.
+            let wide = ui.available_width() >= 640.0;
+            if wide {
+                ui.columns(2, |columns| {
+                    let [left, right] = columns else { return };
+                    left.set_max_width(left.available_width() - 8.0);
+                    self.what(left, (label_wrong.as_deref(), filter_wrong.as_deref()), focus, model, out);
+                    self.how(right);
+                });
+            } else {
+                self.what(ui, (label_wrong.as_deref(), filter_wrong.as_deref()), focus, model, out);
+                self.how(ui);
             }
-            signatures_field(ui, self.suite, &mut self.signatures);
             failed(ui, model, Asked::CreateKey);
             dialog_buttons(ui, ButtonKind::Primary, "Make key", ready, busy)
         });
@@ -168,6 +158,44 @@ impl Create {
             model.dismiss(Asked::Passphrase);
         }
         close
+    }
+
+    /// What it is called, what it covers, and its secret.
+    fn what(
+        &mut self,
+        ui: &mut Ui,
+        (label_wrong, filter_wrong): (Option<&str>, Option<&str>),
+        focus: bool,
+        model: &Model,
+        out: &mut Outbound,
+    ) {
+        TextField::new("Name", &mut self.label)
+            .hint("Plant")
+            .icon(icons::TAG)
+            .error(label_wrong)
+            .limit(80)
+            .focus(focus)
+            .show(ui);
+        TextField::new("Topic filters", &mut self.filters)
+            .hint("plant/#")
+            .mono()
+            .rows(2)
+            .limit(8_192)
+            .error(filter_wrong)
+            .help("One per line. + stands for one level, # at the end for all below.")
+            .show(ui);
+        self.secret(ui, model, out);
+    }
+
+    /// How it seals, and what it asks of signatures.
+    fn how(&mut self, ui: &mut Ui) {
+        field_label(ui, "How it seals");
+        for (suite, icon, title, text) in SUITES {
+            if choice_card(ui, self.suite == suite, icon, title, text).clicked() {
+                self.suite = suite;
+            }
+        }
+        signatures_field(ui, self.suite, &mut self.signatures);
     }
 
     /// Where the secret comes from.

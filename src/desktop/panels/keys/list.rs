@@ -15,7 +15,7 @@ use crate::{
             sealing::{profile_words, suite_words},
         },
         theme::{FOCUS_WIDTH, RADIUS, Tone, tokens},
-        widgets::{Button, caps, icon_button, menu, menu_row, title},
+        widgets::{Button, caps, icon_button, menu, menu_row},
     },
     topic::TopicFilter,
 };
@@ -38,7 +38,6 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
     let mut answer = ListAnswer::default();
     let count = count_text(model.keys.len() as u64, "key");
     let left = |ui: &mut Ui| {
-        title(ui, "Keyring", 13.5);
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
     ends(ui, "keys head", 32.0, left, |ui| {
@@ -137,7 +136,7 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     let words = if key.seals && !key.retired {
         filters.join(", ")
     } else {
-        format!("{} · {}", filters.join(", "), state_words(key))
+        format!("{} · {}", state_words(key), filters.join(", "))
     };
     line(
         ui,

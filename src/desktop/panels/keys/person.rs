@@ -173,7 +173,7 @@ fn buttons(ui: &mut Ui, person: &PersonView) -> Option<Wish> {
 
 fn page(ui: &mut Ui, id: &str, contents: impl FnOnce(&mut Ui)) {
     ScrollArea::vertical().id_salt(id).auto_shrink([false, false]).show(ui, |ui| {
-        ui.set_max_width(ui.available_width().min(640.0));
+        ui.set_max_width((ui.available_width() - 10.0).min(640.0));
         ui.spacing_mut().item_spacing.y = 8.0;
         contents(ui);
     });

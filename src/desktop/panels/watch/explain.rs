@@ -163,7 +163,7 @@ fn opened(
     });
     checks.push(signature(message, known));
     checks.push(match notes {
-        [] => Check::new(Mark::Yes, "It is new", "It was not here before: nobody sent an old one again."),
+        [] => Check::new(Mark::Yes, "It is new", "This computer has not seen it before."),
         notes => {
             let texts: Vec<String> = notes
                 .iter()

@@ -40,6 +40,8 @@ const PAYLOAD: usize = 160;
 
 /// Width of the column that says who signed.
 const SENDER: f32 = 104.0;
+/// From this width on there is room for it; the size makes way first.
+const SENDER_FROM: f32 = 700.0;
 
 /// What the table needs to know from the page.
 pub(super) struct Given {
@@ -365,11 +367,11 @@ impl Columns {
     fn for_width(width: f32) -> Self {
         Self {
             qos: width >= 560.0,
-            size: width >= 660.0,
-            sender: width >= 720.0,
+            size: width >= 840.0 || (660.0..SENDER_FROM).contains(&width),
+            sender: width >= SENDER_FROM,
             millis: width >= 480.0,
-            topic: (width * 0.26).clamp(110.0, 320.0),
-            seal: if width >= 560.0 { 112.0 } else { 104.0 },
+            topic: (width * if width >= SENDER_FROM { 0.24 } else { 0.26 }).clamp(110.0, 320.0),
+            seal: if width >= SENDER_FROM { 124.0 } else { 108.0 },
         }
     }
 
@@ -486,10 +488,13 @@ fn draw(row: &mut TableRow<'_, '_>, entry: &Row, known: Known<'_>, columns: Colu
         row.col(|ui| {
             ui.add_space(4.0);
             let Some(who) = known.sender(message) else { return };
-            let lacking = known.lacks_signature(message);
-            let tone = if lacking { Tone::Amber } else { who.tone() };
-            // Green is for the seal; a name needs no colour as long as all is well.
-            let ink = if tone == Tone::Green { tokens(ui).text } else { tone.text(tokens(ui)) };
+            // The verdict has the colour; a name needs one only where it is in doubt.
+            let t = tokens(ui);
+            let ink = match who {
+                Sender::NotSigned => t.text_muted,
+                Sender::You | Sender::Known { .. } => t.text_strong,
+                _ => who.tone().text(t),
+            };
             cell(ui, RichText::new(who.word()).font(fonts::regular(12.5)).color(ink))
                 .on_hover_text(who.sentence());
         });
