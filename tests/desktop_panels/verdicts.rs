@@ -156,6 +156,14 @@ fn the_filter_finds_messages_by_their_sender() {
     assert!(sees(&harness, "a/two, Signed") && !sees(&harness, "a/one, "));
 }
 
+#[test]
+fn a_signer_in_doubt_is_among_the_problems() {
+    let now = now_ms();
+    let mut harness = watching(vec![signed(1, now, "a/ben", "1", 2), signed(2, now, "a/dora", "1", 5)]);
+    click(&mut harness, "Only problems");
+    assert!(sees(&harness, "a/dora, Changed key") && !sees(&harness, "a/ben, Signed"));
+}
+
 fn publishing(signatures: Signatures) -> Harness<'static, Scene> {
     let mut scene = Scene::new(Page::Publish, model("admin"));
     scene.tell(Event::Keys(vec![KeyView { signatures, ..keys()[0].clone() }]));

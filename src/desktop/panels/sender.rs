@@ -97,13 +97,18 @@ impl Sender<'_> {
     pub(super) const fn icon(&self) -> &'static str {
         match self {
             Self::NotSigned => icons::USER_MINUS,
-            Self::You => icons::USER,
             Self::Known { compared: true, .. } => icons::SEAL_CHECK,
-            Self::Known { compared: false, .. } => icons::USER,
+            Self::You | Self::Known { compared: false, .. } => icons::USER,
             Self::Changed { .. } => icons::WARNING_OCTAGON,
             Self::Renamed { .. } | Self::Told { .. } => icons::SEAL_WARNING,
             Self::Stranger => icons::SEAL_QUESTION,
         }
+    }
+
+    /// Whether somebody should look before believing it.
+    #[must_use]
+    pub(super) const fn is_doubtful(&self) -> bool {
+        matches!(self, Self::Changed { .. } | Self::Renamed { .. } | Self::Stranger)
     }
 }
 

@@ -4,7 +4,7 @@
 use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui};
 
 use crate::{
-    client::{Asked, Command, KeyView, Suite, sentence},
+    client::{Asked, Command, KeyView, Profile, Suite, sentence},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -111,8 +111,10 @@ fn actions(ui: &mut Ui, key: &KeyView) -> Option<Wish> {
     {
         wish = Some(Wish::Edit(id()));
     }
-    // Programs of an older system know one secret: a new one would shut them out.
-    if !key.retired
+    // What only opens is rotated by who seals with it. Programs of an older system know one secret: a new one would shut
+    // them out.
+    if key.seals
+        && !key.retired
         && key.profile.is_none()
         && Button::secondary("Rotate…")
             .icon(icons::ARROWS_CLOCKWISE)
@@ -127,6 +129,7 @@ fn actions(ui: &mut Ui, key: &KeyView) -> Option<Wish> {
     }
     let more = icon_button(ui, icons::DOTS_THREE_VERTICAL, "More for this key");
     menu(&more, |ui| {
+        ui.set_max_width(200.0);
         if menu_row(ui, Some(icons::DOWNLOAD_SIMPLE), "Export as a file…", false).clicked() {
             wish = Some(Wish::Export(id(), key.label.clone()));
         }
@@ -151,7 +154,7 @@ fn warnings(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbound) {
             .next("To let it seal, import its line once more and agree to the change.")
             .show(ui);
     }
-    let secret = key.profile.is_none_or(|profile| profile.is_secret());
+    let secret = key.profile.is_none_or(Profile::is_secret);
     if let Some(profile) = key.profile.filter(|_| !secret) {
         let why = "It stands in the source of that program: anybody can read what it seals, and make messages up. Send nothing that matters, and believe nothing that comes.";
         Banner::new(Severity::Warning, &sentence(profile_words(profile).2)).why(why).show(ui);

@@ -119,12 +119,19 @@ impl Create {
             // Side by side, so that the button stays in sight.
             let wide = ui.available_width() >= 640.0;
             if wide {
+                let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.x, 24.0);
                 ui.columns(2, |columns| {
                     let [left, right] = columns else { return };
-                    left.set_max_width(left.available_width() - 8.0);
-                    self.what(left, (label_wrong.as_deref(), filter_wrong.as_deref()), focus, model, out);
-                    self.how(right);
+                    for column in [&mut *left, &mut *right] {
+                        column.spacing_mut().item_spacing.x = gap;
+                    }
+                    // A column by itself would justify its texts.
+                    left.vertical(|ui| {
+                        self.what(ui, (label_wrong.as_deref(), filter_wrong.as_deref()), focus, model, out);
+                    });
+                    right.vertical(|ui| self.how(ui));
                 });
+                ui.spacing_mut().item_spacing.x = gap;
             } else {
                 self.what(ui, (label_wrong.as_deref(), filter_wrong.as_deref()), focus, model, out);
                 self.how(ui);
@@ -214,13 +221,13 @@ impl Create {
             Source::Passphrase => {
                 muted(
                     ui,
-                    "Everybody who types the same room and the same passphrase gets the same key. Choose the same suite as they do, then compare fingerprints.",
+                    "Who types the same room and passphrase, and takes the same suite, gets the same key. Compare fingerprints.",
                 );
                 TextField::new("Room", &mut self.room)
                     .hint("hall 2")
                     .icon(icons::HOUSE)
                     .limit(256)
-                    .help("No secret. It keeps the same passphrase from making the same key elsewhere.")
+                    .help("No secret: a name that all of you type alike.")
                     .show(ui);
                 self.passphrase.ui(ui, &self.room, model, out);
             }

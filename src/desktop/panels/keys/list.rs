@@ -43,6 +43,7 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
     ends(ui, "keys head", 32.0, left, |ui| {
         let more = icon_button(ui, icons::DOTS_THREE_VERTICAL, "More: files, legacy programs");
         menu(&more, |ui| {
+            ui.set_max_width(220.0);
             for (icon, words, wish) in [
                 (icons::FILE_ARROW_UP, "Import an age file…", Wish::ImportFile),
                 (icons::DOWNLOAD_SIMPLE, "Export all keys…", Wish::ExportAll),

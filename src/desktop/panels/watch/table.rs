@@ -12,7 +12,7 @@ use crate::{
     client::{Opening, SenderKey},
     desktop::{
         fonts, icons,
-        messages::{Filter, MessageStore, NodeId, Row, View, body_of, is_will},
+        messages::{Filter, NodeId, Row, View, body_of, is_will},
         model::Model,
         panels::{
             ends::ends,
@@ -39,7 +39,7 @@ use super::{
 const PAYLOAD: usize = 160;
 
 /// Width of the column that says who signed.
-const SENDER: f32 = 104.0;
+const SENDER: f32 = 110.0;
 /// From this width on there is room for it; the size makes way first.
 const SENDER_FROM: f32 = 700.0;
 
@@ -103,6 +103,7 @@ impl Table {
             text: self.text.clone(),
             only_problems: self.only_problems,
             senders: senders(model, &self.text),
+            doubtful: if self.only_problems { doubtful(model) } else { Vec::new() },
         };
         if filter != *self.view.filter() {
             self.view.set_filter(filter);
@@ -116,7 +117,7 @@ impl Table {
             ui.set_width(ui.available_width());
             ui.set_height(ui.available_height());
             ui.spacing_mut().item_spacing.y = 0.0;
-            self.head(ui, &model.messages, given, &mut answer);
+            self.head(ui, model, given, &mut answer);
             let all = ui.available_rect_before_wrap();
             let (above, below) = all.split_top_bottom_at_y(all.bottom() - budget::HEIGHT);
             ui.scope_builder(UiBuilder::new().max_rect(above), |ui| {
@@ -131,8 +132,9 @@ impl Table {
         answer
     }
 
-    fn head(&mut self, ui: &mut Ui, store: &MessageStore, given: &Given, answer: &mut TableAnswer) {
+    fn head(&mut self, ui: &mut Ui, model: &Model, given: &Given, answer: &mut TableAnswer) {
         let t = tokens(ui);
+        let store = &model.messages;
         let width = ui.available_width();
         egui::Frame::new().inner_margin(egui::Margin::symmetric(CARD_PADDING as i8, 9)).show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 8.0;
@@ -182,7 +184,12 @@ impl Table {
                     .width(if narrow { 130.0 } else { 180.0 })
                     .limit(256)
                     .show(ui);
-                let name = format!("Only problems ({})", grouped(store.problems() as u64));
+                // Who is in doubt changes with what is known of people: their messages are not counted beforehand.
+                let name = if doubtful(model).is_empty() {
+                    format!("Only problems ({})", grouped(store.problems() as u64))
+                } else {
+                    "Only problems".to_owned()
+                };
                 if width >= 720.0 {
                     toggle(ui, only_problems, &name);
                 } else if icon_toggle(ui, icons::WARNING, &name, *only_problems).clicked() {
@@ -371,7 +378,7 @@ impl Columns {
             sender: width >= SENDER_FROM,
             millis: width >= 480.0,
             topic: (width * if width >= SENDER_FROM { 0.24 } else { 0.26 }).clamp(110.0, 320.0),
-            seal: if width >= SENDER_FROM { 124.0 } else { 108.0 },
+            seal: if width >= SENDER_FROM { 124.0 } else { 116.0 },
         }
     }
 
@@ -438,6 +445,12 @@ fn senders(model: &Model, text: &str) -> Vec<SenderKey> {
         senders.extend(model.people.own);
     }
     senders
+}
+
+/// The keys of everybody whose signature needs a look.
+fn doubtful(model: &Model) -> Vec<SenderKey> {
+    let keys = model.people.people.iter().map(|person| &person.key);
+    keys.filter(|key| sender(&model.people, Some(key)).is_doubtful()).copied().collect()
 }
 
 fn draw(row: &mut TableRow<'_, '_>, entry: &Row, known: Known<'_>, columns: Columns, selected: bool) {
