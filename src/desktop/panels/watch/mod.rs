@@ -5,6 +5,7 @@
 //! screen, never what is in memory.
 
 mod budget;
+mod columns;
 mod detail;
 mod empty;
 mod explain;
@@ -12,6 +13,7 @@ mod facts;
 mod filters;
 mod meanings;
 mod plot;
+mod row;
 mod table;
 pub(super) mod tiles;
 mod topics;

@@ -3,45 +3,31 @@
 //! While the person reads further down, or has paused, the store holds the rows where they are and counts what waits.
 
 use eframe::egui::{
-    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role, Sense, Ui,
-    UiBuilder, WidgetInfo, pos2,
+    self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, UiBuilder,
+    WidgetInfo, pos2,
 };
-use egui_extras::{Column, TableBuilder, TableRow};
+use egui_extras::TableBuilder;
 
 use crate::{
-    client::{Opening, SenderKey},
+    client::SenderKey,
     desktop::{
         fonts, icons,
-        messages::{Filter, NodeId, Row, View, body_of, is_will},
+        messages::{Filter, NodeId, View},
         model::Model,
-        panels::{
-            ends::ends,
-            grouped,
-            sealing::profile_words,
-            sender::{Sender, sender},
-        },
+        panels::{ends::ends, grouped, sender::sender},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
-        when,
         widgets::{
-            Button, EmptyState, TextField, caps, card_frame, icon_toggle, one_line, one_line_job, pill,
-            size_text, title, toggle, waiting,
+            Button, EmptyState, TextField, caps, card_frame, icon_toggle, pill, title, toggle, waiting,
         },
     },
 };
 
 use super::{
     budget,
-    meanings::meaning,
-    verdict::{Known, WILL, profile_of, told, verdict},
+    columns::Columns,
+    row::{draw, row_name},
+    verdict::Known,
 };
-
-/// Characters of a payload in its row.
-const PAYLOAD: usize = 160;
-
-/// Width of the column that says who signed.
-const SENDER: f32 = 110.0;
-/// From this width on there is room for it; the size makes way first.
-const SENDER_FROM: f32 = 700.0;
 
 /// What the table needs to know from the page.
 pub(super) struct Given {
@@ -359,78 +345,6 @@ impl Table {
     }
 }
 
-/// Which columns there is room for.
-#[derive(Clone, Copy)]
-struct Columns {
-    qos: bool,
-    size: bool,
-    sender: bool,
-    millis: bool,
-    topic: f32,
-    seal: f32,
-}
-
-impl Columns {
-    fn for_width(width: f32) -> Self {
-        Self {
-            qos: width >= 560.0,
-            size: width >= 840.0 || (660.0..SENDER_FROM).contains(&width),
-            sender: width >= SENDER_FROM,
-            millis: width >= 480.0,
-            topic: (width * if width >= SENDER_FROM { 0.24 } else { 0.26 }).clamp(110.0, 320.0),
-            seal: if width >= SENDER_FROM { 124.0 } else { 116.0 },
-        }
-    }
-
-    const fn name(self) -> (bool, bool, bool, bool) {
-        (self.qos, self.size, self.sender, self.millis)
-    }
-
-    fn list(self) -> Vec<Column> {
-        let mut list = vec![
-            Column::exact(if self.millis { 112.0 } else { 88.0 }),
-            Column::initial(self.topic).at_least(80.0).clip(true).resizable(true),
-        ];
-        if self.qos {
-            list.push(Column::exact(44.0));
-        }
-        list.push(Column::exact(self.seal).clip(true));
-        if self.sender {
-            list.push(Column::exact(SENDER).clip(true));
-        }
-        if self.size {
-            list.push(Column::exact(64.0));
-        }
-        list.push(Column::remainder().at_least(80.0).clip(true));
-        list
-    }
-
-    fn names(self) -> Vec<&'static str> {
-        let mut names = vec!["Time", "Topic"];
-        if self.qos {
-            names.push("QoS");
-        }
-        names.push("Seal");
-        if self.sender {
-            names.push("Sender");
-        }
-        if self.size {
-            names.push("Size");
-        }
-        names.push("Payload");
-        names
-    }
-}
-
-fn row_name(row: &Row, known: Known<'_>) -> String {
-    let message = &row.message;
-    let from = match known.sender(message) {
-        None | Some(Sender::NotSigned) => String::new(),
-        Some(who) => format!(", from {}", who.word()),
-    };
-    format!("{} {}, {}{from}", when::clock(message.arrived_ms), message.topic, told(message, known))
-}
-
 /// The keys of everybody whose name the text is part of.
 fn senders(model: &Model, text: &str) -> Vec<SenderKey> {
     let needle = text.trim().to_lowercase();
@@ -451,97 +365,4 @@ fn senders(model: &Model, text: &str) -> Vec<SenderKey> {
 fn doubtful(model: &Model) -> Vec<SenderKey> {
     let keys = model.people.people.iter().map(|person| &person.key);
     keys.filter(|key| sender(&model.people, Some(key)).is_doubtful()).copied().collect()
-}
-
-fn draw(row: &mut TableRow<'_, '_>, entry: &Row, known: Known<'_>, columns: Columns, selected: bool) {
-    let message = &entry.message;
-    row.col(|ui| {
-        let t = tokens(ui);
-        if selected {
-            let rect = ui.max_rect();
-            let bar = Rect::from_min_max(rect.min, pos2(rect.left() + 3.0, rect.bottom()));
-            ui.painter().rect_filled(bar, 0, t.accent);
-        }
-        ui.add_space(CARD_PADDING);
-        let time =
-            if columns.millis { when::clock_ms(message.arrived_ms) } else { when::clock(message.arrived_ms) };
-        let ink = if selected { t.accent_text } else { t.text_muted };
-        cell(ui, RichText::new(time).font(fonts::mono(12.0)).color(ink));
-    });
-    row.col(|ui| {
-        ui.add_space(4.0);
-        let ink = tokens(ui).text_strong;
-        cell(ui, RichText::new(message.topic.as_str()).font(fonts::regular(13.0)).color(ink));
-    });
-    if columns.qos {
-        row.col(|ui| {
-            ui.add_space(4.0);
-            let tone = if message.qos == 0 { Tone::Neutral } else { Tone::Accent };
-            pill(ui, &message.qos.to_string(), tone);
-        });
-    }
-    row.col(|ui| {
-        let t = tokens(ui);
-        let verdict = verdict(message, known);
-        let ink = verdict.tone.text(t);
-        ui.add_space(4.0);
-        ui.spacing_mut().item_spacing.x = 6.0;
-        if is_will(message) {
-            let heart = icons::icon(icons::HEARTBEAT, 14.0).color(t.violet.text);
-            ui.add(Label::new(heart).selectable(false)).on_hover_text(WILL);
-        } else {
-            ui.add(Label::new(icons::icon(verdict.icon, 14.0).color(ink)).selectable(false));
-        }
-        let response = cell(ui, RichText::new(told(message, known)).font(fonts::regular(12.5)).color(ink));
-        if let Some(meaning) = meaning(verdict.word) {
-            response.on_hover_text(meaning);
-        }
-    });
-    if columns.sender {
-        row.col(|ui| {
-            ui.add_space(4.0);
-            let Some(who) = known.sender(message) else { return };
-            // The verdict has the colour; a name needs one only where it is in doubt.
-            let t = tokens(ui);
-            let ink = match who {
-                Sender::NotSigned => t.text_muted,
-                Sender::You | Sender::Known { .. } => t.text_strong,
-                _ => who.tone().text(t),
-            };
-            cell(ui, RichText::new(who.word()).font(fonts::regular(12.5)).color(ink))
-                .on_hover_text(who.sentence());
-        });
-    }
-    let body = body_of(message);
-    if columns.size {
-        row.col(|ui| {
-            ui.add_space(4.0);
-            let size = size_text(body.map_or(message.wire.len(), bytes::Bytes::len));
-            let ink = tokens(ui).text_muted;
-            cell(ui, RichText::new(size).font(fonts::regular(12.5)).color(ink));
-        });
-    }
-    row.col(|ui| {
-        ui.add_space(4.0);
-        // Room for the scroll bar.
-        ui.set_max_width((ui.available_width() - 10.0).max(0.0));
-        match (&message.opening, body) {
-            (Opening::Refused { why, .. }, _) => {
-                let ink = tokens(ui).text_muted;
-                cell(ui, RichText::new(why).font(fonts::regular(12.5)).color(ink));
-            }
-            (_, Some(body)) => {
-                if let Some(profile) = profile_of(message).filter(|profile| !profile.is_secret()) {
-                    pill(ui, "no secrecy", Tone::Amber).on_hover_text(profile_words(profile).2);
-                }
-                let job = one_line_job(ui, &one_line(body, PAYLOAD));
-                ui.add(Label::new(job).truncate().selectable(false));
-            }
-            (_, None) => {}
-        }
-    });
-}
-
-fn cell(ui: &mut Ui, text: RichText) -> Response {
-    ui.add(Label::new(text).truncate().selectable(false))
 }
