@@ -193,10 +193,13 @@ fn what_was_sent_shows_suite_key_and_signature() {
     if let Some(with) = &mut signed.sealed_with {
         with.signed = true;
     }
-    let plain: OutboxEntry = entry(2, "plant/b", OutboxState::Queued);
+    let mut plain: OutboxEntry = entry(2, "plant/b", OutboxState::Queued);
+    if let Some(with) = &mut plain.sealed_with {
+        with.label = "Hall".into();
+    }
     scene.tell(Event::Outbox(vec![signed, plain]));
     let harness = open(scene);
     assert!(sees(&harness, "sealed with Plant, AES-256-GCM, signed"));
-    assert!(sees(&harness, "sealed with Plant, AES-256-GCM, not signed"));
+    assert!(sees(&harness, "sealed with Hall, AES-256-GCM, not signed"));
     assert!(!asked(&harness).iter().any(|command| matches!(command, Command::Publish { .. })));
 }
