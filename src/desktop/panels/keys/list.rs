@@ -5,7 +5,7 @@ use eframe::egui::{
 };
 
 use crate::{
-    client::{Command, KeyView},
+    client::{Command, KeyView, legacy::Profile},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
@@ -107,9 +107,11 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     } else if response.hovered() {
         ui.painter().rect_filled(rect, radius, t.row_hover);
     }
+    let is_secret = key.profile.is_none_or(Profile::is_secret) && key.weak.is_none();
     let (icon, tone) = match (key.retired, key.seals) {
         (true, _) => (icons::LOCK_OPEN, Tone::Neutral),
-        (false, true) => (icons::KEY, Tone::Green),
+        (false, true) if is_secret => (icons::KEY, Tone::Green),
+        (false, true) => (icons::KEY, Tone::Amber),
         (false, false) => (icons::LOCK_OPEN, Tone::Amber),
     };
     let square =

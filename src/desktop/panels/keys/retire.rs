@@ -48,7 +48,7 @@ impl Retire {
         let answer = dialog(ctx, "retire key", &format!("Retire “{}”?", key.label), 480.0, |ui| {
             body(
                 ui,
-                "It will seal nothing more for you. What it sealed, and what others still seal with it, opens as before. You can take it back into use at any time.",
+                "It will seal nothing more for you. What it sealed, and what others still seal with it, opens as before; what comes later than an hour from now is marked. You can take it back into use at any time.",
             );
             self.consequences.ui(ui, Fate::Retired, model, out);
             muted(ui, "Others are not told: hand them the key that takes its place.");

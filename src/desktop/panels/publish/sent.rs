@@ -10,7 +10,10 @@ use crate::{
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::{ends::ends, sealing::suite_words},
+        panels::{
+            ends::ends,
+            sealing::{profile_words, suite_words},
+        },
         theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
         when,
         widgets::{
@@ -248,8 +251,9 @@ fn facts(entry: &OutboxEntry) -> String {
     let seal = match &entry.sealed_with {
         Some(with) => {
             let signed = if with.signed { ", signed" } else { ", not signed" };
-            let legacy = if with.profile.is_some() { ", legacy" } else { "" };
-            format!("sealed with {}, {}{signed}{legacy} · ", with.label, suite_words(with.suite))
+            let legacy =
+                with.profile.map_or(String::new(), |profile| format!("{} · ", profile_words(profile).0));
+            format!("sealed with {}, {}{signed} · {legacy}", with.label, suite_words(with.suite))
         }
         // A pill says so beside the topic.
         None => String::new(),

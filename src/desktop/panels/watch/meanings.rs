@@ -53,7 +53,7 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "sealed with a retired key",
-        "It was sealed with a secret that was replaced more than an hour ago. Its sender may not have the new one; or somebody who was to leave still writes.",
+        "It was sealed with a secret that was replaced or retired more than an hour ago. Its sender may not have the new one; or somebody who was to leave still writes.",
     ),
     ("No key", "It is sealed with a key that you do not have. Ask the sender for it."),
     (

@@ -120,6 +120,7 @@ pub(super) fn draw(
             }
             (_, Some(body)) => {
                 if let Some(profile) = profile_of(message).filter(|profile| !profile.is_secret()) {
+                    ui.spacing_mut().item_spacing.x = 6.0;
                     pill(ui, "no secrecy", Tone::Amber).on_hover_text(profile_words(profile).2);
                 }
                 let job = one_line_job(ui, &one_line(body, PAYLOAD));
