@@ -39,6 +39,7 @@ fn message(serial: i64, topic: &str, body: &[u8]) -> Message {
                 kid: "a14f09c2b7e1a85d3360f1d27c9be4a8".to_owned(),
                 suite: Suite::CoseA256Gcm,
                 profile: None,
+                signed: false,
             },
             body: Bytes::copy_from_slice(body),
             content_type: Some("application/json".to_owned()),

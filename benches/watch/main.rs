@@ -18,7 +18,7 @@ mod window;
 use std::time::{Duration, Instant};
 
 use sealwire::{
-    client::{Asked, Command, Event, KeyForm, Suite},
+    client::{Asked, Command, Event, KeyForm, Signatures, Suite},
     keys::key_line,
     topic::TopicFilter,
 };
@@ -60,7 +60,12 @@ fn run(name: &str, qos: u8, doing: window::Doing, asked: &Load) {
         Station::start(station_data.path(), &["--plain", "127.0.0.1:0", "--anonymous", "publisher"]);
     let person = Person::sign_up(&station, data.path(), "ada", None);
     let filter = TopicFilter::new("plant/#").unwrap();
-    person.ask(Command::CreateKey { label: "Plant".into(), filters: vec![filter], suite: Suite::default() });
+    person.ask(Command::CreateKey {
+        label: "Plant".into(),
+        filters: vec![filter],
+        suite: Suite::default(),
+        signatures: Signatures::Off,
+    });
     let id = person.expect("the key", |event| match event {
         Event::Keys(keys) => keys.first().map(|key| key.id.clone()),
         _ => None,

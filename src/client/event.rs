@@ -205,6 +205,8 @@ pub struct SealedWith {
     pub suite: Suite,
     /// The older system whose programs the key is for: such a message is labelled “legacy” wherever it shows.
     pub profile: Option<Profile>,
+    /// Whether its sender signed it inside the seal.
+    pub signed: bool,
 }
 
 /// One message on its way out.

@@ -48,4 +48,4 @@ pub use store::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 
 pub use crate::files::DataFolders;
 pub use crate::keys::{Strength, strength};
-pub use crate::seal::{SenderKey, Signatures, Suite, legacy::Profile};
+pub use crate::seal::{SenderKey, Signatures, Suite, legacy::Profile, wire_len};

@@ -165,7 +165,7 @@ impl Sealing {
         }
         Some(sealed.map_err(|error| error.to_string()).map(|sealed| SealedDraft {
             wire: sealed.into_bytes().into(),
-            with: sealed_with(key, kid),
+            with: sealed_with(key, kid, signer.is_some()),
             content_type: key.suite().is_native().then_some(MEDIA_TYPE),
         }))
     }
@@ -197,7 +197,7 @@ impl Sealing {
                     notes.push("sealed with a retired key".to_owned());
                 }
                 let opening = Opening::Opened {
-                    with: sealed_with(opened_with.key, opened.kid),
+                    with: sealed_with(opened_with.key, opened.kid, opened.signer.is_some()),
                     body: Bytes::copy_from_slice(&opened.body),
                     content_type: opened.content_type.clone(),
                     sealed_at_ms: opened.sealed_at_ms.unwrap_or(0),
@@ -233,12 +233,14 @@ fn session() -> Result<[u8; 16], String> {
     Ok(session)
 }
 
-fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
+/// What sealed it, in words.
+pub(super) fn sealed_with(key: &TopicKey, kid: Kid, signed: bool) -> SealedWith {
     SealedWith {
         label: key.label().to_owned(),
         kid: kid.to_string(),
         suite: key.suite(),
         profile: key.profile(),
+        signed,
     }
 }
 

@@ -174,6 +174,9 @@ impl App {
             if out.import_key {
                 inside.import_key();
             }
+            if out.show_people {
+                inside.show_people(out.person);
+            }
         }
     }
 }

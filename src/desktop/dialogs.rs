@@ -24,6 +24,8 @@ pub(super) enum SavePurpose {
     KeyLine,
     /// A Fernet key, as Python writes it.
     FernetKey,
+    /// Keys in an age file, under a passphrase.
+    KeysFile,
 }
 
 impl SavePurpose {
@@ -33,6 +35,7 @@ impl SavePurpose {
             Self::Certificate => "sealwire-ca.pem",
             Self::KeyLine => "sealwire-key.txt",
             Self::FernetKey => "fernet.key",
+            Self::KeysFile => "sealwire-keys.age",
         }
     }
 
@@ -42,6 +45,7 @@ impl SavePurpose {
             Self::Certificate => "Save the station's certificate",
             Self::KeyLine => "Save the key's line",
             Self::FernetKey => "Save the Fernet key",
+            Self::KeysFile => "Save the keys",
         }
     }
 }
@@ -135,6 +139,50 @@ impl KeyOpener {
     }
 }
 
+/// The largest file of keys that is read: a whole keyring, each key with many epochs, stays far below.
+const LARGEST_KEYS_FILE: u64 = 8 * 1024 * 1024;
+
+/// What came of choosing a file of keys: its name and bytes, or why not. The bytes are sealed under a passphrase.
+pub(super) type OpenedKeys = Result<(String, Vec<u8>), Problem>;
+
+/// Asks for a file of keys, and reads it.
+pub(super) type KeysOpener = InThread<OpenedKeys>;
+
+impl KeysOpener {
+    /// Opens the dialog.
+    pub(super) fn begin(&mut self, ctx: &Context) {
+        self.open(ctx, || {
+            let dialog = rfd::FileDialog::new().set_title("Choose a file of keys");
+            let dialog = dialog.add_filter("age files", &["age", "txt"]).add_filter("All files", &["*"]);
+            dialog.pick_file().map(|path| read_keys(&path))
+        });
+    }
+}
+
+/// Why a file was not read.
+fn unread(path: &Path, why: &str, next: &str) -> Problem {
+    let why = format!("{}: {why}", file_name(path));
+    Problem::new("The file was not read.", why, next.to_owned())
+}
+
+/// Reads a file of at most so many bytes.
+fn read_within(
+    path: &Path,
+    largest: u64,
+    too_large: &str,
+    next: &str,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Problem> {
+    let file = std::fs::File::open(path).map_err(|error| unread(path, &error.to_string(), next))?;
+    // All the room at once: a key that moves in memory would leave a copy behind.
+    let room = file.metadata().map_or(largest, |data| data.len().min(largest)) + 1;
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(usize::try_from(room).unwrap_or(0)));
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(|error| unread(path, &error.to_string(), next))?;
+    if bytes.len() as u64 > largest {
+        return Err(unread(path, too_large, next));
+    }
+    Ok(bytes)
+}
+
 /// Reads a key file, within a bound.
 fn read_key(path: &Path) -> OpenedKey {
     read_text(
@@ -190,23 +238,20 @@ impl PemOpener {
     }
 }
 
-/// Reads a file that a person chose, within a bound.
+/// Reads a file of text that a person chose, within a bound.
 fn read_text(path: &Path, largest: u64, too_large: &str, next: &str) -> OpenedKey {
-    let problem = |why: String| {
-        Problem::new("The file was not read.", format!("{}: {why}", file_name(path)), next.to_owned())
-    };
-    let file = std::fs::File::open(path).map_err(|error| problem(error.to_string()))?;
-    // Room for all of it, so that it does not move and leave a copy behind.
-    let room = usize::try_from(file.metadata().map_or(0, |about| about.len()).min(largest)).unwrap_or(0);
-    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(room + 1));
-    file.take(largest + 1).read_to_end(&mut bytes).map_err(|error| problem(error.to_string()))?;
-    if bytes.len() as u64 > largest {
-        return Err(problem(too_large.to_owned()));
-    }
+    let bytes = read_within(path, largest, too_large, next)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok((file_name(path), SecretText::from(text.trim()))),
-        Err(_) => Err(problem("it is not text".to_owned())),
+        Err(_) => Err(unread(path, "it is not text", next)),
     }
+}
+
+/// Reads a file of keys, within a bound.
+fn read_keys(path: &Path) -> OpenedKeys {
+    let next = "Choose a file of keys, as “Export” writes it.";
+    read_within(path, LARGEST_KEYS_FILE, "it is larger than any file of keys", next)
+        .map(|bytes| (file_name(path), bytes.to_vec()))
 }
 
 /// Writes a file for its owner alone.

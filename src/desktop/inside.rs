@@ -13,7 +13,7 @@ use eframe::egui::{Frame, Key, Margin, Modifiers, Ui, UiBuilder};
 
 use crate::{
     acl::Right,
-    client::{Asked, Command, Event, LinkState},
+    client::{Asked, Command, Event, LinkState, SenderKey},
 };
 
 use super::{
@@ -148,6 +148,12 @@ impl Inside {
         self.place = Place::Keys;
     }
 
+    /// Shows whose signatures are known.
+    pub(super) fn show_people(&mut self, person: Option<SenderKey>) {
+        self.keys.show_people(person);
+        self.place = Place::Keys;
+    }
+
     /// Tells every panel, before the model takes the event in.
     pub(super) fn on_event(&mut self, event: &Event, model: &Model) {
         self.watch.on_event(event, model);
@@ -176,9 +182,18 @@ impl Inside {
             Asked::Clear => matches!(self.place, Place::Publish | Place::Watch),
             Asked::Subscribe | Asked::Sample => self.place == Place::Watch,
             Asked::History => matches!(self.place, Place::Watch | Place::Settings),
-            Asked::CreateKey | Asked::ImportKey | Asked::ExportKey | Asked::DeleteKey | Asked::People => {
-                self.place == Place::Keys
-            }
+            Asked::CreateKey
+            | Asked::ImportKey
+            | Asked::ExportKey
+            | Asked::DeleteKey
+            | Asked::RotateKey
+            | Asked::RetireKey
+            | Asked::EditKey
+            | Asked::KeyConsequences
+            | Asked::ExportKeys
+            | Asked::ImportKeys
+            | Asked::Passphrase
+            | Asked::People => self.place == Place::Keys && self.keys.shows_failure(asked),
             Asked::Audit => self.place == Place::Audit,
             Asked::Figures | Asked::Sessions | Asked::EndSession | Asked::Accounts | Asked::ChangeAccount => {
                 self.place == Place::Station
@@ -190,17 +205,7 @@ impl Inside {
             | Asked::Will
             | Asked::Broker
             | Asked::TestBroker => self.place == Place::Settings,
-            Asked::OpenStation
-            | Asked::SignUp
-            | Asked::Reset
-            | Asked::LogOut
-            | Asked::RotateKey
-            | Asked::RetireKey
-            | Asked::EditKey
-            | Asked::KeyConsequences
-            | Asked::ExportKeys
-            | Asked::ImportKeys
-            | Asked::Passphrase => false,
+            Asked::OpenStation | Asked::SignUp | Asked::Reset | Asked::LogOut => false,
         }
     }
 

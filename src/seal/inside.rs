@@ -64,15 +64,20 @@ pub(super) const fn padded_len(length: u64) -> u64 {
 
 /// How many bytes [`write`] appends.
 pub(super) fn len_of(plain: &Plain<'_>, now_ms: u64) -> Result<u64, SealError> {
-    let content_type = match plain.content_type {
+    len_for(plain.content_type, plain.body.len() as u64, now_ms)
+}
+
+/// As [`len_of`], for a body of which only the length is known.
+pub(super) fn len_for(content_type: Option<&str>, body_len: u64, now_ms: u64) -> Result<u64, SealError> {
+    let content_type = match content_type {
         Some(text) if text.len() > usize::from(u16::MAX) => {
             return Err(SealError::ContentTypeTooLong(text.len()));
         }
         Some(text) => cbor::head_len(text.len() as u64) + text.len(),
         None => 1,
     };
-    let heads = 2 + cbor::head_len(now_ms) + content_type + cbor::head_len(plain.body.len() as u64);
-    Ok(heads as u64 + plain.body.len() as u64)
+    let heads = 2 + cbor::head_len(now_ms) + content_type + cbor::head_len(body_len);
+    Ok(heads as u64 + body_len)
 }
 
 /// Appends the contents, without padding.

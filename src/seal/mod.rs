@@ -64,6 +64,7 @@ mod sealer;
 mod secret;
 mod sign1;
 mod signer;
+mod size;
 mod suite;
 mod token;
 
@@ -75,6 +76,7 @@ pub use opener::{Opened, Opener};
 pub use sealer::{MAX_SESSION_BYTES, MAX_SESSION_MESSAGES, MAX_WIRE_BYTES, Sealer};
 pub use secret::{EpochSecret, Kid, derive, hmac_sha256};
 pub use signer::{BadSenderKey, SenderKey, Signatures, SigningKey};
+pub use size::wire_len;
 pub use suite::{Suite, UnknownSuite};
 
 /// The MQTT 5 content type of a native envelope (RFC 9052 §11.3.1).

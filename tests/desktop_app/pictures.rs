@@ -139,6 +139,7 @@ fn exactly_once_and_a_will() {
             kid: "9f86d081884c7d65".into(),
             suite: Suite::default(),
             profile: None,
+            signed: false,
         };
         let message = |serial: i64, will: bool, qos: u8| Message {
             serial,

@@ -224,6 +224,7 @@ pub(crate) fn outbox(id: i64, state: OutboxState) -> OutboxEntry {
             kid: "9f86".into(),
             suite: Suite::CoseA256Gcm,
             profile: None,
+            signed: false,
         }),
         plain_len: 40,
         wire_len: 132,

@@ -204,20 +204,6 @@ fn only_a_fernet_key_is_written_as_a_fernet_file() {
 }
 
 #[test]
-fn a_key_is_deleted_only_after_its_name_was_typed() {
-    let mut harness = open(ready());
-    click(&mut harness, "Delete…");
-    assert!(sees(&harness, "can never be opened again"));
-    assert!(!is_enabled(&harness, "Delete key"));
-    type_into(&mut harness, "Type the key’s name to confirm", "Plant");
-    click(&mut harness, "Delete key");
-    assert!(matches!(asked(&harness), [Command::DeleteKey { id }] if id == "a1"));
-    harness.state_mut().tell(Event::Keys(keys().into_iter().skip(1).collect()));
-    settle(&mut harness);
-    assert!(harness.query_by_label("Delete key").is_none());
-}
-
-#[test]
 fn a_key_that_only_opens_says_so_and_topics_in_the_clear_can_be_sealed_again() {
     let mut scene = ready();
     scene.tell(Event::ClearTopics(vec![filter("public/#")]));

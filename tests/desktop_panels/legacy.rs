@@ -35,6 +35,7 @@ fn legacy_message(serial: i64, profile: Profile, body: &str) -> Message {
         kid: "7c4f09c2b7e1a85d3360f1d27c9be4a8".into(),
         suite: profile.suite(),
         profile: Some(profile),
+        signed: false,
     };
     let opening = Opening::Opened {
         with,

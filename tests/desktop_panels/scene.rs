@@ -6,8 +6,9 @@ use egui_kittest::{Harness, kittest::Queryable};
 use sealwire::{
     acl::{Role, RolePack},
     client::{
-        AccountView, Command, Event, KeyView, LinkState, Message, Opening, OutboxEntry, OutboxState,
-        SealedWith, SubscriptionView, Suite,
+        AccountView, Asked, Command, EpochView, Event, Failure, KeyView, LinkState, Message, Opening,
+        OutboxEntry, OutboxState, PeopleView, PersonView, SealedWith, SenderKey, Signatures, Standing,
+        SubscriptionView, Suite,
     },
     desktop::{
         icons,
@@ -265,6 +266,7 @@ pub(crate) fn message(serial: i64, at: u64, name: &str, body: &str) -> Message {
                 kid: "a14f09c2b7e1a85d3360f1d27c9be4a8".into(),
                 suite: Suite::CoseA256Gcm,
                 profile: None,
+                signed: false,
             },
             body: Bytes::from(body.to_owned()),
             content_type: Some(if body.starts_with('{') { "application/json" } else { "text/plain" }.into()),
@@ -323,6 +325,7 @@ pub(crate) fn entry(id: i64, name: &str, state: OutboxState) -> OutboxEntry {
             kid: "a14f09c2".into(),
             suite: Suite::CoseA256Gcm,
             profile: None,
+            signed: false,
         }),
         plain_len: 42,
         wire_len: 192,
@@ -337,4 +340,76 @@ pub(crate) fn busy() -> Model {
     model.apply(Event::Subscriptions(subscriptions()));
     model.apply(Event::Messages(readings(1_600)));
     model
+}
+
+/// What somebody signs with; 1 is this account.
+pub(crate) fn identity(number: u8) -> SenderKey {
+    SenderKey::from_bytes([number; 32])
+}
+
+pub(crate) fn person(number: u8, standing: Standing) -> PersonView {
+    let key = identity(number);
+    let since_ms = if matches!(standing, Standing::Known { .. }) { 1_790_000_000_000 } else { 0 };
+    PersonView { key, digits: key.digits(), standing, since_ms }
+}
+
+/// Ben was compared, Cleo was not, Dora's key has changed, Emil is called otherwise, and somebody is a stranger.
+pub(crate) fn people() -> PeopleView {
+    let known = |name: &str, compared| Standing::Known { name: name.into(), compared };
+    PeopleView {
+        own: Some(identity(1)),
+        people: vec![
+            person(2, known("ben", true)),
+            person(3, known("cleo", false)),
+            person(4, known("dora", true)),
+            person(5, Standing::Changed { name: "dora".into(), known: identity(4) }),
+            person(6, Standing::Renamed { name: "emil.k".into(), known: "emil".into() }),
+            person(7, Standing::Stranger),
+        ],
+    }
+}
+
+/// The keyring with a key that was rotated and asks for signatures, and one that is retired.
+pub(crate) fn seasoned_keys() -> Vec<KeyView> {
+    let mut keys = keys();
+    let epoch = |number: u32, retired_ms| EpochView {
+        number,
+        kid: if number == 3 {
+            keys[0].kid.clone()
+        } else {
+            format!("e{number}4f09c2b7e1a85d3360f1d27c9be4a8")
+        },
+        fingerprint: "3F9A 71C4 08DE B256".into(),
+        created_ms: 1_790_000_000_000 + u64::from(number) * 2_000_000_000,
+        retired_ms,
+    };
+    let epochs = vec![epoch(3, None), epoch(2, Some(1_796_000_000_000)), epoch(1, Some(1_794_000_000_000))];
+    keys[0].epochs = epochs;
+    keys[0].signatures = Signatures::Accept;
+    (keys[1].seals, keys[1].retired) = (false, true);
+    keys
+}
+
+/// A message that was signed by somebody.
+pub(crate) fn signed(serial: i64, at: u64, name: &str, body: &str, by: u8) -> Message {
+    let mut message = message(serial, at, name, body);
+    if let Opening::Opened { with, signer, .. } = &mut message.opening {
+        with.signed = true;
+        *signer = Some(identity(by));
+    }
+    message
+}
+
+pub(crate) fn failure(why: &str) -> Failure {
+    Failure { what: "It was not done.".into(), why: why.into(), next: "Try again.".into(), retry_after: None }
+}
+
+pub(crate) fn fail(harness: &mut Harness<'_, Scene>, asked: Asked, why: &str) {
+    harness.state_mut().tell(Event::Failed(asked, failure(why)));
+    settle(harness);
+}
+
+pub(crate) fn tell(harness: &mut Harness<'_, Scene>, event: Event) {
+    harness.state_mut().tell(event);
+    settle(harness);
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    super::{Draft, Password, SealedWith, Suite, clock::now_ms},
+    super::{Draft, Password, SealedWith, Suite, clock::now_ms, sealing::sealed_with},
     Account, DirectError,
     line::{Wire, password},
 };
@@ -264,7 +264,7 @@ impl Ring {
         Ok(Wire {
             wire: sealed.map(Sealed::into_bytes)?.into(),
             content_type: key.suite().is_native().then(|| MEDIA_TYPE.to_owned()),
-            with: Some(sealed_with(key, kid)),
+            with: Some(sealed_with(key, kid, signer.is_some())),
             signed: signer.is_some(),
         })
     }
@@ -308,7 +308,7 @@ impl Ring {
         }
         let sender = opened.signer.map(|signer| self.sender(&signer));
         Reading::Opened(Box::new(Opened {
-            with: sealed_with(key, opened.kid),
+            with: sealed_with(key, opened.kid, opened.signer.is_some()),
             body: opened.body,
             content_type: opened.content_type,
             sealed_at_ms: opened.sealed_at_ms,
@@ -334,15 +334,6 @@ impl Ring {
 
 fn refused(error: &OpenError) -> Reading {
     Reading::Refused { name: error.name(), why: error.to_string() }
-}
-
-fn sealed_with(key: &TopicKey, kid: Kid) -> SealedWith {
-    SealedWith {
-        label: key.label().to_owned(),
-        kid: kid.to_string(),
-        suite: key.suite(),
-        profile: key.profile(),
-    }
 }
 
 /// 16 fresh random bytes: a repeated session id would repeat nonces.

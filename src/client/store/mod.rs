@@ -27,7 +27,7 @@ pub use history::{MAX_HISTORY_BYTES, MAX_HISTORY_ROWS};
 pub(super) use outbox::OutboxRow;
 pub(super) use retained::RetainedRow;
 
-/// Rows per statement of a bulk insert: eleven values each stay far under SQLite's 32,766.
+/// Rows per statement of a bulk insert: twelve values each stay far under SQLite's 32,766.
 const ROWS_PER_STATEMENT: usize = 500;
 
 const SCHEMA: &str = "
@@ -50,10 +50,13 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 ";
 
 /// The layout that this version writes, in `PRAGMA user_version`.
-const LAYOUT: i64 = 3;
+const LAYOUT: i64 = 4;
 
 /// From layout 1, which knew subscriptions at QoS 1 only.
 const FROM_1: &str = "ALTER TABLE subscriptions ADD COLUMN qos INTEGER NOT NULL DEFAULT 1";
+
+/// From the layouts before 4, which knew no signatures; new files come this way as well.
+const FROM_3: &str = "ALTER TABLE outbox ADD COLUMN signed INTEGER NOT NULL DEFAULT 0";
 
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -271,7 +274,10 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
         sqlx::raw_sql(FROM_1).execute(&mut *tx).await?;
     }
     sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
-    sqlx::raw_sql("PRAGMA user_version = 3").execute(&mut *tx).await?;
+    if layout < LAYOUT {
+        sqlx::raw_sql(FROM_3).execute(&mut *tx).await?;
+    }
+    sqlx::raw_sql("PRAGMA user_version = 4").execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(db)
 }

@@ -56,13 +56,15 @@ type Columns = (
     Option<String>,
     Option<String>,
     Option<String>,
+    bool,
 );
 
 impl Store {
     /// All that waits, oldest first. The profiles are for the keyring to tell.
     pub(in crate::client) async fn outbox(&mut self) -> Result<Vec<OutboxRow>, StoreError> {
         let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type
+            "SELECT id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type,
+                    signed
              FROM outbox ORDER BY id",
         )
         .fetch_all(&mut self.db)
@@ -73,10 +75,10 @@ impl Store {
 
 /// A row that was written by this program; one that was tampered with is left out.
 fn read(row: Columns) -> Option<OutboxRow> {
-    let (id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type) = row;
+    let (id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type, signed) = row;
     let sealed_with = match (label, kid, suite) {
         (Some(label), Some(kid), Some(suite)) => {
-            Some(SealedWith { label, kid, suite: suite.parse().ok()?, profile: None })
+            Some(SealedWith { label, kid, suite: suite.parse().ok()?, profile: None, signed })
         }
         _ => None,
     };
@@ -96,7 +98,7 @@ fn read(row: Columns) -> Option<OutboxRow> {
 pub(super) async fn insert(db: &mut SqliteConnection, rows: &[OutboxRow]) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut insert = sqlx::QueryBuilder::<Sqlite>::new(
-            "INSERT INTO outbox (id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type) ",
+            "INSERT INTO outbox (id, queued_ms, topic, qos, retain, wire, plain_len, label, kid, suite, content_type, signed) ",
         );
         insert.push_values(rows, |mut row, new| {
             let with = new.sealed_with.as_ref();
@@ -110,7 +112,8 @@ pub(super) async fn insert(db: &mut SqliteConnection, rows: &[OutboxRow]) -> Res
                 .push_bind(with.map(|with| with.label.as_str()))
                 .push_bind(with.map(|with| with.kid.as_str()))
                 .push_bind(with.map(|with| with.suite.name()))
-                .push_bind(new.content_type.as_deref());
+                .push_bind(new.content_type.as_deref())
+                .push_bind(with.is_some_and(|with| with.signed));
         });
         insert.build().persistent(false).execute(&mut *db).await?;
     }
@@ -122,13 +125,14 @@ pub(super) async fn reseal(db: &mut SqliteConnection, rows: &[OutboxRow]) -> Res
     for row in rows {
         let with = row.sealed_with.as_ref();
         sqlx::query(
-            "UPDATE outbox SET wire = ?, label = ?, kid = ?, suite = ?, content_type = ? WHERE id = ?",
+            "UPDATE outbox SET wire = ?, label = ?, kid = ?, suite = ?, content_type = ?, signed = ? WHERE id = ?",
         )
         .bind(&row.wire[..])
         .bind(with.map(|with| with.label.as_str()))
         .bind(with.map(|with| with.kid.as_str()))
         .bind(with.map(|with| with.suite.name()))
         .bind(row.content_type.as_deref())
+        .bind(with.is_some_and(|with| with.signed))
         .bind(row.id)
         .execute(&mut *db)
         .await?;

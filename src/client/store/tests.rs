@@ -21,6 +21,7 @@ fn waiting(id: i64, wire: &'static [u8]) -> OutboxRow {
             kid: "00ff".into(),
             suite: Suite::CoseChaCha20,
             profile: None,
+            signed: true,
         }),
         content_type: Some("application/cose".into()),
     }

@@ -29,6 +29,7 @@ enum Jump {
     Topic(TopicName),
     Key(String),
     NewKey,
+    People,
     Theme(&'static str),
     CopyInvite,
     Sample(bool),
@@ -56,6 +57,7 @@ impl Inside {
                 self.place = Place::Keys;
             }
             Jump::NewKey => self.new_key_for(""),
+            Jump::People => self.show_people(None),
             Jump::Theme(value) => {
                 out.send(Command::SetPreference {
                     name: THEME_PREFERENCE.to_owned(),
@@ -88,6 +90,7 @@ fn entries(model: &Model) -> Vec<Entry<Jump>> {
         add(section.icon(), section.name().to_owned(), "Settings", Jump::Section(section));
     }
     add(icons::PLUS, "New key…".to_owned(), "Action", Jump::NewKey);
+    add(icons::USERS, "People".to_owned(), "Keys", Jump::People);
     match model.sample {
         SampleState::Off if model.may(Right::Publish) && model.may(Right::Subscribe) => {
             add(icons::THERMOMETER, "Start the sample sensor".to_owned(), "Action", Jump::Sample(true));

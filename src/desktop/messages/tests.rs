@@ -17,6 +17,7 @@ pub(in crate::desktop) fn message(serial: i64, topic: &str, body: &str) -> Messa
                 kid: "00".into(),
                 suite: Suite::CoseA256Gcm,
                 profile: None,
+                signed: false,
             },
             body: Bytes::copy_from_slice(body.as_bytes()),
             content_type: None,

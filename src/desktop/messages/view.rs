@@ -5,6 +5,8 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+use crate::client::{Opening, SenderKey};
+
 use super::{MessageStore, NodeId, ROOT, Row, body_of};
 
 /// Rows that one update looks at.
@@ -21,6 +23,10 @@ pub struct Filter {
     pub text: String,
     /// Only what was refused or is notable.
     pub only_problems: bool,
+    /// Signed with one of these: the people whose name the text is part of.
+    pub senders: Vec<SenderKey>,
+    /// Signed with one of these is a problem too: people whose key or name has changed, and strangers.
+    pub doubtful: Vec<SenderKey>,
 }
 
 impl Filter {
@@ -103,9 +109,11 @@ impl View {
         self.visited += 1;
         allowance.rows = allowance.rows.saturating_sub(1);
         let Some(row) = store.row(number) else { return false };
-        (!self.filter.only_problems || row.problem)
+        (!self.filter.only_problems || row.problem || is_from(row, &self.filter.doubtful))
             && (self.filter.under == ROOT || store.tree().is_under(row.node, self.filter.under))
-            && (self.needle.is_empty() || holds(row, &self.needle, allowance))
+            && (self.needle.is_empty()
+                || is_from(row, &self.filter.senders)
+                || holds(row, &self.needle, allowance))
     }
 
     /// How many rows pass, of those looked at.
@@ -154,6 +162,14 @@ struct Allowance {
 impl Allowance {
     const fn left(&self) -> bool {
         self.rows > 0 && self.bytes > 0
+    }
+}
+
+/// Whether one of these signed it.
+fn is_from(row: &Row, senders: &[SenderKey]) -> bool {
+    match &row.message.opening {
+        Opening::Opened { signer: Some(signer), .. } => senders.contains(signer),
+        _ => false,
     }
 }
 
@@ -227,6 +243,24 @@ mod tests {
         view.set_filter(Filter { under: a, only_problems: true, ..Filter::default() });
         view.update(&store);
         assert_eq!(numbers(&view), [store.numbers().end - 1]);
+    }
+
+    #[test]
+    fn a_doubtful_signer_is_a_problem_though_the_seal_held() {
+        let by = |serial, key: u8| {
+            let mut message = message(serial, "a", "1");
+            if let Opening::Opened { signer, .. } = &mut message.opening {
+                *signer = Some(SenderKey::from_bytes([key; 32]));
+            }
+            message
+        };
+        let store = store_of(vec![by(1, 1), by(2, 2), message(3, "a", "1"), refused(4, "a")]);
+        let mut view = View::default();
+        let doubtful = vec![SenderKey::from_bytes([2; 32])];
+        view.set_filter(Filter { only_problems: true, doubtful, ..Filter::default() });
+        view.update(&store);
+        let start = store.numbers().start;
+        assert_eq!(numbers(&view), [start + 3, start + 1]);
     }
 
     #[test]

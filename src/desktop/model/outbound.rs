@@ -1,6 +1,9 @@
 //! What panels want: commands, places to go, words to say. The app carries it out after the frame.
 
-use crate::{client::Command, desktop::widgets::Severity};
+use crate::{
+    client::{Command, SenderKey},
+    desktop::widgets::Severity,
+};
 
 /// A page of the window after login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +49,8 @@ pub struct Outbound {
     pub(in crate::desktop) publish_to: Option<String>,
     pub(in crate::desktop) new_key_for: Option<String>,
     pub(in crate::desktop) import_key: bool,
+    pub(in crate::desktop) show_people: bool,
+    pub(in crate::desktop) person: Option<SenderKey>,
     pub(in crate::desktop) edit_will: bool,
     pub(in crate::desktop) toasts: Vec<(Severity, String)>,
 }
@@ -82,6 +87,12 @@ impl Outbound {
     /// Shows the keys page with the dialog that takes a key in.
     pub fn import_key(&mut self) {
         self.import_key = true;
+        self.go = Some(Place::Keys);
+    }
+
+    /// Shows the people whose signatures are known, on the keys page; one of them chosen where said.
+    pub fn show_people(&mut self, person: Option<SenderKey>) {
+        (self.show_people, self.person) = (true, person);
         self.go = Some(Place::Keys);
     }
 

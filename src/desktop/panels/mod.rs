@@ -8,6 +8,7 @@ mod ends;
 mod keys;
 mod publish;
 mod sealing;
+mod sender;
 mod settings;
 mod station;
 mod watch;

@@ -18,8 +18,13 @@ use crate::{
     topic::TopicFilter,
 };
 
-use super::typed::{filters, label_problem};
+use super::{
+    covered::covered_rows,
+    typed::{filters, label_problem},
+};
 
+/// How an armored `age` file begins.
+pub(super) const AGE: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 /// How every key line begins.
 const PREFIX: &str = "sealwire-key:";
 /// The most characters of a key's text: 64 long filters fit.
@@ -78,6 +83,9 @@ impl Import {
         let text = self.secret.as_str().trim();
         match self.form {
             _ if text.is_empty() => None,
+            _ if text.starts_with(AGE) => Some(
+                "This is an age file: close this, and choose “Import an age file…” under the three dots.",
+            ),
             Form::Line if text.starts_with(PREFIX) => None,
             Form::Line if looks_like_fernet(text) => {
                 Some("This looks like a Fernet key: choose “Fernet key” above.")
@@ -225,14 +233,7 @@ impl Import {
                     question.label
                 ),
             );
-            for (filter, other) in &question.covered {
-                let t = tokens(ui);
-                ui.horizontal_wrapped(|ui| {
-                    ui.label(icons::icon(icons::LOCK_KEY, 14.0).color(t.green.text));
-                    ui.label(RichText::new(filter.as_str()).font(fonts::mono(12.5)).color(t.accent_text));
-                    ui.label(RichText::new(format!("sealed by “{other}”")).color(t.text));
-                });
-            }
+            covered_rows(ui, &question.covered);
             muted(
                 ui,
                 "Whoever made the new key can read what it seals. Let it take over only if that is what you want.",

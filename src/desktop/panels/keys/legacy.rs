@@ -21,7 +21,10 @@ use crate::{
     topic::TopicFilter,
 };
 
-use super::typed::{filters, label_problem};
+use super::{
+    covered::covered_rows,
+    typed::{filters, label_problem},
+};
 
 /// The most characters of a key file's text or a passphrase.
 const LONGEST: usize = 1_024;
@@ -294,14 +297,7 @@ impl Legacy {
                 ui,
                 &format!("“{label}” is there and opens. These topics are sealed by another key of yours:"),
             );
-            for (filter, other) in covered {
-                let t = tokens(ui);
-                ui.horizontal_wrapped(|ui| {
-                    ui.label(icons::icon(icons::LOCK_KEY, 14.0).color(t.green.text));
-                    ui.label(RichText::new(filter.as_str()).font(fonts::mono(12.5)).color(t.accent_text));
-                    ui.label(RichText::new(format!("sealed by “{other}”")).color(t.text));
-                });
-            }
+            covered_rows(ui, covered);
             muted(
                 ui,
                 "The legacy program reads what you send only if its own key seals it. That seal is weaker.",

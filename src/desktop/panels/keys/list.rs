@@ -15,7 +15,7 @@ use crate::{
             sealing::{profile_words, suite_words},
         },
         theme::{FOCUS_WIDTH, RADIUS, Tone, tokens},
-        widgets::{Button, caps, icon_button, menu, menu_row, title},
+        widgets::{Button, caps, icon_button, menu, menu_row},
     },
     topic::TopicFilter,
 };
@@ -38,15 +38,20 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
     let mut answer = ListAnswer::default();
     let count = count_text(model.keys.len() as u64, "key");
     let left = |ui: &mut Ui| {
-        title(ui, "Keyring", 13.5);
         ui.add(Label::new(RichText::new(count).font(fonts::regular(12.0)).color(t.text_muted)).truncate());
     };
     ends(ui, "keys head", 32.0, left, |ui| {
-        let more = icon_button(ui, icons::DOTS_THREE_VERTICAL, "More ways to get a key");
+        let more = icon_button(ui, icons::DOTS_THREE_VERTICAL, "More: files, legacy programs");
         menu(&more, |ui| {
-            let icon = Some(icons::CLOCK_COUNTER_CLOCKWISE);
-            if menu_row(ui, icon, "Legacy program…", false).clicked() {
-                answer.wish = Some(Wish::Legacy);
+            ui.set_max_width(220.0);
+            for (icon, words, wish) in [
+                (icons::FILE_ARROW_UP, "Import an age file…", Wish::ImportFile),
+                (icons::DOWNLOAD_SIMPLE, "Export all keys…", Wish::ExportAll),
+                (icons::CLOCK_COUNTER_CLOCKWISE, "Legacy program…", Wish::Legacy),
+            ] {
+                if menu_row(ui, Some(icon), words, false).clicked() {
+                    answer.wish = Some(wish);
+                }
             }
         });
         if Button::secondary("Import a key…")
@@ -87,7 +92,7 @@ pub(super) fn list(ui: &mut Ui, model: &Model, chosen: Option<&str>, out: &mut O
 fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     let t = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 8.0, ENTRY), Sense::click());
-    let state = if key.seals { "seals and opens" } else { "opens only" };
+    let state = state_words(key);
     response.widget_info(|| {
         let legacy =
             key.profile.map_or_else(String::new, |profile| format!(", {}", profile_words(profile).0));
@@ -102,11 +107,12 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     } else if response.hovered() {
         ui.painter().rect_filled(rect, radius, t.row_hover);
     }
-    let is_secret = key.profile.is_none_or(Profile::is_secret);
-    let (icon, tone) = match (key.seals, is_secret) {
-        (true, true) => (icons::KEY, Tone::Green),
-        (true, false) => (icons::KEY, Tone::Amber),
-        (false, _) => (icons::LOCK_OPEN, Tone::Amber),
+    let is_secret = key.profile.is_none_or(Profile::is_secret) && key.weak.is_none();
+    let (icon, tone) = match (key.retired, key.seals) {
+        (true, _) => (icons::LOCK_OPEN, Tone::Neutral),
+        (false, true) if is_secret => (icons::KEY, Tone::Green),
+        (false, true) => (icons::KEY, Tone::Amber),
+        (false, false) => (icons::LOCK_OPEN, Tone::Amber),
     };
     let square =
         eframe::egui::Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
@@ -114,6 +120,7 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     ui.painter().text(square.center(), Align2::CENTER_CENTER, icon, icons::icon_font(18.0), tone.text(t));
     let (words, ink) = match key.profile {
         Some(profile) => (profile_words(profile).0, profile_words(profile).1.text(t)),
+        None if key.weak.is_some() => ("no secrecy", t.amber.text),
         None => (suite_words(key.suite), t.text_muted),
     };
     let suite = ui.painter().layout_no_wrap(words.to_owned(), fonts::regular(11.5), ink);
@@ -129,7 +136,11 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
         right - 10.0 - left,
     );
     let filters: Vec<&str> = key.filters.iter().map(TopicFilter::as_str).collect();
-    let words = if key.seals { filters.join(", ") } else { format!("{} · opens only", filters.join(", ")) };
+    let words = if key.seals && !key.retired {
+        filters.join(", ")
+    } else {
+        format!("{} · {}", state_words(key), filters.join(", "))
+    };
     line(
         ui,
         &words,
@@ -145,7 +156,17 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     response.clicked()
 }
 
-fn line(
+/// What the key does for this account.
+pub(super) const fn state_words(key: &KeyView) -> &'static str {
+    match (key.retired, key.seals) {
+        (true, _) => "retired, opens only",
+        (false, true) => "seals and opens",
+        (false, false) => "opens only",
+    }
+}
+
+/// One line of text, cut where there is no more room.
+pub(super) fn line(
     ui: &Ui,
     text: &str,
     font: eframe::egui::FontId,

@@ -15,6 +15,8 @@ pub(super) const PACKET: usize = 1 << 20;
 const ENVELOPE: usize = 160;
 /// What the inside holds beside the payload, at most: kind, stamp, content type, lengths.
 const INSIDE: usize = 96;
+/// What a signature adds inside, at most: the COSE_Sign1 around it (RFC 9052 §4.2) with its 64 bytes.
+pub(super) const SIGNATURE: usize = 128;
 /// What a packet holds beside topic and payload, at most.
 const HEADERS: usize = 128;
 /// The most that the editor holds.

@@ -6,7 +6,7 @@ use eframe::egui::{Align2, Event, Id, Label, RichText, Ui};
 
 use crate::{
     acl::Right,
-    client::{Draft, Suite, sentence},
+    client::{Draft, Signatures, Suite, sentence},
     desktop::{
         fonts, icons,
         model::Model,
@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     super::QOS,
-    body::{Body, EDITOR, Kind, PACKET, largest},
+    body::{Body, EDITOR, Kind, PACKET, SIGNATURE, largest},
     legacy::{Fields, has_words, profile_of},
 };
 
@@ -141,7 +141,11 @@ impl Form {
             Some((name, Sealing::Clear(_))) => (None, name.as_str().len()),
             Some((_, Sealing::Nothing { .. })) | None => (Some(Suite::default()), 0),
         };
-        self.body.allow(largest(suite, length, packet));
+        let signed = match &topic.good {
+            Some((_, Sealing::Key(key))) if key.signatures != Signatures::Off => SIGNATURE,
+            _ => 0,
+        };
+        self.body.allow(largest(suite, length, packet).saturating_sub(signed));
     }
 
     pub(super) fn topic_field(&mut self, ui: &mut Ui, model: &Model, topic: &Topic) {

@@ -103,7 +103,11 @@ impl PublishPanel {
         ui.spacing_mut().item_spacing.y = 10.0;
         title(ui, "New message", 13.5);
         self.form.topic_field(ui, model, topic);
-        if seal_box::seal_box(ui, topic.good.as_ref(), model, out) {
+        let payload = seal_box::Payload {
+            length: self.form.body.as_sent().len(),
+            content_type: self.form.body.kind.content_type(),
+        };
+        if seal_box::seal_box(ui, topic.good.as_ref(), payload, model, out) {
             self.clear = topic.good.as_ref().map(|(name, _)| (name.clone(), false));
         }
         self.form.payload_field(ui, topic, model);

@@ -1,23 +1,34 @@
-//! What will seal the message: always shown, before it is sent.
+//! What will seal the message, who signs it, and what the broker will see: always shown, before it is sent.
 
 use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, Stroke, Ui};
 
 use crate::{
-    client::{Asked, Command, legacy::NO_SECRECY},
+    client::{Asked, Command, KeyView, Signatures, legacy::NO_SECRECY, wire_len},
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::sealing::{Sealing, suite_words},
+        panels::{
+            grouped,
+            sealing::{Sealing, suite_words},
+        },
         theme::{RADIUS, Tone, tokens},
         widgets::{Banner, Button, Problem},
     },
     topic::{TopicFilter, TopicName},
 };
 
+/// A payload as it would be sent, as far as its length on the wire depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Payload {
+    pub(super) length: usize,
+    pub(super) content_type: &'static str,
+}
+
 /// Draws what would happen to a message to `topic`. True when the person wants it to go in the clear.
 pub(super) fn seal_box(
     ui: &mut Ui,
     topic: Option<&(TopicName, Sealing)>,
+    payload: Payload,
     model: &mut Model,
     out: &mut Outbound,
 ) -> bool {
@@ -33,10 +44,12 @@ pub(super) fn seal_box(
         ),
         Some((_, Sealing::Key(key))) => {
             let text = format!(
-                "{} ({}), key {}. The broker sees the topic and sealed bytes, never the payload.",
+                "{} ({}), key {}.\n{}\n{}",
                 suite_words(key.suite),
                 key.suite,
-                key.kid.get(..8).unwrap_or(&key.kid)
+                key.kid.get(..8).unwrap_or(&key.kid),
+                signed(key, model),
+                seen(key, payload)
             );
             match key.profile {
                 None => words(
@@ -98,6 +111,39 @@ pub(super) fn seal_box(
         }
     }
     wants_clear
+}
+
+/// Who will have signed it.
+fn signed(key: &KeyView, model: &Model) -> String {
+    if !key.suite.is_native() {
+        return "Not signed: this seal has no room for a signature.".to_owned();
+    }
+    if key.signatures == Signatures::Off {
+        return "Not signed: any holder of the key could have written it. “Edit…” in Keys turns signatures on."
+            .to_owned();
+    }
+    match (&model.account, &model.people.own) {
+        (Some(account), Some(_)) => {
+            format!("Signed as {}, inside the seal: only who opens it sees that.", account.username)
+        }
+        _ => "It is to be signed, and there is nothing to sign with yet: log out and in again.".to_owned(),
+    }
+}
+
+/// What the broker will see of it.
+fn seen(key: &KeyView, payload: Payload) -> String {
+    let signs = key.signatures != Signatures::Off;
+    let length = match key.profile {
+        // Such a program's own frame comes around the payload.
+        Some(_) => None,
+        None => wire_len(key.suite, Some(payload.content_type), payload.length as u64, signs),
+    };
+    let size = match length {
+        None => "sealed bytes".to_owned(),
+        Some(length) if length.start() == length.end() => format!("{} bytes", grouped(*length.end())),
+        Some(length) => format!("{} to {} bytes", grouped(*length.start()), grouped(*length.end())),
+    };
+    format!("The broker will see the topic and {size}, never the payload.")
 }
 
 fn words(ui: &mut Ui, tone: Tone, icon: &str, title: &str, text: &str, actions: impl FnOnce(&mut Ui)) {

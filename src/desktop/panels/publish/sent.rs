@@ -10,7 +10,10 @@ use crate::{
     desktop::{
         fonts, icons,
         model::{Model, Outbound},
-        panels::{ends::ends, sealing::profile_words},
+        panels::{
+            ends::ends,
+            sealing::{profile_words, suite_words},
+        },
         theme::{CONTROL_HEIGHT, RADIUS_SMALL, Tone, tokens},
         when,
         widgets::{
@@ -196,7 +199,9 @@ fn row(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) -> bool {
         OutboxState::Refused { why } | OutboxState::Held { why } | OutboxState::Postponed { why, .. } => {
             label.on_hover_text(format!("{}\n{}", sentence(why), facts(entry)));
         }
-        _ => {}
+        _ => {
+            label.on_hover_text(facts(entry));
+        }
     }
     let at = Rect::from_min_max(pos2(rect.right() - buttons, rect.top()), rect.max);
     let mut child = ui.new_child(
@@ -245,9 +250,10 @@ fn decide(ui: &mut Ui, entry: &OutboxEntry, out: &mut Outbound) {
 fn facts(entry: &OutboxEntry) -> String {
     let seal = match &entry.sealed_with {
         Some(with) => {
+            let signed = if with.signed { ", signed" } else { ", not signed" };
             let legacy =
                 with.profile.map_or(String::new(), |profile| format!("{} · ", profile_words(profile).0));
-            format!("sealed with {} · {legacy}", with.label)
+            format!("sealed with {}, {}{signed} · {legacy}", with.label, suite_words(with.suite))
         }
         // A pill says so beside the topic.
         None => String::new(),

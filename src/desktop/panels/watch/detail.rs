@@ -4,31 +4,25 @@ use eframe::egui::{Context, Label, RichText, ScrollArea, Ui};
 
 use crate::{
     acl::Right,
-    client::{
-        Message, Opening, SealedWith, Suite,
-        legacy::{Place, spoken},
-        sentence,
-    },
+    client::{Message, Opening, SealedWith, Suite},
     desktop::{
         fonts, icons,
         messages::{body_of, is_will},
         model::{Model, Outbound},
-        panels::{
-            ends::ends,
-            sealing::{legacy_pill, profile_words, suite_words},
-        },
+        panels::{ends::ends, sealing::legacy_pill},
         theme::{Tone, tokens},
-        when,
         widgets::{
-            Banner, FIRST_LIMIT, PayloadForm, PayloadView, Severity, caps, dialog, icon_button, key_values,
-            muted, pill, pill_icon, segmented, size_text, title,
+            FIRST_LIMIT, PayloadForm, PayloadView, Severity, caps, dialog, icon_button, muted, pill,
+            pill_button, pill_icon, segmented, title,
         },
     },
 };
 
 use super::{
     Selected,
-    verdict::{WILL, profile_of, verdict},
+    explain::Explain,
+    meanings::meaning,
+    verdict::{Known, WILL, profile_of, verdict},
     wire,
 };
 
@@ -55,6 +49,7 @@ pub(super) struct Detail {
     limit: usize,
     of: Option<i64>,
     large: bool,
+    explain: Explain,
 }
 
 impl Detail {
@@ -88,8 +83,9 @@ impl Detail {
             let top = ui.cursor().top();
             // Where there is little height, what opening told comes last; the verdict stands above in a word.
             let last = room < LOW && matches!(message.opening, Opening::Opened { .. });
+            let known = Known::of(model);
             if !last {
-                facts(ui, message, out);
+                self.facts(ui, message, known, out);
             }
             // Payload and sealed bytes share what is left, so that both are seen at once; a short payload leaves more
             // to the bytes.
@@ -98,7 +94,7 @@ impl Detail {
             let left = room - (ui.cursor().top() - top);
             self.sealed(ui, message, (left - AROUND_BYTES).clamp(92.0, 480.0), out);
             if last {
-                facts(ui, message, out);
+                self.facts(ui, message, known, out);
             }
         });
         closed
@@ -142,8 +138,12 @@ impl Detail {
         ui.add(Label::new(topic).wrap());
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = eframe::egui::vec2(6.0, 6.0);
-            let verdict = verdict(message);
-            pill_icon(ui, verdict.icon, verdict.word, verdict.tone);
+            let verdict = verdict(message, Known::of(model));
+            let pill_of_it = pill_button(ui, verdict.icon, verdict.word, verdict.tone);
+            let meaning = meaning(verdict.word).unwrap_or("What opening it told");
+            if pill_of_it.on_hover_text(format!("{meaning}\nClick for what was verified.")).clicked() {
+                self.explain.open();
+            }
             pill(ui, &format!("QoS {}", message.qos), Tone::Neutral);
             if message.retained {
                 pill(ui, "retained", Tone::Violet);
@@ -216,8 +216,18 @@ impl Detail {
         muted(ui, outsider(message));
     }
 
-    /// Both sides in a large dialog.
-    pub(super) fn dialog(&mut self, ctx: &Context, selected: Option<&Selected>) {
+    /// Shows what the words of the message mean.
+    pub(super) fn explain(&mut self) {
+        self.explain.open();
+    }
+
+    /// The dialogs about a message: what its words mean, and both sides of it in large.
+    pub(super) fn dialogs(&mut self, ctx: &Context, selected: Option<&Selected>, model: &Model) {
+        self.explain.ui(ctx, selected.map(|selected| &selected.message), Known::of(model));
+        self.large_dialog(ctx, selected);
+    }
+
+    fn large_dialog(&mut self, ctx: &Context, selected: Option<&Selected>) {
         let Some(selected) = selected.filter(|_| self.large) else {
             self.large = false;
             return;
@@ -264,115 +274,5 @@ fn outsider(message: &Message) -> &'static str {
             "The broker sees the topic, when it came, the key's id and a padded length. Not what it says, and it cannot change it unnoticed."
         }
         Opening::Refused { .. } => "These are the bytes as they came. Nothing of them was trusted.",
-    }
-}
-
-/// What opening told, always.
-fn facts(ui: &mut Ui, message: &Message, out: &mut Outbound) {
-    let received = when::date_time(message.arrived_ms);
-    let wire_size = size_text(message.wire.len());
-    match &message.opening {
-        Opening::Opened { with, body, sealed_at_ms, notes, .. } => {
-            if !notes.is_empty() {
-                Banner::new(Severity::Warning, "Opened, but look").why(&notes.join(". ")).show(ui);
-            }
-            if let Some(profile) = with.profile.filter(|profile| !profile.is_secret()) {
-                Banner::new(Severity::Warning, &sentence(profile_words(profile).2))
-                    .why("Anybody could have read this message, and anybody could have made it up.")
-                    .show(ui);
-            }
-            let suite = format!("{} ({})", suite_words(with.suite), with.suite);
-            let key = format!("{} · {}", with.label, short(&with.kid));
-            let sealed_at = match *sealed_at_ms {
-                0 => "no time told".to_owned(),
-                told => format!("{}{}", when::date_time(told), delay(told, message.arrived_ms)),
-            };
-            let replay =
-                if notes.is_empty() { "fresh: not seen here before".to_owned() } else { notes.join(", ") };
-            let size = format!("{}, sealed {wire_size}", size_text(body.len()));
-            let mut values = vec![
-                ("Received", received.as_str()),
-                ("Sealed", &sealed_at),
-                ("Suite", &suite),
-                ("Key", &key),
-                ("Replay", &replay),
-                ("Sender", "not signed: any holder of the key"),
-                ("Size", &size),
-            ];
-            let said = said(message);
-            values.extend(said.iter().map(|(name, value)| (*name, value.as_str())));
-            key_values(ui, &values);
-        }
-        Opening::InTheClear { .. } => {
-            Banner::new(Severity::Warning, "In the clear")
-                .why("No key covers this topic, so it needs no seal here, and has none. Anybody on the way can read and change it.")
-                .show(ui);
-            key_values(ui, &[("Received", &received), ("Size", &wire_size)]);
-        }
-        Opening::Refused { name, why } => {
-            let why = sentence(why);
-            let banner = Banner::new(Severity::Error, name).why(&why);
-            let lower = name.to_lowercase();
-            let wants_key = lower.contains("key");
-            let banner = if wants_key { banner.action("Import a key…") } else { banner };
-            if banner.show(ui).acted {
-                out.import_key();
-            }
-            key_values(ui, &[("Received", &received), ("Size", &format!("sealed {wire_size}"))]);
-        }
-    }
-}
-
-/// What a message of an older system says, beside its words.
-fn said(message: &Message) -> Vec<(&'static str, String)> {
-    let mut said = Vec::new();
-    let Some(profile) = profile_of(message) else { return said };
-    said.push(("Program", profile.title().to_owned()));
-    let Some(spoken) = spoken(message) else {
-        said.push(("Shape", "not as that program writes".to_owned()));
-        return said;
-    };
-    if let Some(author) = spoken.author {
-        let left = if spoken.leaves { ", who has left" } else { "" };
-        said.push(("Name in it", format!("{author}{left} (anybody can write any name)")));
-    }
-    if let Some(Place { x, y }) = spoken.place {
-        said.push(("Place", format!("{x}, {y}")));
-    }
-    if let Some(id) = spoken.id {
-        said.push(("Call", id));
-    }
-    said
-}
-
-/// The first eight digits of a key id are enough for the eye.
-fn short(kid: &str) -> &str {
-    kid.get(..8).unwrap_or(kid)
-}
-
-/// How long a message took, where both clocks agree enough to say.
-fn delay(sealed_ms: u64, arrived_ms: u64) -> String {
-    match arrived_ms.checked_sub(sealed_ms) {
-        None => " (by a clock ahead of ours)".to_owned(),
-        Some(ms) if ms < 1_000 => format!(" ({ms} ms before)"),
-        Some(ms) if ms < 120_000 => format!(" ({:.1} s before)", ms as f64 / 1000.0),
-        Some(ms) if ms < 7_200_000 => format!(" ({} min before)", ms / 60_000),
-        Some(ms) if ms < 172_800_000 => format!(" ({} h before)", ms / 3_600_000),
-        Some(ms) => format!(" ({} days before)", ms / 86_400_000),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delay_is_told_in_the_unit_that_fits() {
-        let told = |ms: u64| delay(1_000, 1_000 + ms);
-        assert_eq!(
-            [11, 2_500, 300_000, 7_300_000, 400_000_000].map(told),
-            [" (11 ms before)", " (2.5 s before)", " (5 min before)", " (2 h before)", " (4 days before)"]
-        );
-        assert_eq!(delay(2_000, 1_000), " (by a clock ahead of ours)");
     }
 }

@@ -5,10 +5,15 @@
 //! screen, never what is in memory.
 
 mod budget;
+mod columns;
 mod detail;
 mod empty;
+mod explain;
+mod facts;
 mod filters;
+mod meanings;
 mod plot;
+mod row;
 mod table;
 pub(super) mod tiles;
 mod topics;
@@ -101,7 +106,7 @@ impl WatchPanel {
         if !wide && !nothing && self.selected.is_some() && self.overlay(ui, full, model, out) {
             self.selected = None;
         }
-        self.detail.dialog(ui.ctx(), self.selected.as_ref());
+        self.detail.dialogs(ui.ctx(), self.selected.as_ref(), model);
     }
 
     /// The first message is looked at by itself, so that the sealed bytes stand beside it from the start.

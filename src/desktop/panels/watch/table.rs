@@ -6,31 +6,28 @@ use eframe::egui::{
     self, Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, UiBuilder,
     WidgetInfo, pos2,
 };
-use egui_extras::{Column, TableBuilder, TableRow};
+use egui_extras::TableBuilder;
 
 use crate::{
-    client::Opening,
+    client::SenderKey,
     desktop::{
         fonts, icons,
-        messages::{Filter, MessageStore, NodeId, Row, View, body_of, is_will},
+        messages::{Filter, NodeId, View},
         model::Model,
-        panels::{ends::ends, grouped, sealing::profile_words},
+        panels::{ends::ends, grouped, sender::sender},
         theme::{CARD_PADDING, CONTROL_HEIGHT, FOCUS_WIDTH, ROW_HEIGHT, Tone, tokens},
-        when,
         widgets::{
-            Button, EmptyState, TextField, caps, card_frame, icon_toggle, one_line, one_line_job, pill,
-            size_text, title, toggle, waiting,
+            Button, EmptyState, TextField, caps, card_frame, icon_toggle, pill, title, toggle, waiting,
         },
     },
 };
 
 use super::{
     budget,
-    verdict::{WILL, profile_of, told, verdict},
+    columns::Columns,
+    row::{draw, row_name},
+    verdict::Known,
 };
-
-/// Characters of a payload in its row.
-const PAYLOAD: usize = 160;
 
 /// What the table needs to know from the page.
 pub(super) struct Given {
@@ -87,8 +84,13 @@ impl Table {
     pub(super) fn ui(&mut self, ui: &mut Ui, model: &mut Model, given: &Given) -> TableAnswer {
         let mut answer = TableAnswer::default();
         model.messages.hold(self.paused || self.reading);
-        let filter =
-            Filter { under: given.under, text: self.text.clone(), only_problems: self.only_problems };
+        let filter = Filter {
+            under: given.under,
+            text: self.text.clone(),
+            only_problems: self.only_problems,
+            senders: senders(model, &self.text),
+            doubtful: if self.only_problems { doubtful(model) } else { Vec::new() },
+        };
         if filter != *self.view.filter() {
             self.view.set_filter(filter);
             self.show_newest();
@@ -101,14 +103,14 @@ impl Table {
             ui.set_width(ui.available_width());
             ui.set_height(ui.available_height());
             ui.spacing_mut().item_spacing.y = 0.0;
-            self.head(ui, &model.messages, given, &mut answer);
+            self.head(ui, model, given, &mut answer);
             let all = ui.available_rect_before_wrap();
             let (above, below) = all.split_top_bottom_at_y(all.bottom() - budget::HEIGHT);
             ui.scope_builder(UiBuilder::new().max_rect(above), |ui| {
                 if self.view.is_empty() {
                     self.none(ui, searching, &mut answer);
                 } else {
-                    self.rows(ui, &model.messages, given, &mut answer);
+                    self.rows(ui, model, given, &mut answer);
                 }
             });
             budget::line(ui, below, model);
@@ -116,8 +118,9 @@ impl Table {
         answer
     }
 
-    fn head(&mut self, ui: &mut Ui, store: &MessageStore, given: &Given, answer: &mut TableAnswer) {
+    fn head(&mut self, ui: &mut Ui, model: &Model, given: &Given, answer: &mut TableAnswer) {
         let t = tokens(ui);
+        let store = &model.messages;
         let width = ui.available_width();
         egui::Frame::new().inner_margin(egui::Margin::symmetric(CARD_PADDING as i8, 9)).show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 8.0;
@@ -163,11 +166,16 @@ impl Table {
                     .hide_label()
                     .compact()
                     .icon(icons::MAGNIFYING_GLASS)
-                    .hint("Topic or payload")
+                    .hint(if narrow { "Filter" } else { "Topic, payload, sender" })
                     .width(if narrow { 130.0 } else { 180.0 })
                     .limit(256)
                     .show(ui);
-                let name = format!("Only problems ({})", grouped(store.problems() as u64));
+                // Who is in doubt changes with what is known of people: their messages are not counted beforehand.
+                let name = if doubtful(model).is_empty() {
+                    format!("Only problems ({})", grouped(store.problems() as u64))
+                } else {
+                    "Only problems".to_owned()
+                };
                 if width >= 720.0 {
                     toggle(ui, only_problems, &name);
                 } else if icon_toggle(ui, icons::WARNING, &name, *only_problems).clicked() {
@@ -228,8 +236,9 @@ impl Table {
         }
     }
 
-    fn rows(&mut self, ui: &mut Ui, store: &MessageStore, given: &Given, answer: &mut TableAnswer) {
+    fn rows(&mut self, ui: &mut Ui, model: &Model, given: &Given, answer: &mut TableAnswer) {
         let t = tokens(ui);
+        let (store, known) = (&model.messages, Known::of(model));
         let id = ui.make_persistent_id("messages table");
         self.keys(ui, id, given, answer);
         let area = ui.available_rect_before_wrap();
@@ -282,9 +291,11 @@ impl Table {
                     let Some(entry) = store.row(number) else { return };
                     let selected = given.selected == Some(number);
                     row.set_selected(selected);
-                    draw(&mut row, entry, columns, selected);
+                    draw(&mut row, entry, known, columns, selected);
                     let response = row.response();
-                    response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, row_name(entry)));
+                    response.widget_info(|| {
+                        WidgetInfo::selected(Role::Row, true, selected, row_name(entry, known))
+                    });
                     if response.clicked() {
                         clicked = Some(number);
                     }
@@ -334,137 +345,24 @@ impl Table {
     }
 }
 
-/// Which columns there is room for.
-#[derive(Clone, Copy)]
-struct Columns {
-    qos: bool,
-    size: bool,
-    millis: bool,
-    topic: f32,
-    seal: f32,
+/// The keys of everybody whose name the text is part of.
+fn senders(model: &Model, text: &str) -> Vec<SenderKey> {
+    let needle = text.trim().to_lowercase();
+    if needle.is_empty() {
+        return Vec::new();
+    }
+    let people = model.people.people.iter().map(|person| &person.key);
+    let named = people.filter(|key| sender(&model.people, Some(key)).word().to_lowercase().contains(&needle));
+    let mut senders: Vec<SenderKey> = named.copied().collect();
+    let me = model.account.as_ref().is_some_and(|account| account.username.contains(&needle));
+    if me || needle == "you" {
+        senders.extend(model.people.own);
+    }
+    senders
 }
 
-impl Columns {
-    fn for_width(width: f32) -> Self {
-        Self {
-            qos: width >= 560.0,
-            size: width >= 660.0,
-            millis: width >= 480.0,
-            topic: (width * 0.26).clamp(110.0, 320.0),
-            seal: if width >= 560.0 { 112.0 } else { 104.0 },
-        }
-    }
-
-    const fn name(self) -> (bool, bool, bool) {
-        (self.qos, self.size, self.millis)
-    }
-
-    fn list(self) -> Vec<Column> {
-        let mut list = vec![
-            Column::exact(if self.millis { 112.0 } else { 88.0 }),
-            Column::initial(self.topic).at_least(80.0).clip(true).resizable(true),
-        ];
-        if self.qos {
-            list.push(Column::exact(44.0));
-        }
-        list.push(Column::exact(self.seal).clip(true));
-        if self.size {
-            list.push(Column::exact(64.0));
-        }
-        list.push(Column::remainder().at_least(80.0).clip(true));
-        list
-    }
-
-    fn names(self) -> Vec<&'static str> {
-        let mut names = vec!["Time", "Topic"];
-        if self.qos {
-            names.push("QoS");
-        }
-        names.push("Seal");
-        if self.size {
-            names.push("Size");
-        }
-        names.push("Payload");
-        names
-    }
-}
-
-fn row_name(row: &Row) -> String {
-    format!("{} {}, {}", when::clock(row.message.arrived_ms), row.message.topic, told(&row.message))
-}
-
-fn draw(row: &mut TableRow<'_, '_>, entry: &Row, columns: Columns, selected: bool) {
-    let message = &entry.message;
-    row.col(|ui| {
-        let t = tokens(ui);
-        if selected {
-            let rect = ui.max_rect();
-            let bar = Rect::from_min_max(rect.min, pos2(rect.left() + 3.0, rect.bottom()));
-            ui.painter().rect_filled(bar, 0, t.accent);
-        }
-        ui.add_space(CARD_PADDING);
-        let time =
-            if columns.millis { when::clock_ms(message.arrived_ms) } else { when::clock(message.arrived_ms) };
-        let ink = if selected { t.accent_text } else { t.text_muted };
-        cell(ui, RichText::new(time).font(fonts::mono(12.0)).color(ink));
-    });
-    row.col(|ui| {
-        ui.add_space(4.0);
-        let ink = tokens(ui).text_strong;
-        cell(ui, RichText::new(message.topic.as_str()).font(fonts::regular(13.0)).color(ink));
-    });
-    if columns.qos {
-        row.col(|ui| {
-            ui.add_space(4.0);
-            let tone = if message.qos == 0 { Tone::Neutral } else { Tone::Accent };
-            pill(ui, &message.qos.to_string(), tone);
-        });
-    }
-    row.col(|ui| {
-        let t = tokens(ui);
-        let verdict = verdict(message);
-        let ink = verdict.tone.text(t);
-        ui.add_space(4.0);
-        ui.spacing_mut().item_spacing.x = 6.0;
-        if is_will(message) {
-            let heart = icons::icon(icons::HEARTBEAT, 14.0).color(t.violet.text);
-            ui.add(Label::new(heart).selectable(false)).on_hover_text(WILL);
-        } else {
-            ui.add(Label::new(icons::icon(verdict.icon, 14.0).color(ink)).selectable(false));
-        }
-        cell(ui, RichText::new(told(message)).font(fonts::regular(12.5)).color(ink));
-    });
-    let body = body_of(message);
-    if columns.size {
-        row.col(|ui| {
-            ui.add_space(4.0);
-            let size = size_text(body.map_or(message.wire.len(), bytes::Bytes::len));
-            let ink = tokens(ui).text_muted;
-            cell(ui, RichText::new(size).font(fonts::regular(12.5)).color(ink));
-        });
-    }
-    row.col(|ui| {
-        ui.add_space(4.0);
-        // Room for the scroll bar.
-        ui.set_max_width((ui.available_width() - 10.0).max(0.0));
-        match (&message.opening, body) {
-            (Opening::Refused { why, .. }, _) => {
-                let ink = tokens(ui).text_muted;
-                cell(ui, RichText::new(why).font(fonts::regular(12.5)).color(ink));
-            }
-            (_, Some(body)) => {
-                if let Some(profile) = profile_of(message).filter(|profile| !profile.is_secret()) {
-                    ui.spacing_mut().item_spacing.x = 6.0;
-                    pill(ui, "no secrecy", Tone::Amber).on_hover_text(profile_words(profile).2);
-                }
-                let job = one_line_job(ui, &one_line(body, PAYLOAD));
-                ui.add(Label::new(job).truncate().selectable(false));
-            }
-            (_, None) => {}
-        }
-    });
-}
-
-fn cell(ui: &mut Ui, text: RichText) {
-    ui.add(Label::new(text).truncate().selectable(false));
+/// The keys of everybody whose signature needs a look.
+fn doubtful(model: &Model) -> Vec<SenderKey> {
+    let keys = model.people.people.iter().map(|person| &person.key);
+    keys.filter(|key| sender(&model.people, Some(key)).is_doubtful()).copied().collect()
 }
