@@ -292,8 +292,10 @@ class Judge:
     def __init__(self):
         self.highest, self.seen, self.exact, self.newest_retained = {}, set(), set(), {}
 
-    def judge(self, opened, suite, topic, delivered_retained):
+    def judge(self, opened, suite, topic, delivered_retained, now_ms=1 << 63):
         native, stamp = suite in SUITES, opened["sealed_at_ms"]
+        if stamp is not None:
+            stamp = min(stamp, now_ms + 600_000)
         if delivered_retained and native and not opened["retained"]:
             return "replayed as retained"
         verdict = self.by_memory(opened, native)
@@ -304,7 +306,7 @@ class Judge:
         return verdict
 
     def by_memory(self, opened, native):
-        session, sequence = opened["session"], opened["sequence"]
+        session, sequence = (opened["session"], opened.get("signer")), opened["sequence"]
         if opened["will"] or not native:
             mark = (session, sequence)
             seen_before = mark in self.exact

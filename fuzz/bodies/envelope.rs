@@ -62,8 +62,8 @@ fn open(topic: &str, wire: &[u8]) -> Result<Opened, OpenError> {
             assert!(with.key.covers(&topic) && with.key.suite() == opened.suite);
             assert!(opened.body.len() < wire.len() && opened.sealed_len == wire.len());
             let mut guard = ReplayGuard::new();
-            assert_eq!(guard.judge(opened, &topic, false), Replay::Fresh);
-            assert_eq!(guard.judge(opened, &topic, false), Replay::Repeated);
+            assert_eq!(guard.judge(opened, &topic, false, u64::MAX), Replay::Fresh);
+            assert_eq!(guard.judge(opened, &topic, false, u64::MAX), Replay::Repeated);
             if opened.suite.is_native() {
                 assert!(matches!(peek(wire), Peek::Native { kid, .. } if kid == opened.kid));
                 let longer = [wire, &[0]].concat();

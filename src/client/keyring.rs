@@ -262,7 +262,13 @@ impl Desk {
                     .map_err(ChangeError::Vault)?;
                 let (answer, store) = change(&mut open).map_err(ChangeError::Keyring)?;
                 let next = match store {
-                    true => Some(open.seal(base.version + 1).map_err(ChangeError::Vault)?),
+                    true => {
+                        let next = open.seal(base.version + 1).map_err(ChangeError::Vault)?;
+                        // What could not be opened again must never take the place of what can.
+                        let secret = open.secret().duplicate();
+                        Vault::open(open.account(), &next, secret).map_err(ChangeError::Vault)?;
+                        Some(next)
+                    }
                     false => None,
                 };
                 Ok((open, answer, next))

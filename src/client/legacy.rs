@@ -114,7 +114,7 @@ impl Desk {
         let what = "The key was not made.";
         match asked.derive().await {
             Ok(made) => match made.key(now_ms()) {
-                Ok(key) => self.import(what, &key, take_over).await,
+                Ok(key) => self.import_legacy(what, &key, take_over).await,
                 Err(error) => {
                     self.teller.fail(Asked::ImportKey, Failure::new(what, error.to_string(), ""));
                 }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use hyper::Method;
 
 use crate::{
-    api::{Blob, Identity, PutIdentity},
+    api::{Blob, Identity, PutIdentity, Username},
     keys::{Learned, People, Sender},
-    seal::SenderKey,
+    seal::{SenderKey, SigningKey},
 };
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     clock::now_ms,
     desk::{Desk, NO_BODY},
     failure::told,
+    link::Ask,
     sealing,
 };
 
@@ -72,6 +73,7 @@ impl Desk {
                 strangers.insert(key, standing);
             }
         }
+        self.ask_link(Ask::SenderAnswered(key));
         self.tell_people();
     }
 
@@ -82,6 +84,16 @@ impl Desk {
 
     /// `None` once the vault knows the name with this key.
     async fn learn(&mut self, name: &str, key: SenderKey) -> Option<Standing> {
+        let Ok(username) = name.parse::<Username>() else { return Some(Standing::Stranger) };
+        let name = username.as_str();
+        let own = self.session.as_ref().and_then(|session| {
+            let is_mine = session.account.username == username;
+            is_mine.then(|| sealing::read(&session.vault.shared()).identity().map(SigningKey::sender))?
+        });
+        if let Some(known) = own {
+            // The station says that another key is ours: nobody but us could know, and we do.
+            return Some(Standing::Changed { name: name.to_owned(), known });
+        }
         let now = now_ms();
         // Tried on a copy first: only what is new makes a new version of the vault.
         let tried = self
@@ -150,7 +162,7 @@ impl Desk {
         let what = "Nothing changed.";
         match self.change_people(|people| people.forget(&key)).await {
             Ok(_) => {
-                self.ask_link(super::link::Ask::ForgetSender(key));
+                self.ask_link(Ask::ForgetSender(key));
                 self.tell_people();
             }
             Err(failure) => self.teller.fail(Asked::People, Failure { what: what.to_owned(), ..failure }),
@@ -162,7 +174,7 @@ impl Desk {
         let Some(session) = &self.session else { return };
         let shared = session.vault.shared();
         let vault = sealing::read(&shared);
-        let own = vault.identity().map(crate::seal::SigningKey::sender);
+        let own = vault.identity().map(SigningKey::sender);
         let known = vault.people.all().iter().map(known);
         let strangers = session.strangers.0.iter().map(|(key, standing)| person(*key, standing.clone(), 0));
         self.teller.tell(Event::People(PeopleView { own, people: known.chain(strangers).collect() }));

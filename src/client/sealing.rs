@@ -54,6 +54,8 @@ pub(super) struct Received {
     pub opening: Opening,
     /// `None` where it was not opened.
     pub verdict: Option<Replay>,
+    /// Whose signature holds, who must be known and is not.
+    pub unknown: Option<SenderKey>,
 }
 
 impl Sealing {
@@ -78,8 +80,7 @@ impl Sealing {
 
     /// Whether it is known who signs with this key.
     pub(super) fn knows(&self, key: &SenderKey) -> bool {
-        let vault = read(&self.vault);
-        vault.people.get(key).is_some() || vault.identity().is_some_and(|own| own.sender() == *key)
+        knows(&read(&self.vault), key)
     }
 
     /// The id of the key that would seal for a topic.
@@ -182,6 +183,16 @@ impl Sealing {
         match wipe::clean_message(|| vault.keyring.open(topic, wire)) {
             Ok(opened_with) => {
                 let opened = &opened_with.opened;
+                let asked = vault.keyring.signatures_asked(topic, opened_with.key);
+                if let Some(signer) = opened.signer
+                    && asked == Signatures::Require
+                    && !knows(&vault, &signer)
+                {
+                    // Not judged: it counts as never seen until its signer is known.
+                    let error = OpenError::UnknownSigner { signer };
+                    let opening = Opening::Refused { name: name(&error).to_owned(), why: error.to_string() };
+                    return Received { opening, verdict: None, unknown: Some(signer) };
+                }
                 let verdict = judge(opened);
                 let mut notes = Vec::new();
                 match verdict {
@@ -192,6 +203,9 @@ impl Sealing {
                 let now = now_ms();
                 if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {
                     notes.push("clock ahead".to_owned());
+                }
+                if vault.keyring.is_wider(topic, opened_with.key) {
+                    notes.push("sealed with a wider key".to_owned());
                 }
                 if live && opened_with.key.is_overdue_at(opened_with.epoch, now) {
                     notes.push("sealed with a retired key".to_owned());
@@ -205,7 +219,7 @@ impl Sealing {
                     signer: opened.signer,
                     notes,
                 };
-                Received { opening, verdict }
+                Received { opening, verdict, unknown: None }
             }
             Err(error) => {
                 let in_the_clear = match error {
@@ -218,10 +232,14 @@ impl Sealing {
                 } else {
                     Opening::Refused { name: name(&error).to_owned(), why: error.to_string() }
                 };
-                Received { opening, verdict: None }
+                Received { opening, verdict: None, unknown: None }
             }
         }
     }
+}
+
+fn knows(vault: &Vault, key: &SenderKey) -> bool {
+    vault.people.get(key).is_some() || vault.identity().is_some_and(|own| own.sender() == *key)
 }
 
 /// 16 fresh random bytes: a repeated session id would repeat nonces.

@@ -272,7 +272,10 @@ mod tests {
         let full = key().with_signatures(Signatures::Require);
         let back = read(&write(&full)).unwrap();
         assert_eq!((back.signatures(), back.profile(), back.kid()), (Signatures::Require, None, key().kid()));
-        let legacy = key().with_profile(Some(Profile::RoomChat));
+        let secret = EpochSecret::from_bytes([5; 32]);
+        let filters = vec![TopicFilter::new("movantchat/python").unwrap()];
+        let legacy = TopicKey::from_secret("Chat", filters, Suite::Fernet, secret, 1).unwrap();
+        let legacy = legacy.with_profile(Some(Profile::RoomChat));
         let back = read(&write(&legacy)).unwrap();
         assert_eq!((back.signatures(), back.profile()), (Signatures::Off, Some(Profile::RoomChat)));
         // Byte for byte what version 1 wrote: docs/keys.md has it.

@@ -226,11 +226,22 @@ impl Keyring {
         consent: Consent,
     ) -> Result<ImportReport, KeyringError> {
         let at = self.position(&label)?;
-        let ours = &mut self.keys[at];
+        let ours = &self.keys[at];
         let (current, created_ms) = (ours.current().number(), key.current().created_ms());
         let known = |epoch: &Epoch| ours.epoch(epoch.kid()).is_some();
         let new: Vec<Epoch> = key.into_epochs().into_iter().filter(|epoch| !known(epoch)).collect();
         let count = new.len();
+        // A secret belongs to one key: a file could else give one key the secrets of another, with other topics.
+        let others = self.keys.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut theirs = others.flat_map(|(_, key)| key.epochs().iter().map(move |epoch| (key, epoch)));
+        let taken = theirs.find(|(_, there)| {
+            let same = |new: &Epoch| bool::from(new.secret().expose().ct_eq(there.secret().expose()));
+            new.iter().any(same)
+        });
+        if let Some((key, _)) = taken {
+            return Err(KeyringError::SecretTaken(key.label().to_owned()));
+        }
+        let ours = &mut self.keys[at];
         if count == 0 {
             return Ok(ImportReport { label, outcome: Imported::AlreadyThere });
         }
@@ -417,10 +428,7 @@ impl Keyring {
                     return Err(OpenError::KeyNotForTopic { topic: topic.as_str().to_owned() });
                 }
                 let opened = epoch.opener().open(topic, wire)?;
-                if opened.signer.is_none() && key.signatures() == Signatures::Require {
-                    return Err(OpenError::NotSigned);
-                }
-                Ok(OpenedWith { opened, key, epoch })
+                self.as_asked(topic, OpenedWith { opened, key, epoch })
             }
             Peek::FernetToken => self
                 .open_unnamed(Suite::Fernet, topic, wire)
@@ -438,6 +446,36 @@ impl Keyring {
                 }
             }
         }
+    }
+
+    /// What is asked of signatures on a topic, of a message under `key`: by that key and by the one that seals there, the
+    /// stricter. So who holds a wide key cannot speak unsigned where a narrower one requires signatures.
+    #[must_use]
+    pub fn signatures_asked(&self, topic: &TopicName, key: &TopicKey) -> Signatures {
+        let of_topic = self.key_for_sealing(topic).map_or(Signatures::Off, TopicKey::signatures);
+        of_topic.max(key.signatures())
+    }
+
+    /// Whether `key` is for more topics than the one that seals for this topic is.
+    #[must_use]
+    pub fn is_wider(&self, topic: &TopicName, key: &TopicKey) -> bool {
+        let of_topic = self.key_for_sealing(topic).and_then(|narrow| narrow.covering(topic));
+        match (of_topic, key.covering(topic)) {
+            (Some(narrow), Some(wide)) => wide.cmp_specificity(narrow).is_lt(),
+            _ => false,
+        }
+    }
+
+    fn as_asked<'k>(
+        &self,
+        topic: &TopicName,
+        opened_with: OpenedWith<'k>,
+    ) -> Result<OpenedWith<'k>, OpenError> {
+        let asked = self.signatures_asked(topic, opened_with.key);
+        if opened_with.opened.signer.is_none() && asked == Signatures::Require {
+            return Err(OpenError::NotSigned);
+        }
+        Ok(opened_with)
     }
 
     /// Tries the keys of a suite that names none; `None` where none may speak on this topic.
@@ -466,7 +504,7 @@ impl Keyring {
             candidates.iter().flat_map(|(key, _)| key.epochs().iter().rev().map(move |epoch| (*key, epoch)))
         {
             match epoch.opener().open(topic, wire) {
-                Ok(opened) => return Some(Ok(OpenedWith { opened, key, epoch })),
+                Ok(opened) => return Some(self.as_asked(topic, OpenedWith { opened, key, epoch })),
                 Err(OpenError::CbcHmacRefused { tried }) => {
                     all_tried.extend(tried);
                     refusal = OpenError::CbcHmacRefused { tried: all_tried.clone() };

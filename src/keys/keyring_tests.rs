@@ -224,3 +224,82 @@ fn a_key_that_is_there_follows_an_older_program_and_takes_over_only_with_consent
     assert_eq!(key.filters().len(), 3);
     assert_eq!(keyring.key_for_sealing(&TopicName::new("chat/channel").unwrap()).unwrap().label(), "Old");
 }
+
+/// A key with these epochs, each of one byte's secret.
+fn with_epochs(label: &str, filter: &str, epochs: &[(u32, u8)]) -> TopicKey {
+    let filters = vec![TopicFilter::new(filter).unwrap()];
+    let last = epochs.len() - 1;
+    let epoch = |(at, &(number, secret)): (usize, &(u32, u8))| {
+        let retired = (at < last).then_some(1);
+        Epoch::new(number, EpochSecret::from_bytes([secret; 32]), Suite::default(), 1, retired)
+    };
+    let epochs = epochs.iter().enumerate().map(epoch).collect();
+    TopicKey::from_parts(label, filters, Suite::default(), epochs, true).unwrap()
+}
+
+#[test]
+fn a_file_cannot_put_one_secret_into_two_keys() {
+    let mut keyring = Keyring::new();
+    let keys = vec![
+        with_epochs("K1", "a", &[(5, 1)]),
+        with_epochs("K2", "b", &[(5, 2)]),
+        with_epochs("K3", "c", &[(1, 2), (5, 1)]),
+    ];
+    let reports = keyring.import_all(keys, Consent::TakeOver);
+    let refused: Vec<&str> =
+        reports.iter().filter(|(_, report)| report.is_err()).map(|(label, _)| label.as_str()).collect();
+    assert_eq!(refused, ["K3"]);
+    let mut vault = crate::keys::Vault::create("anna").unwrap();
+    vault.keyring = keyring;
+    let sealed = vault.seal(1).unwrap();
+    assert!(crate::keys::Vault::open("anna", &sealed, vault.secret().duplicate()).is_ok());
+}
+
+#[test]
+fn who_holds_a_wide_key_cannot_speak_unsigned_where_a_narrower_one_requires_signatures() {
+    let (wide, narrow) =
+        (with_epochs("Wide", "plant/#", &[(1, 1)]), with_epochs("Safety", "plant/safety/#", &[(1, 2)]));
+    let token = TopicKey::from_secret(
+        "Old",
+        vec![TopicFilter::new("plant/safety/#").unwrap()],
+        Suite::Fernet,
+        EpochSecret::from_bytes([3; 32]),
+        1,
+    );
+    let plain = Plain { kind: Kind::default(), content_type: None, body: b"stop" };
+    let stop = topic("plant/safety/stop");
+    let wires = [
+        wide.sealer([1; 16]).seal(&stop, &plain, 1).unwrap(),
+        token.as_ref().unwrap().sealer([1; 16]).seal(&stop, &plain, 1).unwrap(),
+    ];
+    let elsewhere = wide.sealer([2; 16]).seal(&topic("plant/press"), &plain, 1).unwrap();
+    let mut keyring = Keyring::new();
+    keyring.add(wide).unwrap();
+    keyring.add(token.unwrap()).unwrap();
+    keyring.add(narrow.with_signatures(Signatures::Require)).unwrap();
+    for wire in wires {
+        assert_eq!(keyring.open(&stop, wire.as_bytes()).unwrap_err(), OpenError::NotSigned);
+    }
+    assert!(keyring.open(&topic("plant/press"), elsewhere.as_bytes()).is_ok());
+    assert!(keyring.is_wider(&stop, keyring.get("Wide").unwrap()));
+}
+
+#[test]
+fn an_import_does_not_change_what_a_key_is_for_nor_stop_its_rotation() {
+    use crate::seal::legacy::Profile;
+    let key = with_epochs("Press", "press/#", &[(1, 1)]);
+    assert_eq!(
+        key.duplicate().with_profile(Some(Profile::IndustrialIot)).profile(),
+        None,
+        "of another suite"
+    );
+    let from_2099 = with_epochs("Press", "press/#", &[(1, 1), (2, 2)]).not_after(7);
+    assert!(from_2099.epochs().iter().all(|epoch| epoch.created_ms() <= 7));
+    let filters = vec![TopicFilter::new("a").unwrap()];
+    let high = Epoch::new(u32::MAX, EpochSecret::from_bytes([9; 32]), Suite::default(), 1, None);
+    let none = Epoch::new(0, EpochSecret::from_bytes([9; 32]), Suite::default(), 1, None);
+    for epoch in [high, none] {
+        let made = TopicKey::from_parts("k", filters.clone(), Suite::default(), vec![epoch], true);
+        assert_eq!(made.unwrap_err(), KeyError::BadEpochs);
+    }
+}

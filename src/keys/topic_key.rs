@@ -15,6 +15,10 @@ use crate::{
 pub const MAX_LABEL_CHARS: usize = 64;
 /// The most filters that one key may have.
 pub const MAX_FILTERS: usize = 64;
+/// The most epochs that one key may have: a file of keys may not keep a program busy with them.
+pub const MAX_EPOCHS: usize = 1_024;
+/// The highest number of an epoch.
+const MAX_EPOCH_NUMBER: u32 = 1 << 30;
 /// How long after a rotation live traffic under the old epoch is still unremarkable: one hour.
 pub const RETIRED_GRACE_MS: u64 = 60 * 60 * 1000;
 
@@ -36,7 +40,10 @@ pub enum KeyError {
     /// More than [`MAX_FILTERS`].
     #[error("a key may have at most 64 topic filters, this one has {0}: use wildcards or a second key")]
     ManyFilters(usize),
-    /// No epoch, an order that does not ascend, or a last epoch that is retired.
+    /// More than [`MAX_EPOCHS`].
+    #[error("a key may have at most 1,024 epochs: make a new key")]
+    ManyEpochs,
+    /// No epoch, numbers that do not ascend from 1, or a last epoch that is retired.
     #[error("the key's epochs are damaged: import the key again from a copy")]
     BadEpochs,
     /// No randomness for a new secret.
@@ -186,8 +193,12 @@ impl TopicKey {
             many => return Err(KeyError::ManyFilters(many)),
         }
         let ascending = epochs.is_sorted_by(|a, b| a.number < b.number);
-        if !ascending || epochs.last().is_none_or(|last| last.retired_ms.is_some()) {
+        let numbered = epochs.iter().all(|epoch| (1..=MAX_EPOCH_NUMBER).contains(&epoch.number));
+        if !ascending || !numbered || epochs.last().is_none_or(|last| last.retired_ms.is_some()) {
             return Err(KeyError::BadEpochs);
+        }
+        if epochs.len() > MAX_EPOCHS {
+            return Err(KeyError::ManyEpochs);
         }
         Ok(Self {
             label,
@@ -298,10 +309,21 @@ impl TopicKey {
         self
     }
 
-    /// The same key, for the programs of an older system.
+    /// The same key, for the programs of an older system; a profile of another suite than the key's is no profile.
     #[must_use]
-    pub const fn with_profile(mut self, profile: Option<Profile>) -> Self {
-        self.profile = profile;
+    pub fn with_profile(mut self, profile: Option<Profile>) -> Self {
+        self.profile = profile.filter(|profile| profile.suite() == self.suite);
+        self
+    }
+
+    /// The same key with no date after `now_ms`: a file may not say that an epoch is in use until the year 2099.
+    #[must_use]
+    pub fn not_after(mut self, now_ms: u64) -> Self {
+        for epoch in &mut self.epochs {
+            epoch.created_ms = epoch.created_ms.min(now_ms);
+            epoch.retired_ms = epoch.retired_ms.map(|at| at.min(now_ms));
+        }
+        self.retired_ms = self.retired_ms.map(|at| at.min(now_ms));
         self
     }
 
@@ -358,6 +380,9 @@ impl TopicKey {
         if many > MAX_FILTERS {
             return Err(KeyError::ManyFilters(many));
         }
+        if profile.suite() != self.suite {
+            return Ok(());
+        }
         self.profile = Some(profile);
         self.filters.extend(more);
         self.filters.sort();
@@ -401,6 +426,9 @@ impl TopicKey {
         if others.iter().any(|other| numbers.contains(&other.number)) {
             return Err(KeyError::BadEpochs);
         }
+        if self.epochs.len() + others.len() > MAX_EPOCHS {
+            return Err(KeyError::ManyEpochs);
+        }
         self.epochs.extend(others);
         self.epochs.sort_by_key(Epoch::number);
         let last = self.epochs.len() - 1;
@@ -417,8 +445,11 @@ impl TopicKey {
 
     /// Makes a fresh epoch; the present one goes on to open what was sealed under it.
     pub(super) fn rotate(&mut self, now_ms: u64) -> Result<Kid, KeyError> {
+        if self.epochs.len() >= MAX_EPOCHS || self.current().number >= MAX_EPOCH_NUMBER {
+            return Err(KeyError::ManyEpochs);
+        }
         let secret = EpochSecret::from_bytes(*random()?);
-        let number = self.current().number.checked_add(1).ok_or(KeyError::BadEpochs)?;
+        let number = self.current().number + 1;
         if let Some(last) = self.epochs.last_mut() {
             last.retired_ms = Some(now_ms);
         }

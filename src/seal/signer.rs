@@ -13,7 +13,9 @@ pub(super) const SIGNATURE_LEN: usize = 64;
 /// What a topic key asks of signatures, of its own messages and of those that arrive.
 ///
 /// Whatever it asks, a signature that is there is verified and shown, and one that does not hold is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Signatures {
     /// Own messages are not signed; those that arrive need not be.
@@ -21,7 +23,7 @@ pub enum Signatures {
     Off,
     /// Own messages are signed; those that arrive need not be, and show as “not signed”.
     Accept,
-    /// Own messages are signed; what arrives without a signature is refused.
+    /// Own messages are signed; what arrives without the signature of somebody known is refused.
     Require,
 }
 

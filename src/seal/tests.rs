@@ -403,8 +403,8 @@ proptest! {
         let wire = sealed_with(suite, signed, 7, &body);
         let mut guard = replay::ReplayGuard::new();
         let opened = open(suite, &wire).unwrap();
-        prop_assert_eq!(guard.judge(&opened, &topic(), false), replay::Replay::Fresh);
-        prop_assert_eq!(guard.judge(&open(suite, &wire).unwrap(), &topic(), false), replay::Replay::Repeated);
+        prop_assert_eq!(guard.judge(&opened, &topic(), false, u64::MAX), replay::Replay::Fresh);
+        prop_assert_eq!(guard.judge(&open(suite, &wire).unwrap(), &topic(), false, u64::MAX), replay::Replay::Repeated);
 
         let cut = &wire[..end.index(wire.len())];
         let error = open(suite, cut).unwrap_err();

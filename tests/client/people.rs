@@ -112,10 +112,11 @@ fn somebody_whose_key_changed_shows_as_changed_until_the_person_takes_the_new_ke
     let first = people(&mut anna, |people| people.own.is_some()).own.unwrap();
     anna.send(Command::ConfirmOtp { code: station.code(&signed_up.enrolment) });
     anna.answer(Asked::Otp, |event| matches!(event, Event::OtpOn).then_some(()));
-    let line = signed_key(&mut root, "hall/#", Signatures::Accept);
+    let line = signed_key(&mut root, "hall/#", Signatures::Require);
     anna.import(&line);
     anna.publish("hall/door", "open");
     people(&mut root, is_known(first, "anna"));
+    assert_eq!(text(&root.message("hall/door")), "open", "it waited until its signer was known");
 
     // A reset by code makes a new vault, hence another key to sign with.
     anna.log_out();
@@ -142,9 +143,12 @@ fn somebody_whose_key_changed_shows_as_changed_until_the_person_takes_the_new_ke
     };
     let still = people(&mut root, changed);
     assert!(is_known(first, "anna")(&still), "the key that was known first stays");
+    assert_eq!(refusal(&root.message("hall/door")), "Unknown signer");
     root.send(Command::AcceptSender { key: second });
     let taken = people(&mut root, is_known(second, "anna"));
     assert!(taken.of(&first).is_none(), "a name has one key");
+    anna.publish("hall/door", "ajar");
+    assert_eq!(text(&root.message("hall/door")), "ajar");
 }
 
 #[test]

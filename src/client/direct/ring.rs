@@ -291,7 +291,7 @@ impl Ring {
             Err(error) => return refused(&error),
         };
         let (key, epoch, opened) = (opened_with.key, opened_with.epoch, opened_with.opened);
-        let verdict = self.guard.judge(&opened, topic, retained);
+        let verdict = self.guard.judge(&opened, topic, retained, now_ms());
         let now = now_ms();
         let mut notes = Vec::new();
         if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {

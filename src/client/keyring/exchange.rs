@@ -7,7 +7,7 @@ use crate::{
 
 use super::{
     super::{
-        Asked, Event, Failure, KeyForm, KeyOutcome, KeyReport, KeyView, Password, Suite,
+        Asked, Event, Failure, KeyForm, KeyOutcome, KeyReport, KeyView, Password, Profile, Suite,
         clock::now_ms,
         desk::Desk,
         failure::not_logged_in,
@@ -50,7 +50,17 @@ impl Desk {
         }
     }
 
-    pub(in crate::client) async fn import(&mut self, what: &str, key: &TopicKey, take_over: bool) {
+    /// A key for programs of an older system, which the person asked for by that name.
+    pub(in crate::client) async fn import_legacy(&mut self, what: &str, key: &TopicKey, take_over: bool) {
+        self.import_as(what, key, take_over, key.profile()).await;
+    }
+
+    async fn import(&mut self, what: &str, key: &TopicKey, take_over: bool) {
+        // A line or file does not change what a key that is there already is for.
+        self.import_as(what, key, take_over, None).await;
+    }
+
+    async fn import_as(&mut self, what: &str, key: &TopicKey, take_over: bool, follow: Option<Profile>) {
         if self.session.is_none() {
             self.teller.fail(Asked::ImportKey, not_logged_in(what));
             return;
@@ -58,9 +68,9 @@ impl Desk {
         let consent = if take_over { Consent::TakeOver } else { Consent::OpenOnly };
         let imported = self
             .change_keys(|keyring| {
-                let report = keyring.import(key.duplicate(), consent)?;
+                let report = keyring.import(key.duplicate().not_after(now_ms()), consent)?;
                 // It may have been there before, without a profile or for other topics.
-                let left_out = match key.profile() {
+                let left_out = match follow {
                     Some(profile) => {
                         keyring.follow_profile(&report.label, profile, key.filters(), consent)?
                     }
@@ -113,7 +123,7 @@ impl Desk {
         let consent = if take_over { Consent::TakeOver } else { Consent::OpenOnly };
         let imported = self
             .change_keys(|keyring| {
-                let again = keys.iter().map(TopicKey::duplicate).collect();
+                let again = keys.iter().map(|key| key.duplicate().not_after(now_ms())).collect();
                 let mut reports = Vec::new();
                 for (label, imported) in keyring.import_all(again, consent) {
                     let (here, outcome) = match imported {

@@ -25,6 +25,8 @@ const MAX_LOADED: u32 = 5_000;
 
 /// Signers whose name is asked for in one session: a member of a topic could invent any number.
 const MOST_MET: usize = 1_024;
+/// Messages that wait until it is known who signed them; more are refused at once.
+const MOST_STRANGE: usize = 256;
 /// Envelopes up to this size are copied: as they come they are pieces of the network's buffer, and one that is kept in
 /// the window would keep all of it.
 const COPIED: usize = 8 * 1024;
@@ -61,11 +63,28 @@ impl Link {
         let mut meant_at_ms = None;
         let received = self.sealing.open(&topic, &wire, !retained, |opened| {
             meant_at_ms = opened.sealed_at_ms.filter(|_| opened.kind.retained);
-            Some(guard.judge(opened, &topic, retained))
+            Some(guard.judge(opened, &topic, retained, now_ms()))
         });
         // MQTT may repeat a QoS 1 message: no alarm, and not shown twice.
         if received.verdict == Some(Replay::Repeated) {
             turn.repeats += 1;
+            return;
+        }
+        if let Some(signer) = received.unknown
+            && self.waits_for(&signer)
+        {
+            // Neither kept nor acknowledged until the desk has found out whose key it is.
+            if qos > 0 {
+                turn.acks.pop();
+            }
+            if qos == 2 {
+                self.unreleased.remove(&packet_id);
+                turn.changes.unreleased.pop();
+            }
+            let payload = wire;
+            let message = Incoming { topic: Some(topic), payload, qos, retain: retained, dup, packet_id };
+            self.strange.push((signer, message));
+            self.meet(signer);
             return;
         }
         if let Opening::Opened { signer: Some(key), .. } = &received.opening {
@@ -87,6 +106,23 @@ impl Link {
         };
         turn.messages.push(shown(&row, received));
         turn.changes.arrived.push(row);
+    }
+
+    /// Whether the desk is still to say who this is.
+    fn waits_for(&self, signer: &SenderKey) -> bool {
+        !self.answered.contains(signer) && self.met.len() < MOST_MET && self.strange.len() < MOST_STRANGE
+    }
+
+    /// The desk knows whose key it is, or that nobody does.
+    pub(super) fn sender_answered(&mut self, key: SenderKey, turn: &mut Turn) {
+        self.answered.insert(key);
+        let (theirs, others) =
+            std::mem::take(&mut self.strange).into_iter().partition(|(signer, _)| *signer == key);
+        self.strange = others;
+        let theirs: Vec<(SenderKey, Incoming)> = theirs;
+        for (_, message) in theirs {
+            self.receive(message, turn);
+        }
     }
 
     /// Lets the desk find out, once, whose key it is.

@@ -53,7 +53,7 @@ use super::{
     address::Address,
     audit::Auditor,
     keyring::remember_version,
-    mqtt::{Happening, Lost},
+    mqtt::{Happening, Incoming, Lost},
     sealing::{Sealing, SharedVault},
     store::{Changes, OutboxRow, Store},
     teller::Teller,
@@ -100,6 +100,8 @@ pub(super) enum Ask {
     /// The broker's own figures are wanted, or no longer.
     WatchBroker(bool),
     KeysChanged,
+    /// The desk has found out who signs with this key, as far as anybody can say.
+    SenderAnswered(SenderKey),
     /// Somebody is forgotten: who they are is asked again with their next message.
     ForgetSender(SenderKey),
     /// What would be lost with a key; answered to the window.
@@ -195,6 +197,10 @@ pub(super) struct Link {
     role_checked: Option<Instant>,
     /// Signers that the desk was told of already.
     met: HashSet<SenderKey>,
+    /// Signers of whom the desk has said what there is to say.
+    answered: HashSet<SenderKey>,
+    /// Messages on topics that require signatures, until it is known who signed them.
+    strange: Vec<(SenderKey, Incoming)>,
     /// Rows that are acknowledged but could not be deleted yet: the disk was full.
     done_later: Vec<i64>,
     /// As well, packet ids that were released.
@@ -306,6 +312,8 @@ impl Link {
             repeats: publish::Repeats::default(),
             role_checked: None,
             met: HashSet::new(),
+            answered: HashSet::new(),
+            strange: Vec::new(),
             done_later: Vec::new(),
             released_later: Vec::new(),
             figures_wanted: false,
@@ -489,8 +497,10 @@ impl Link {
                 self.reseal(turn).await;
                 self.reconsider(turn).await;
             }
+            Ask::SenderAnswered(key) => self.sender_answered(key, turn),
             Ask::ForgetSender(key) => {
                 self.met.remove(&key);
+                self.answered.remove(&key);
             }
             Ask::Consequences(key) => self.tell_consequences(*key).await,
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,

@@ -150,6 +150,7 @@ impl Link {
         self.vault_due = None;
         // Packet ids of this connection mean nothing on the next: what is not acknowledged is sent again, and known.
         turn.acks.clear();
+        self.strange.retain(|(_, message)| message.qos == 0);
         turn.entries.extend(self.outgoing.back().iter().map(|row| row.entry(OutboxState::Queued)));
         self.will_is_gone();
         self.subscriptions.forget_answers();

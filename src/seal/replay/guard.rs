@@ -19,6 +19,9 @@ pub const MAX_SESSIONS_PER_KEY: usize = 256;
 pub const MAX_EXACT: usize = 65_536;
 /// Topics whose newest retained stamp is remembered.
 pub const MAX_RETAINED_TOPICS: usize = 65_536;
+/// How far ahead of our clock a stamp may be: beyond, it is remembered as this far, so that a wrong clock, or a member who
+/// dates a message in the year 2099, does not make all that comes later look old.
+pub const MAX_AHEAD_MS: u64 = 10 * 60 * 1000;
 
 /// Remembers what came, and judges what comes.
 #[derive(Debug)]
@@ -83,24 +86,34 @@ impl ReplayGuard {
         }
     }
 
-    /// Judges an opened message and remembers it.
+    /// Judges an opened message that came at `now_ms` (milliseconds since 1970), and remembers it.
+    ///
+    /// Whoever signs has windows of their own: another member cannot use up the numbers of a signer's session.
     ///
     /// `delivered_retained` is the packet's RETAIN flag; it tells a retained copy from a live one as long as subscriptions
     /// are made without MQTT 5's “Retain As Published”. A Fernet token cannot say whether it was meant to be retained, so a
     /// retained one is judged by its stamp alone; under `aes-cbc-hmac`, which has no stamp, it always passes.
-    pub fn judge(&mut self, opened: &Opened, topic: &TopicName, delivered_retained: bool) -> Replay {
+    pub fn judge(
+        &mut self,
+        opened: &Opened,
+        topic: &TopicName,
+        delivered_retained: bool,
+        now_ms: u64,
+    ) -> Replay {
         let meant_retained = opened.kind.retained || !opened.suite.is_native();
         if delivered_retained && !meant_retained {
             return Replay::ReplayedAsRetained;
         }
-        let by_memory = self.judge_by_memory(opened);
+        let latest = now_ms.saturating_add(MAX_AHEAD_MS);
+        let by_memory = self.judge_by_memory(opened, latest);
+        let stamp = opened.sealed_at_ms.map(|stamp| stamp.min(latest));
         if delivered_retained {
             // Every new subscription brings it again: only its stamp counts. It was remembered all the same, so that the
             // broker cannot deliver it live once more as if it were news.
-            let is_newest = opened.sealed_at_ms.is_none_or(|stamp| self.note_retained(topic, stamp));
+            let is_newest = stamp.is_none_or(|stamp| self.note_retained(topic, stamp));
             if is_newest { Replay::Fresh } else { Replay::RolledBack }
         } else {
-            if let Some(stamp) = opened.sealed_at_ms
+            if let Some(stamp) = stamp
                 && by_memory == Replay::Fresh
                 && opened.kind.retained
             {
@@ -172,15 +185,16 @@ impl ReplayGuard {
         Ok(guard)
     }
 
-    fn judge_by_memory(&mut self, opened: &Opened) -> Replay {
+    fn judge_by_memory(&mut self, opened: &Opened, latest: u64) -> Replay {
+        let session = session_of(opened);
         // One less than the end of time, so that “before the next millisecond” always exists.
         let Some(stamp) = opened.sealed_at_ms.map(|stamp| stamp.min(u64::MAX - 1)) else {
-            return self.judge_unstamped(opened.kid, opened.session);
+            return self.judge_unstamped(opened.kid, session);
         };
         if opened.kind.will || !opened.suite.is_native() {
-            self.judge_exactly(opened.kid, (stamp, opened.session, opened.sequence))
+            self.judge_exactly(opened.kid, (stamp, session, opened.sequence))
         } else {
-            self.judge_in_session(opened.kid, opened.session, opened.sequence, stamp)
+            self.judge_in_session(opened.kid, session, opened.sequence, stamp.min(latest))
         }
     }
 
@@ -324,6 +338,15 @@ impl ReplayGuard {
         };
         ReplayRow { key: subject.encode(), value }
     }
+}
+
+/// What stands for a session: of a signed message also its signer, by `SHA-256(session ‖ signer)`, the first 16 bytes.
+fn session_of(opened: &Opened) -> [u8; 16] {
+    let Some(signer) = opened.signer else { return opened.session };
+    let digest = Sha256::new().chain_update(opened.session).chain_update(signer.as_bytes()).finalize();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id
 }
 
 impl Default for ReplayGuard {

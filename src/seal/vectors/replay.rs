@@ -28,7 +28,7 @@ fn the_guard_judges_each_sequence_of_messages_as_the_file_says_also_across_a_res
                 sealed_len: 100,
             };
             let topic = TopicName::new(message["topic"].as_str().unwrap()).unwrap();
-            let verdict = guard.judge(&opened, &topic, flag("delivered_retained"));
+            let verdict = guard.judge(&opened, &topic, flag("delivered_retained"), u64::MAX);
             assert_eq!(verdict.to_string(), message["verdict"], "{}, message {at}", sequence["name"]);
             let rows = guard.all_rows().into_iter().filter_map(|row| Some((row.key, row.value?)));
             guard = replay::ReplayGuard::load(rows).unwrap();
