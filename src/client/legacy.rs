@@ -9,7 +9,7 @@ use crate::{
     topic::TopicFilter,
 };
 
-use super::{Asked, Draft, Failure, Message, Opening, Password, clock::now_ms, desk::Desk};
+use super::{Asked, Draft, Failure, Message, Opening, Password, clock::now_ms, desk::Desk, wipe};
 
 pub use crate::seal::legacy::{KeySource, NO_SECRECY, Place, Profile, Spoken};
 
@@ -84,7 +84,7 @@ impl LegacyKey {
     async fn derive(self) -> Result<DerivedKey, String> {
         let Self { profile, filters, secret, label } = self;
         let text = secret.unwrap_or_default();
-        let secret = tokio::task::spawn_blocking(move || legacy::secret(profile, text.reveal()))
+        let secret = tokio::task::spawn_blocking(move || wipe::clean(|| legacy::secret(profile, text.reveal())))
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
