@@ -1,6 +1,11 @@
 //! The programs of the four older systems, as `legacy/*.py` play them, and our session on the other side, both ways.
 //!
-//! They speak plain MQTT 3.1.1 without a login, so they come in by the station's plain port; the session comes by TLS.
+//! They speak plain MQTT 3.1.1 without a login. So they come in by the station's plain port, and the session by TLS; or both
+//! sides meet at a mosquitto, as those programs ran in their time.
+
+#[path = "../client/mosquitto.rs"]
+#[allow(dead_code, reason = "here it runs without certificates and passwords")]
+mod mosquitto;
 
 use std::{
     cell::RefCell,
@@ -13,11 +18,12 @@ use std::{
 };
 
 use sealwire::client::{
-    Command, Draft, Event, KeyView, Message, Opening, Password,
+    Command, Draft, Endpoint, Event, KeyView, LinkState, Message, MqttVersion, Opening, OtherBroker, Password,
     legacy::{Place, Profile, Spoken, compose, spoken},
 };
 
 use crate::support::{PATIENCE, Person, Station, draft};
+use mosquitto::Mosquitto;
 
 const KEY_FILE: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
 const THIRTY_TWO: &str = "01234567890123456789012345678912";
@@ -27,6 +33,7 @@ const PASSPHRASE: &str = "correct horse battery";
 struct Scene {
     folder: tempfile::TempDir,
     _station: Station,
+    _mosquitto: Option<Mosquitto>,
     anna: Person,
     /// What came and was not looked at yet.
     heard: RefCell<VecDeque<Message>>,
@@ -37,13 +44,42 @@ struct Scene {
 impl Scene {
     /// By way of a station that lets programs in without a login.
     fn at_a_station() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let options = ["--plain", "127.0.0.1:0", "--anonymous", "admin"];
-        let station = Station::start(&folder.path().join("station"), &options);
-        let anna = Person::sign_up(&station, &folder.path().join("anna"), "anna", None);
+        let (folder, station, anna) = Self::signed_up(&options);
         let (host, port) = station.plain.as_deref().unwrap().rsplit_once(':').unwrap();
         let (host, port) = (host.to_owned(), port.to_owned());
-        Self { folder, _station: station, anna, heard: RefCell::default(), host, port }
+        Self { folder, _station: station, _mosquitto: None, anna, heard: RefCell::default(), host, port }
+    }
+
+    /// By way of a mosquitto that lets everybody in. Our person's account and keys stay at a station of hers.
+    fn at_mosquitto() -> Self {
+        let (folder, station, anna) = Self::signed_up(&[]);
+        let mosquitto = Mosquitto::open();
+        let endpoint =
+            Endpoint { version: MqttVersion::V311, ..Endpoint::parse(&mosquitto.url("mqtt")).unwrap() };
+        let address = endpoint.address();
+        anna.ask(Command::SetBroker(Some(Box::new(OtherBroker { endpoint, keep_secrets: false }))));
+        anna.expect("the link to mosquitto", |event| match event {
+            Event::Link(LinkState::Online { broker, .. }) => (*broker == address).then_some(()),
+            _ => None,
+        });
+        let (host, port) = ("127.0.0.1".to_owned(), mosquitto.port.to_string());
+        Self {
+            folder,
+            _station: station,
+            _mosquitto: Some(mosquitto),
+            anna,
+            heard: RefCell::default(),
+            host,
+            port,
+        }
+    }
+
+    fn signed_up(options: &[&str]) -> (tempfile::TempDir, Station, Person) {
+        let folder = tempfile::tempdir().unwrap();
+        let station = Station::start(&folder.path().join("station"), options);
+        let anna = Person::sign_up(&station, &folder.path().join("anna"), "anna", None);
+        (folder, station, anna)
     }
 
     /// The key of a profile, and its topics watched.
@@ -165,8 +201,18 @@ fn calls_for_help_of_000_come_and_go() {
 }
 
 #[test]
+fn calls_for_help_of_000_come_and_go_over_mosquitto() {
+    calls_for_help(&Scene::at_mosquitto());
+}
+
+#[test]
 fn readings_of_001_come_and_go_under_the_key_that_it_published() {
     readings(&Scene::at_a_station());
+}
+
+#[test]
+fn readings_of_001_come_and_go_under_the_key_that_it_published_over_mosquitto() {
+    readings(&Scene::at_mosquitto());
 }
 
 #[test]
@@ -175,13 +221,28 @@ fn the_room_of_002_understands_us_and_we_it() {
 }
 
 #[test]
+fn the_room_of_002_understands_us_and_we_it_over_mosquitto() {
+    room(&Scene::at_mosquitto());
+}
+
+#[test]
 fn the_window_of_003_understands_us_and_we_it() {
     window(&Scene::at_a_station());
 }
 
 #[test]
+fn the_window_of_003_understands_us_and_we_it_over_mosquitto() {
+    window(&Scene::at_mosquitto());
+}
+
+#[test]
 fn another_passphrase_is_told_by_name_on_both_sides() {
     another_passphrase(&Scene::at_a_station());
+}
+
+#[test]
+fn another_passphrase_is_told_by_name_on_both_sides_over_mosquitto() {
+    another_passphrase(&Scene::at_mosquitto());
 }
 
 fn calls_for_help(scene: &Scene) {
