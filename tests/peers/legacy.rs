@@ -6,24 +6,19 @@
 #[path = "../client/mosquitto.rs"]
 #[allow(dead_code, reason = "here it runs without certificates and passwords")]
 mod mosquitto;
+mod program;
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command as Process, Stdio},
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, collections::VecDeque, path::PathBuf, time::Duration};
 
 use sealwire::client::{
-    Command, Draft, Endpoint, Event, KeyView, LinkState, Message, MqttVersion, Opening, OtherBroker, Password,
+    Command, Draft, Endpoint, Event, KeyView, LinkState, Message, MqttVersion, Opening, OtherBroker,
+    Password,
     legacy::{Place, Profile, Spoken, compose, spoken},
 };
 
-use crate::support::{PATIENCE, Person, Station, draft};
+use crate::support::{Person, Station, draft};
 use mosquitto::Mosquitto;
+use program::Program;
 
 const KEY_FILE: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
 const THIRTY_TWO: &str = "01234567890123456789012345678912";
@@ -133,61 +128,13 @@ impl Scene {
     }
 
     fn program(&self, name: &str, verb: Option<&str>, more: &[&str]) -> Program {
-        let python = std::env::var("SEALWIRE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/legacy").join(name);
-        let mut process = Process::new(python);
-        process.args(["-W", "ignore"]).arg(file).args(verb).args([&self.host, &self.port]).args(more);
-        Program::start(process)
+        Program::start(name, verb, &self.host, &self.port, more)
     }
 
     fn key_file(&self) -> PathBuf {
         let path = self.folder.path().join("secureKey.key");
         std::fs::write(&path, KEY_FILE).unwrap();
         path
-    }
-}
-
-/// A running program, its lines as they come.
-struct Program {
-    child: Child,
-    stdin: ChildStdin,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Program {
-    fn start(mut process: Process) -> Self {
-        let mut child = process.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (told, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
-        Self { stdin: child.stdin.take().unwrap(), child, lines }
-    }
-
-    fn types(&mut self, line: &str) {
-        writeln!(self.stdin, "{line}").unwrap();
-        self.stdin.flush().unwrap();
-    }
-
-    /// Its next line that begins so, without that beginning.
-    fn prints(&self, beginning: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => match line.strip_prefix(beginning) {
-                    Some(rest) => return rest.to_owned(),
-                    None => seen.push(line),
-                },
-                Err(why) => panic!("“{beginning}…” was not printed ({why}); but {seen:?}"),
-            }
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
