@@ -6,6 +6,7 @@
 //! | `exit` | the exit codes |
 //! | `publish`, `subscribe`, `show` | `pub` and `sub`, over `client::direct` |
 //! | `key` | `key …` |
+//! | `legacy` | what programs of older systems have and lack, for those three |
 //! | `way`, `secrets` | what those three share: station, broker, keys; where secrets come from |
 //! | `manual` | `man` and `completions`, and docs/cli.md |
 //! | `station`, `bench`, `audit`, `demo` | the commands of these names |
@@ -20,6 +21,8 @@ mod display;
 mod exit;
 #[cfg(feature = "client")]
 mod key;
+#[cfg(feature = "client")]
+mod legacy;
 mod manual;
 #[cfg(feature = "client")]
 mod publish;

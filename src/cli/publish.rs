@@ -16,6 +16,7 @@ use crate::{
     client::{
         Draft,
         direct::{Line, Manner, Publication, Published},
+        legacy::Profile,
     },
     station::host::DataFolders,
     topic::{TopicFilter, TopicName},
@@ -23,6 +24,7 @@ use crate::{
 
 use super::{
     exit::{Ended, INTERRUPTED, TIMED_OUT},
+    legacy::{self, Voice, VoiceOptions},
     note, say,
     show::json_line,
     stop,
@@ -38,9 +40,9 @@ const LINES: usize = 64;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = afterwards())]
 pub(super) struct PublishOptions {
-    /// The topic.
-    #[arg(short, long, value_name = "TOPIC")]
-    topic: TopicName,
+    /// The topic. With --profile it may be left out: the one that its programs use.
+    #[arg(short, long, value_name = "TOPIC", required_unless_present = "profile")]
+    topic: Option<TopicName>,
     /// The message. Everybody on this computer can read command lines while the command runs: for what is to stay secret use
     /// --file or standard input.
     #[arg(short, long, value_name = "TEXT", conflicts_with_all = ["file", "lines"])]
@@ -51,9 +53,10 @@ pub(super) struct PublishOptions {
     /// Each line of standard input is a message, sent when it comes.
     #[arg(short, long)]
     lines: bool,
-    /// Quality of service: 0 sent, 1 acknowledged, 2 exactly once.
-    #[arg(short, long, value_parser = clap::value_parser!(u8).range(0..=2), default_value_t = 1)]
-    qos: u8,
+    /// Quality of service: 0 sent, 1 acknowledged, 2 exactly once. 1 unless given, and always 0 under a key for programs of an
+    /// older system.
+    #[arg(short, long, value_parser = clap::value_parser!(u8).range(0..=2))]
+    qos: Option<u8>,
     /// Ask the broker to keep the message for later subscribers.
     #[arg(short, long)]
     retain: bool,
@@ -77,6 +80,8 @@ pub(super) struct PublishOptions {
     broker: BrokerOptions,
     #[command(flatten)]
     keys: KeyOptions,
+    #[command(flatten)]
+    voice: VoiceOptions,
 }
 
 /// What the broker publishes if the command vanishes without goodbye.
@@ -101,6 +106,7 @@ Examples:
   sealwire pub --station station.example:8443 --user anna -t plant/press/celsius -m 71.3
   sensor | sealwire pub --broker mqtts://broker.example --key-line plant.key -t plant/press -l
   sealwire pub --broker mqtt://localhost --fernet secret.key -t news -f report.txt
+  sealwire pub --broker mqtt://localhost --profile room-chat --name anna -l
 
 Ends once the broker has answered every message as its quality of service asks. Under MQTT
 3.1.1 a broker cannot say that it did not permit a message: it answers and drops it. What is
@@ -136,10 +142,19 @@ pub(super) fn run(
     folders: impl FnOnce() -> anyhow::Result<DataFolders>,
     options: &PublishOptions,
 ) -> anyhow::Result<ExitCode> {
+    let topic = match (&options.topic, options.keys.profile) {
+        (Some(topic), _) => topic.clone(),
+        (None, Some(profile)) => legacy::topic(profile)?,
+        (None, None) => return Err(Ended::misused("give --topic")),
+    };
+    if let Some(profile) = options.keys.profile {
+        // Before anybody types a passphrase.
+        Job::of(options, topic.clone(), Some(profile))?;
+    }
     let will = options.will.draft()?;
     let plans =
         Plans::of(folders, &options.account, &options.broker, &options.keys, !options.keys.in_the_clear)?;
-    let mut filters = vec![TopicFilter::new(options.topic.as_str())?];
+    let mut filters = vec![TopicFilter::new(topic.as_str())?];
     filters.extend(options.will.filter()?);
     let runtime = way::runtime()?;
     runtime.block_on(async {
@@ -149,7 +164,7 @@ pub(super) fn run(
         }
         let mut publication = None;
         let told = tokio::select! {
-            done = work(options, &mut way, &line, &mut publication) => done,
+            done = work(options, topic, &mut way, &line, &mut publication) => done,
             () = stop::told() => Err(Ended::with(INTERRUPTED, "ended before all was done")),
             () = over(options.timeout) => Err(Ended::with(TIMED_OUT, "the time was over before the broker had everything")),
         };
@@ -181,27 +196,70 @@ fn manner(options: &PublishOptions) -> Manner {
     Manner { sign: options.sign, in_the_clear: options.keys.in_the_clear }
 }
 
+/// What is to be sent, and in whose manner.
+struct Job<'o> {
+    options: &'o PublishOptions,
+    topic: TopicName,
+    /// For programs of an older system, because the key that seals is for them.
+    voice: Option<Voice<'o>>,
+}
+
+impl<'o> Job<'o> {
+    fn of(options: &'o PublishOptions, topic: TopicName, profile: Option<Profile>) -> anyhow::Result<Self> {
+        if let Some(profile) = profile {
+            legacy::hold_to(profile, options.qos, options.retain, options.content_type.is_some())?;
+        }
+        let voice = options.voice.voice(profile, &topic, options.lines)?;
+        Ok(Self { options, topic, voice })
+    }
+
+    /// The words of the one message.
+    async fn words(&self) -> anyhow::Result<Vec<u8>> {
+        match &self.voice {
+            Some(voice) if voice.needs_no_words() => Ok(Vec::new()),
+            _ => body(self.options).await,
+        }
+    }
+
+    fn draft(&self, words: Vec<u8>) -> anyhow::Result<Draft> {
+        let (body, qos) = match &self.voice {
+            Some(voice) => (voice.compose(&words)?, 0),
+            None => (words, self.options.qos.unwrap_or(1)),
+        };
+        Ok(Draft {
+            topic: self.topic.clone(),
+            body,
+            content_type: self.options.content_type.clone(),
+            qos,
+            retain: self.options.retain,
+        })
+    }
+}
+
 async fn work(
     options: &PublishOptions,
+    topic: TopicName,
     way: &mut Way,
     line: &Line,
     publication: &mut Option<Publication>,
 ) -> anyhow::Result<()> {
     if let Some(account) = way.decides() {
-        account.may_publish(line, &options.topic)?;
+        account.may_publish(line, &topic)?;
     }
     if let Some(account) = &way.account {
         account.tell_identity().await;
     }
     let manner = manner(options);
     let ring = &mut way.ring;
+    let profile = ring.profile_for(&topic);
+    let job = Job::of(options, topic, profile)?;
     if options.lines {
         let publication = connect(line, ring, publication).await?;
         let mut lines = lines();
         loop {
             tokio::select! {
                 line = lines.recv() => match line {
-                    Some(line) => publication.send(ring, &draft(options, line?), manner).await?,
+                    Some(line) => publication.send(ring, &job.draft(line?)?, manner).await?,
                     None => break,
                 },
                 happened = publication.happen() => happened?,
@@ -211,9 +269,9 @@ async fn work(
         return settle(options, publication).await;
     }
     // Read before it connects: a broker need not wait for whoever types.
-    let body = body(options).await?;
+    let draft = job.draft(job.words().await?)?;
     let publication = connect(line, ring, publication).await?;
-    publication.send(ring, &draft(options, body), manner).await?;
+    publication.send(ring, &draft, manner).await?;
     settle(options, publication).await
 }
 
@@ -233,16 +291,6 @@ async fn settle(options: &PublishOptions, publication: &mut Publication) -> anyh
     Ok(())
 }
 
-fn draft(options: &PublishOptions, body: Vec<u8>) -> Draft {
-    Draft {
-        topic: options.topic.clone(),
-        body,
-        content_type: options.content_type.clone(),
-        qos: options.qos,
-        retain: options.retain,
-    }
-}
-
 fn tell(options: &PublishOptions, done: &[Published]) -> anyhow::Result<()> {
     if !options.json {
         return Ok(());
@@ -254,6 +302,7 @@ fn tell(options: &PublishOptions, done: &[Published]) -> anyhow::Result<()> {
             "qos": one.qos,
             "retain": one.retain,
             "suite": with.map(|with| with.suite),
+            "profile": with.map(|with| with.profile),
             "key": with.map(|with| &with.label),
             "kid": with.map(|with| &with.kid),
             "sealed": with.is_some(),

@@ -4,14 +4,17 @@
 //! Standard output gets a body only where its seal holds and it was not here before (or where it may be in the clear); what
 //! is withheld is told on standard error. On a terminal, control characters of strangers are escaped.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use crate::client::direct::{Arrived, Opened, Reading, SenderView};
 
-use super::{note, printable};
+use super::{legacy, note, printable};
 
 /// How messages are shown.
 pub(super) struct Show {
@@ -42,7 +45,7 @@ impl Show {
                     note(&format!("{topic}: {}", printable(told)));
                 }
                 match opened.doubt() {
-                    None => self.body(&heading(&topic, opened), &opened.body)?,
+                    None => self.body(&heading(&topic, opened), &self.words(opened))?,
                     Some(doubt) => note(&format!("{topic}: {doubt}: not shown; --json shows it")),
                 }
             }
@@ -56,6 +59,14 @@ impl Show {
             Reading::Refused { name, why } => note(&format!("{topic}: {name}: {}", printable(why))),
         }
         Ok(holds)
+    }
+
+    /// The body; of a program of an older system as that would show it, and marked where no heading does.
+    fn words<'o>(&self, opened: &'o Opened) -> Cow<'o, [u8]> {
+        let Some(profile) = opened.with.profile else { return Cow::Borrowed(&opened.body) };
+        let words = legacy::words(profile, opened.spoken().as_ref(), &opened.body);
+        let mark: &[u8] = if self.verbose { b"" } else { b"(legacy) " };
+        Cow::Owned([mark, &words[..]].concat())
     }
 
     fn holds(&self, arrived: &Arrived) -> bool {
@@ -111,6 +122,13 @@ impl Show {
                 put("sender", json!(opened.sender.as_ref().and_then(|sender| sender.name.as_ref())));
                 put("sender_key", json!(opened.sender.as_ref().map(|sender| &sender.key)));
                 put("notes", json!(opened.notes));
+                if let Some(said) = opened.spoken() {
+                    put("author", json!(said.author));
+                    put("text", json!(said.text));
+                    put("place", json!(said.place.map(|place| [place.x, place.y])));
+                    put("call_id", json!(said.id));
+                    put("leaves", json!(said.leaves));
+                }
                 let (name, body) = text_or_base64("body", &opened.body);
                 put(name, body);
             }
@@ -189,8 +207,8 @@ fn heading(topic: &str, opened: &Opened) -> String {
         },
     };
     let will = if opened.will { ", a will" } else { "" };
-    let legacy = with.profile.map_or_else(String::new, |profile| format!(", legacy {profile}"));
-    let heading = format!("({} “{}”{legacy}, {sender}, {}{will})", with.suite, with.label, opened.verdict);
+    let older = with.profile.map_or_else(String::new, |profile| format!(", legacy {profile}"));
+    let heading = format!("({} “{}”{older}, {sender}, {}{will})", with.suite, with.label, opened.verdict);
     format!("{topic} {}", printable(&heading))
 }
 

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, process::ExitCode};
 
 use crate::{
-    client::direct::{Account, Arrived, Line, Manner, Reading, Subscription, Told},
+    client::{
+        direct::{Account, Arrived, Line, Manner, Reading, Subscription, Told},
+        legacy,
+    },
     station::host::DataFolders,
     topic::TopicFilter,
 };
@@ -21,8 +24,9 @@ use super::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = afterwards())]
 pub(super) struct SubscribeOptions {
-    /// A topic filter, such as plant/#. May be given several times.
-    #[arg(short, long, value_name = "FILTER", required = true)]
+    /// A topic filter, such as plant/#. May be given several times. With --profile it may be left out: the topics that its
+    /// programs use.
+    #[arg(short, long, value_name = "FILTER", required_unless_present = "profile")]
     topic: Vec<TopicFilter>,
     /// The quality of service to ask for.
     #[arg(short, long, value_parser = clap::value_parser!(u8).range(0..=2), default_value_t = 1)]
@@ -37,7 +41,8 @@ pub(super) struct SubscribeOptions {
     #[arg(long)]
     strict: bool,
     /// Write one line of JSON for each message, also for those that do not hold: topic, body or body_base64, content_type,
-    /// suite, key, kid, profile, sender, sender_key, signature, verdict, notes, sealed_at, arrived, qos, retained, will, wire_length.
+    /// suite, key, kid, profile, sender, sender_key, signature, verdict, notes, sealed_at, arrived, qos, retained, will, wire_length;
+    /// of programs of older systems also author, text, place, call_id and leaves.
     #[arg(long)]
     json: bool,
     /// Write the bytes on the wire, unopened. With --json: add them as wire_base64.
@@ -67,6 +72,7 @@ Examples:
   sealwire sub --station station.example:8443 --user ben -t 'plant/#' -v
   sealwire sub --broker mqtts://broker.example --key-line plant.key -t 'plant/#' --json | jq .body
   sealwire sub --broker mqtt://localhost --fernet secret.key -t news --count 1 --strict
+  sealwire sub --broker mqtt://localhost --profile window-chat
 
 Standard output gets a message only where its seal holds and it was not seen before. What is
 withheld is told on standard error, and --json shows it with its verdict. A connection that
@@ -87,12 +93,16 @@ pub(super) fn run(
     let known = options.known.iter().map(|known| pair(known)).collect::<anyhow::Result<Vec<_>>>()?;
     let needs_keys = !options.keys.in_the_clear && !options.raw;
     let plans = Plans::of(folders, &options.account, &options.broker, &options.keys, needs_keys)?;
-    let mut filters = options.topic.clone();
+    let topics = match options.keys.profile {
+        Some(profile) if options.topic.is_empty() => legacy::topics(profile)?,
+        _ => options.topic.clone(),
+    };
+    let mut filters = topics.clone();
     filters.extend(options.will.filter()?);
     let runtime = way::runtime()?;
     runtime.block_on(async {
         let (mut way, line) = plans.open(&filters).await?;
-        let done = begin(options, &mut way, line, will, &known);
+        let done = begin(options, topics, &mut way, line, will, &known);
         let done = match done {
             Ok(mut subscription) => {
                 let done = tokio::select! {
@@ -124,6 +134,7 @@ fn pair(known: &str) -> anyhow::Result<(&str, &str)> {
 
 fn begin(
     options: &SubscribeOptions,
+    topics: Vec<TopicFilter>,
     way: &mut Way,
     mut line: Line,
     will: Option<crate::client::Draft>,
@@ -133,14 +144,14 @@ fn begin(
         way.ring.add_known(name, key)?;
     }
     if let Some(account) = way.decides() {
-        for filter in &options.topic {
+        for filter in &topics {
             account.may_subscribe(&line, filter)?;
         }
     }
     if let Some(will) = will {
         line = line.with_will(will, Manner { sign: false, in_the_clear: options.keys.in_the_clear });
     }
-    Ok(Subscription::begin(line, &mut way.ring, options.topic.clone(), options.qos)?)
+    Ok(Subscription::begin(line, &mut way.ring, topics, options.qos)?)
 }
 
 async fn work(

@@ -9,6 +9,7 @@ use crate::{
     client::{
         ClientIdentity, Endpoint, MqttVersion, Password, Suite,
         direct::{Account, DirectError, Door, Line, Ring},
+        legacy::{LegacyKey, Profile},
     },
     station::host::DataFolders,
     topic::TopicFilter,
@@ -16,6 +17,7 @@ use crate::{
 
 use super::{
     exit::Ended,
+    legacy,
     secrets::{self, Secret},
 };
 
@@ -80,15 +82,16 @@ pub(super) struct KeyOptions {
     /// A file with key lines (sealwire-key:…); - is standard input. May be given several times.
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     pub key_line: Vec<PathBuf>,
-    /// A Fernet key file as Python's cryptography writes it, for the topics given here.
+    /// A Fernet key file as Python's cryptography writes it, for the topics given here; with --profile disaster-response its
+    /// secureKey.key.
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     pub fernet: Option<PathBuf>,
     /// The key of this room, from a passphrase, for the topics given here. The passphrase comes from --passphrase-file,
     /// SEALWIRE_PASSPHRASE or a prompt.
-    #[arg(long, value_name = "ROOM", help_heading = "Keys")]
+    #[arg(long, value_name = "ROOM", group = "stretched", help_heading = "Keys")]
     pub passphrase_room: Option<String>,
-    /// A file whose first line is the room's passphrase; only its owner may be able to read it.
-    #[arg(long, value_name = "FILE", requires = "passphrase_room", help_heading = "Keys")]
+    /// A file whose first line is the passphrase of the room, or of the programs; only its owner may be able to read it.
+    #[arg(long, value_name = "FILE", requires = "stretched", help_heading = "Keys")]
     pub passphrase_file: Option<PathBuf>,
     /// How the room's key seals: cose-a256gcm, cose-chacha20, fernet or aes-cbc-hmac. Every other key has its suite for life.
     #[arg(long, value_name = "SUITE", requires = "passphrase_room", default_value_t = Suite::default(), help_heading = "Keys")]
@@ -96,7 +99,11 @@ pub(super) struct KeyOptions {
     /// Send, or show, what has no seal on topics without a key. Topics with a key stay sealed.
     #[arg(long, help_heading = "Keys")]
     pub in_the_clear: bool,
-    // Programs of older systems (`--profile NAME`) belong here.
+    /// The programs of an older system, with their key, topics and shape of messages (docs/legacy.md). The key comes from
+    /// --fernet (disaster-response), from nowhere, because it was published (industrial-iot), or from the passphrase that
+    /// everybody there types: --passphrase-file, SEALWIRE_PASSPHRASE or a prompt (room-chat, window-chat).
+    #[arg(long, value_name = "PROFILE", value_parser = legacy::profiles(), group = "stretched", help_heading = "Legacy programs")]
+    pub profile: Option<Profile>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -208,6 +215,7 @@ pub(super) struct Plans {
     key_lines: Vec<Password>,
     fernet: Option<Password>,
     room: Option<(String, Password, Suite)>,
+    legacy: Option<LegacyKey>,
 }
 
 /// The keys, and the login that has to end.
@@ -230,10 +238,11 @@ impl Plans {
             || keys.keyring.is_some()
             || !keys.key_line.is_empty()
             || keys.fernet.is_some()
-            || keys.passphrase_room.is_some();
+            || keys.passphrase_room.is_some()
+            || keys.profile.is_some();
         if needs_keys && !has_key {
             return Err(Ended::misused(
-                "there is no key to seal or open with: name one (--key-line, --keyring, --fernet or --passphrase-room), log in to an account that has one (--station and --user), or say --in-the-clear",
+                "there is no key to seal or open with: name one (--key-line, --keyring, --fernet, --passphrase-room or --profile), log in to an account that has one (--station and --user), or say --in-the-clear",
             ));
         }
         let login = match account.station {
@@ -258,14 +267,23 @@ impl Plans {
             }
             None => None,
         };
+        let (fernet, legacy) = match keys.profile {
+            // The key file is the profile's then, and no key of its own. Its topics come with `open`.
+            Some(profile) => {
+                let files = (keys.fernet.as_deref(), keys.passphrase_file.as_deref());
+                (None, Some(legacy::key(profile, files.0, files.1, Vec::new(), None)?))
+            }
+            None => (keys.fernet.as_deref().map(key_text).transpose()?, None),
+        };
         Ok(Self {
             login,
             endpoint: broker.endpoint()?,
             client_id: broker.client_id.clone(),
             keyring,
             key_lines,
-            fernet: keys.fernet.as_deref().map(key_text).transpose()?,
+            fernet,
             room,
+            legacy,
         })
     }
 
@@ -317,6 +335,9 @@ impl Plans {
         if let Some((room, passphrase, suite)) = self.room {
             ring.add_room(room, passphrase, filters.to_vec(), suite).await?;
         }
+        if let Some(key) = self.legacy {
+            ring.add_legacy(LegacyKey { filters: Some(filters.to_vec()), ..key }).await?;
+        }
         Ok((line, ring))
     }
 }
@@ -335,7 +356,8 @@ impl Way {
     }
 }
 
-fn key_text(path: &Path) -> anyhow::Result<Password> {
+/// A key file of text.
+pub(super) fn key_text(path: &Path) -> anyhow::Result<Password> {
     let bytes = secrets::key_file(path)?;
     let text = std::str::from_utf8(&bytes)
         .with_context(|| format!("{} holds no key: it is not text", path.display()))?;

@@ -5,13 +5,15 @@
 
 use crate::{
     keys::{KeyringError, TopicKey, legacy},
-    seal::{EpochSecret, legacy::ShapeError},
+    seal::EpochSecret,
     topic::TopicFilter,
 };
 
-use super::{Asked, Draft, Failure, Message, Opening, Password, clock::now_ms, desk::Desk, wipe};
+use super::{
+    Asked, Draft, Failure, Message, Opening, Password, clock::now_ms, desk::Desk, direct::DirectError, wipe,
+};
 
-pub use crate::seal::legacy::{KeySource, NO_SECRECY, Place, Profile, Spoken};
+pub use crate::seal::legacy::{KeySource, NO_SECRECY, Place, Profile, ShapeError, Spoken};
 
 /// Why a message was not composed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,14 @@ pub enum ComposeError {
 /// What those programs cannot say, or would not send.
 pub fn compose(profile: Profile, spoken: &Spoken) -> Result<Vec<u8>, ComposeError> {
     Ok(profile.compose(spoken, random()?)?.into_bytes())
+}
+
+/// The topics that the programs of a profile use unless they were told otherwise.
+///
+/// # Errors
+/// None that its constants can reach.
+pub fn topics(profile: Profile) -> Result<Vec<TopicFilter>, DirectError> {
+    legacy::filters(profile).map_err(|error| DirectError::BadKey(error.to_string()))
 }
 
 /// What a message of such a program says; `None` for all others, and where it is not in their shape.
@@ -64,11 +74,15 @@ pub(super) fn renew(profile: Profile, draft: &mut Draft) {
 }
 
 /// A key to be made for programs of an older system.
-pub(super) struct LegacyKey {
-    pub(super) profile: Profile,
-    pub(super) filters: Option<Vec<TopicFilter>>,
-    pub(super) secret: Option<Password>,
-    pub(super) label: Option<String>,
+pub struct LegacyKey {
+    /// Of which system.
+    pub profile: Profile,
+    /// What it is for, instead of the profile's own topics.
+    pub filters: Option<Vec<TopicFilter>>,
+    /// The text of its key file, its passphrase, or nothing, as [`Profile::key_source`] says.
+    pub secret: Option<Password>,
+    /// What it is called, instead of the profile's title.
+    pub label: Option<String>,
 }
 
 /// The same, with its secret.
@@ -84,10 +98,11 @@ impl LegacyKey {
     async fn derive(self) -> Result<DerivedKey, String> {
         let Self { profile, filters, secret, label } = self;
         let text = secret.unwrap_or_default();
-        let secret = tokio::task::spawn_blocking(move || wipe::clean(|| legacy::secret(profile, text.reveal())))
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
+        let secret =
+            tokio::task::spawn_blocking(move || wipe::clean(|| legacy::secret(profile, text.reveal())))
+                .await
+                .map_err(|error| error.to_string())?
+                .map_err(|error| error.to_string())?;
         let filters = match filters {
             Some(filters) => filters,
             None => legacy::filters(profile).map_err(|error| error.to_string())?,
@@ -98,6 +113,12 @@ impl LegacyKey {
             label: label.unwrap_or_else(|| profile.title().to_owned()),
             secret,
         })
+    }
+
+    /// The key itself, where nobody has to make it a second time.
+    pub(super) async fn made(self) -> Result<TopicKey, DirectError> {
+        let derived = self.derive().await.map_err(DirectError::BadKey)?;
+        Ok(derived.key(now_ms())?)
     }
 }
 

@@ -8,4 +8,5 @@ mod brokers;
 mod ends;
 mod harness;
 mod keys;
+mod legacy;
 mod station;

@@ -1,23 +1,24 @@
 //! The programs of the four older systems, as `legacy/*.py` play them, and our session on the other side, both ways.
 //!
-//! They speak plain MQTT 3.1.1 without a login, so they come in by the station's plain port; the session comes by TLS.
+//! They speak plain MQTT 3.1.1 without a login. So they come in by the station's plain port, and the session by TLS; or both
+//! sides meet at a mosquitto, as those programs ran in their time.
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command as Process, Stdio},
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+#[path = "../client/mosquitto.rs"]
+#[allow(dead_code, reason = "here it runs without certificates and passwords")]
+mod mosquitto;
+mod program;
+
+use std::{cell::RefCell, collections::VecDeque, path::PathBuf, time::Duration};
 
 use sealwire::client::{
-    Command, Draft, Event, KeyView, Message, Opening, Password,
+    Command, Draft, Endpoint, Event, KeyView, LinkState, Message, MqttVersion, Opening, OtherBroker,
+    Password,
     legacy::{Place, Profile, Spoken, compose, spoken},
 };
 
-use crate::support::{PATIENCE, Person, Station, draft};
+use crate::support::{Person, Station, draft};
+use mosquitto::Mosquitto;
+use program::Program;
 
 const KEY_FILE: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
 const THIRTY_TWO: &str = "01234567890123456789012345678912";
@@ -27,6 +28,7 @@ const PASSPHRASE: &str = "correct horse battery";
 struct Scene {
     folder: tempfile::TempDir,
     _station: Station,
+    _mosquitto: Option<Mosquitto>,
     anna: Person,
     /// What came and was not looked at yet.
     heard: RefCell<VecDeque<Message>>,
@@ -37,13 +39,42 @@ struct Scene {
 impl Scene {
     /// By way of a station that lets programs in without a login.
     fn at_a_station() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let options = ["--plain", "127.0.0.1:0", "--anonymous", "admin"];
-        let station = Station::start(&folder.path().join("station"), &options);
-        let anna = Person::sign_up(&station, &folder.path().join("anna"), "anna", None);
+        let (folder, station, anna) = Self::signed_up(&options);
         let (host, port) = station.plain.as_deref().unwrap().rsplit_once(':').unwrap();
         let (host, port) = (host.to_owned(), port.to_owned());
-        Self { folder, _station: station, anna, heard: RefCell::default(), host, port }
+        Self { folder, _station: station, _mosquitto: None, anna, heard: RefCell::default(), host, port }
+    }
+
+    /// By way of a mosquitto that lets everybody in. Our person's account and keys stay at a station of hers.
+    fn at_mosquitto() -> Self {
+        let (folder, station, anna) = Self::signed_up(&[]);
+        let mosquitto = Mosquitto::open();
+        let endpoint =
+            Endpoint { version: MqttVersion::V311, ..Endpoint::parse(&mosquitto.url("mqtt")).unwrap() };
+        let address = endpoint.address();
+        anna.ask(Command::SetBroker(Some(Box::new(OtherBroker { endpoint, keep_secrets: false }))));
+        anna.expect("the link to mosquitto", |event| match event {
+            Event::Link(LinkState::Online { broker, .. }) => (*broker == address).then_some(()),
+            _ => None,
+        });
+        let (host, port) = ("127.0.0.1".to_owned(), mosquitto.port.to_string());
+        Self {
+            folder,
+            _station: station,
+            _mosquitto: Some(mosquitto),
+            anna,
+            heard: RefCell::default(),
+            host,
+            port,
+        }
+    }
+
+    fn signed_up(options: &[&str]) -> (tempfile::TempDir, Station, Person) {
+        let folder = tempfile::tempdir().unwrap();
+        let station = Station::start(&folder.path().join("station"), options);
+        let anna = Person::sign_up(&station, &folder.path().join("anna"), "anna", None);
+        (folder, station, anna)
     }
 
     /// The key of a profile, and its topics watched.
@@ -97,61 +128,13 @@ impl Scene {
     }
 
     fn program(&self, name: &str, verb: Option<&str>, more: &[&str]) -> Program {
-        let python = std::env::var("SEALWIRE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/legacy").join(name);
-        let mut process = Process::new(python);
-        process.args(["-W", "ignore"]).arg(file).args(verb).args([&self.host, &self.port]).args(more);
-        Program::start(process)
+        Program::start(name, verb, &self.host, &self.port, more)
     }
 
     fn key_file(&self) -> PathBuf {
         let path = self.folder.path().join("secureKey.key");
         std::fs::write(&path, KEY_FILE).unwrap();
         path
-    }
-}
-
-/// A running program, its lines as they come.
-struct Program {
-    child: Child,
-    stdin: ChildStdin,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Program {
-    fn start(mut process: Process) -> Self {
-        let mut child = process.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (told, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
-        Self { stdin: child.stdin.take().unwrap(), child, lines }
-    }
-
-    fn types(&mut self, line: &str) {
-        writeln!(self.stdin, "{line}").unwrap();
-        self.stdin.flush().unwrap();
-    }
-
-    /// Its next line that begins so, without that beginning.
-    fn prints(&self, beginning: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => match line.strip_prefix(beginning) {
-                    Some(rest) => return rest.to_owned(),
-                    None => seen.push(line),
-                },
-                Err(why) => panic!("“{beginning}…” was not printed ({why}); but {seen:?}"),
-            }
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -165,8 +148,18 @@ fn calls_for_help_of_000_come_and_go() {
 }
 
 #[test]
+fn calls_for_help_of_000_come_and_go_over_mosquitto() {
+    calls_for_help(&Scene::at_mosquitto());
+}
+
+#[test]
 fn readings_of_001_come_and_go_under_the_key_that_it_published() {
     readings(&Scene::at_a_station());
+}
+
+#[test]
+fn readings_of_001_come_and_go_under_the_key_that_it_published_over_mosquitto() {
+    readings(&Scene::at_mosquitto());
 }
 
 #[test]
@@ -175,13 +168,28 @@ fn the_room_of_002_understands_us_and_we_it() {
 }
 
 #[test]
+fn the_room_of_002_understands_us_and_we_it_over_mosquitto() {
+    room(&Scene::at_mosquitto());
+}
+
+#[test]
 fn the_window_of_003_understands_us_and_we_it() {
     window(&Scene::at_a_station());
 }
 
 #[test]
+fn the_window_of_003_understands_us_and_we_it_over_mosquitto() {
+    window(&Scene::at_mosquitto());
+}
+
+#[test]
 fn another_passphrase_is_told_by_name_on_both_sides() {
     another_passphrase(&Scene::at_a_station());
+}
+
+#[test]
+fn another_passphrase_is_told_by_name_on_both_sides_over_mosquitto() {
+    another_passphrase(&Scene::at_mosquitto());
 }
 
 fn calls_for_help(scene: &Scene) {

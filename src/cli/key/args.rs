@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::{client::Suite, topic::TopicFilter};
+use crate::{
+    client::{Suite, legacy::Profile},
+    topic::TopicFilter,
+};
 
-use super::super::way::AccountOptions;
+use super::super::{legacy, way::AccountOptions};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeyCommand {
@@ -96,9 +99,10 @@ pub(in crate::cli) struct StoreOptions {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct NewOptions {
     /// What it is to be called.
-    pub label: String,
+    #[arg(required_unless_present = "profile")]
+    pub label: Option<String>,
     /// A topic filter that it is for, such as plant/#. May be given several times.
-    #[arg(short, long, value_name = "FILTER", required = true)]
+    #[arg(short, long, value_name = "FILTER", required_unless_present = "profile")]
     pub topic: Vec<TopicFilter>,
     /// How it seals, for life: cose-a256gcm, cose-chacha20, fernet or aes-cbc-hmac.
     #[arg(long, value_name = "SUITE", default_value_t = Suite::default())]
@@ -107,14 +111,21 @@ pub(in crate::cli) struct NewOptions {
     #[arg(long, value_enum, default_value_t = SignaturesName::Off)]
     pub signatures: SignaturesName,
     /// Make it from this room's name and a passphrase, the same on every computer.
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", group = "stretched")]
     pub passphrase_room: Option<String>,
-    /// A file whose first line is the room's passphrase, instead of SEALWIRE_PASSPHRASE or a prompt.
-    #[arg(long, value_name = "FILE", requires = "passphrase_room", conflicts_with = "suggest")]
+    /// A file whose first line is the passphrase of the room, or of the programs, instead of SEALWIRE_PASSPHRASE or a prompt.
+    #[arg(long, value_name = "FILE", requires = "stretched", conflicts_with = "suggest")]
     pub passphrase_file: Option<PathBuf>,
     /// Draw a passphrase of six words for the room, and print it.
     #[arg(long, requires = "passphrase_room")]
     pub suggest: bool,
+    /// Make the key of the programs of an older system (docs/legacy.md). Name and topics may be left out; the suite is theirs,
+    /// and so is the passphrase.
+    #[arg(long, value_name = "PROFILE", value_parser = legacy::profiles(), group = "stretched", conflicts_with_all = ["suite", "signatures"])]
+    pub profile: Option<Profile>,
+    /// The key file secureKey.key, for --profile disaster-response.
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub fernet: Option<PathBuf>,
     /// Also write the key line to this file, for its owner only; - is standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

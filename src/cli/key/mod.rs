@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     exit::Ended,
-    note, printable, say,
+    legacy, note, printable, say,
     secrets::{self, Secret},
     show::{json_line, stamp},
     way::{self, Login},
@@ -153,7 +153,7 @@ fn new(
     options: &NewOptions,
 ) -> anyhow::Result<()> {
     let new = NewKey {
-        label: options.label.clone(),
+        label: options.label.clone().unwrap_or_default(),
         filters: options.topic.clone(),
         suite: options.suite,
         signatures: match options.signatures {
@@ -177,15 +177,26 @@ fn new(
         }
     };
     let passphrase = room.as_ref().filter(|_| options.suggest).map(|(_, passphrase)| passphrase.clone());
+    let legacy = match options.profile {
+        Some(profile) => {
+            let files = (options.fernet.as_deref(), options.passphrase_file.as_deref());
+            Some(legacy::key(profile, files.0, files.1, new.filters.clone(), options.label.clone())?)
+        }
+        None => None,
+    };
     let (key, line) = if nowhere_to_rest {
-        let written = runtime.block_on(Written::fresh(&new, room))?;
+        let written = match legacy {
+            Some(legacy) => runtime.block_on(Written::legacy(legacy))?,
+            None => runtime.block_on(Written::fresh(&new, room))?,
+        };
         (written.key, Some(written.text))
     } else {
         let place = place(folders, &options.store, true)?;
         runtime.block_on(with(place, async |store| {
-            let key = match room {
-                Some((room, passphrase)) => store.create_for_room(&new, room, passphrase).await?,
-                None => store.create(&new).await?,
+            let key = match (legacy, room) {
+                (Some(legacy), _) => store.create_legacy(legacy).await?,
+                (None, Some((room, passphrase))) => store.create_for_room(&new, room, passphrase).await?,
+                (None, None) => store.create(&new).await?,
             };
             let line = match options.out {
                 Some(_) => Some(store.write(&key.id, KeyForm::Line)?.text),
@@ -200,7 +211,11 @@ fn new(
     if let Some(passphrase) = passphrase {
         say(passphrase.reveal())?;
     }
-    note(&format!("“{}” ({}) is made: {}", printable(&key.label), key.suite, key.fingerprint));
+    let older = key.profile.map_or_else(String::new, |profile| format!(", legacy {profile}"));
+    note(&format!("“{}” ({}{older}) is made: {}", printable(&key.label), key.suite, key.fingerprint));
+    if let Some(weak) = &key.weak {
+        note(weak);
+    }
     Ok(())
 }
 

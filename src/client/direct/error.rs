@@ -6,7 +6,7 @@ use crate::{
     api::ProblemCode,
     files::FilesError,
     keys::{KdfError, KeyError, KeyringError, NoRandomness, VaultError, key_file::KeyFileError},
-    seal::SealError,
+    seal::{SealError, legacy::ShapeError},
     topic::TopicName,
 };
 
@@ -90,6 +90,8 @@ pub enum DirectError {
     NoIdentity,
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error("the programs of the key for {topic} could not read it: {error}")]
+    Shape { topic: TopicName, error: ShapeError },
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     #[error("{0}")]

@@ -16,6 +16,7 @@ use super::{
     super::{
         KeyForm, KeyView, Password, Signatures, Suite,
         clock::now_ms,
+        legacy::LegacyKey,
         sealing::{key_id, view},
     },
     Account, DirectError,
@@ -190,6 +191,15 @@ impl KeyStore {
         self.put(key).await
     }
 
+    /// Makes the key for programs of an older system.
+    ///
+    /// # Errors
+    /// As [`Self::create`], and what those programs would not take.
+    pub async fn create_legacy(&mut self, new: LegacyKey) -> Result<KeyView, DirectError> {
+        let key = new.made().await?;
+        self.put(key).await
+    }
+
     async fn put(&mut self, key: TopicKey) -> Result<KeyView, DirectError> {
         self.change(|keyring| Ok(keyring.add(key.duplicate()).map(view)?)).await
     }
@@ -320,6 +330,14 @@ impl Written {
                 .with_signatures(new.signatures),
         };
         written(&key, KeyForm::Line)
+    }
+
+    /// The same, of a key for programs of an older system.
+    ///
+    /// # Errors
+    /// As [`Self::fresh`], and what those programs would not take.
+    pub async fn legacy(new: LegacyKey) -> Result<Self, DirectError> {
+        written(&new.made().await?, KeyForm::Line)
     }
 }
 

@@ -64,7 +64,8 @@ impl Line {
     pub(super) fn begin(&self, ring: &mut Ring) -> Result<Connection, DirectError> {
         let mut session = Session::ending(self.client_id.clone());
         if let Some((draft, manner)) = &self.will {
-            let sealed = ring.seal(draft, *manner, true)?;
+            let draft = ring.fitted(draft)?;
+            let sealed = ring.seal(&draft, *manner, true)?;
             session.will = Some(Box::new(LastWill {
                 topic: draft.topic.clone(),
                 payload: sealed.wire,

@@ -74,6 +74,8 @@ impl Publication {
     /// # Errors
     /// It cannot be sealed, the broker does not take such a message, or the connection broke.
     pub async fn send(&mut self, ring: &mut Ring, draft: &Draft, manner: Manner) -> Result<(), DirectError> {
+        let fitted = ring.fitted(draft)?;
+        let draft = fitted.as_ref();
         let sealed = ring.seal(draft, manner, false)?;
         if let Some(takes) = self.connection.takes {
             let size = sealed.wire.len() + draft.topic.as_str().len() + PACKET_OVERHEAD;

@@ -1,6 +1,9 @@
 //! The keys of one command, wherever they came from, and what sealing and opening with them tells.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
 use bytes::Bytes;
 
@@ -14,7 +17,12 @@ use crate::{
 };
 
 use super::{
-    super::{Draft, Password, SealedWith, Suite, clock::now_ms, sealing::sealed_with},
+    super::{
+        Draft, Password, Profile, SealedWith, Suite,
+        clock::now_ms,
+        legacy::{self, LegacyKey, Spoken},
+        sealing::sealed_with,
+    },
     Account, DirectError,
     line::{Wire, password},
 };
@@ -23,6 +31,8 @@ pub use crate::seal::replay::Replay as Verdict;
 
 /// A stamp this far ahead of our clock is shown as a wrong clock.
 const AHEAD_MS: u64 = 10 * 60 * 1000;
+/// Of a message that opened and was sealed by another program than its key is for.
+const ODD_SHAPE: &str = "not as that program writes";
 /// So many keys are named where none fits.
 const NAMED: usize = 5;
 
@@ -97,6 +107,14 @@ impl Opened {
             Verdict::ReplayedAsRetained => Some("replayed-as-retained"),
             Verdict::RolledBack => Some("rolled-back"),
         }
+    }
+}
+
+impl Opened {
+    /// What it says, where its key is for programs of an older system and it is in their shape.
+    #[must_use]
+    pub fn spoken(&self) -> Option<Spoken> {
+        self.with.profile?.parse(&self.body).ok()
     }
 }
 
@@ -197,6 +215,37 @@ impl Ring {
         let secret =
             tokio::task::spawn_blocking(derive).await.map_err(|error| DirectError::thread(&error))??;
         self.add(vec![TopicKey::from_secret(&format!("room {label}"), filters, suite, secret, now_ms())?])
+    }
+
+    /// The key for programs of an older system. It seals, also where another key for the same topics would.
+    ///
+    /// # Errors
+    /// What those programs would not take.
+    pub async fn add_legacy(&mut self, key: LegacyKey) -> Result<(), DirectError> {
+        let key = key.made().await?;
+        let (filters, profile) = (key.filters().to_vec(), key.profile());
+        let there = self.keyring.import(key, Consent::TakeOver)?;
+        if let Some(profile) = profile {
+            // The same secret may have come as a plain Fernet key, or for other topics.
+            self.keyring.follow_profile(&there.label, profile, &filters, Consent::TakeOver)?;
+        }
+        Ok(self.keyring.set_sealing(&there.label, true)?)
+    }
+
+    /// The older system whose programs read what goes to this topic, where the key for sealing is one of theirs.
+    #[must_use]
+    pub fn profile_for(&self, topic: &TopicName) -> Option<Profile> {
+        self.keyring.key_for_sealing(topic)?.profile()
+    }
+
+    /// The draft as it may go out: for the programs of an older system, as they would send it.
+    pub(super) fn fitted<'d>(&self, draft: &'d Draft) -> Result<Cow<'d, Draft>, DirectError> {
+        match self.profile_for(&draft.topic) {
+            None => Ok(Cow::Borrowed(draft)),
+            Some(profile) => legacy::within(profile, draft)
+                .map(Cow::Owned)
+                .map_err(|error| DirectError::Shape { topic: draft.topic.clone(), error }),
+        }
     }
 
     /// Somebody whose signature is known: the 64 hex digits of the identity key.
@@ -306,6 +355,9 @@ impl Ring {
         if opened.signer.is_none() && key.signatures() == Signatures::Accept {
             notes.push("not signed".to_owned());
         }
+        if key.profile().is_some_and(|profile| profile.parse(&opened.body).is_err()) {
+            notes.push(ODD_SHAPE.to_owned());
+        }
         let sender = opened.signer.map(|signer| self.sender(&signer));
         Reading::Opened(Box::new(Opened {
             with: sealed_with(key, opened.kid, opened.signer.is_some()),
@@ -314,7 +366,7 @@ impl Ring {
             sealed_at_ms: opened.sealed_at_ms,
             will: opened.kind.will,
             sender,
-            must_be_known: key.signatures() == Signatures::Require,
+            must_be_known: self.keyring.signatures_asked(topic, key) == Signatures::Require,
             verdict,
             notes,
         }))
