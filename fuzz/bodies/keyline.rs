@@ -44,9 +44,10 @@ fn line(text: &str) {
     }
 }
 
-fn same(one: &TopicKey, other: &TopicKey) -> bool {
-    (one.label(), one.filters(), one.suite(), one.kid())
-        == (other.label(), other.filters(), other.suite(), other.kid())
+/// As far as a key line says.
+pub(super) fn same(one: &TopicKey, other: &TopicKey) -> bool {
+    (one.label(), one.filters(), one.suite(), one.kid(), one.signatures(), one.profile())
+        == (other.label(), other.filters(), other.suite(), other.kid(), other.signatures(), other.profile())
 }
 
 fn fernet(bytes: &[u8]) {

@@ -1,5 +1,5 @@
 //! What the fuzzer runs, and a stable test replays: a broker in this process, met over streams in memory, and the parsers of
-//! envelopes and keys.
+//! envelopes, keys and older systems' messages.
 //!
 //! | file | what |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | `session` | a sequence of operations by several clients |
 //! | `envelope` | arbitrary payloads, and arbitrary bytes under a seal that holds, into a keyring |
 //! | `keyline` | arbitrary key lines, key files, recovery codes and vault contents |
+//! | `keyfile` | arbitrary `age` files, and arbitrary contents of one that opens |
+//! | `legacy` | arbitrary messages of the four older systems' programs, read and written |
 //! | `wire` | whatever the broker writes, read strictly and by no code of its own |
 //! | `client` | one of the clients of `session` |
 //! | `world` | the broker, who it asks, streams into it |
@@ -15,7 +17,9 @@
 
 mod client;
 pub mod envelope;
+pub mod keyfile;
 pub mod keyline;
+pub mod legacy;
 pub mod packets;
 pub mod session;
 mod wire;

@@ -7,9 +7,6 @@ use eframe::egui::{FontFamily, FontId, RichText};
 
 use super::fonts;
 
-/// The program's own icon, 256 pixels square, as PNG: for the window.
-pub const APP_PNG: &[u8] = include_bytes!("../../assets/icon/sealwire-256.png");
-
 /// Inline size, beside 13-pixel text.
 pub const INLINE: f32 = 15.0;
 /// Size in the rail.

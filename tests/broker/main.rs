@@ -1,6 +1,6 @@
 //! The broker, met from outside: raw sockets, both packet layouts, and clients of others.
 #![cfg(feature = "station")]
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod abuse;

@@ -1,14 +1,18 @@
-//! The program with its environment under control, a mosquitto, and a subscriber that is known to listen.
+//! The program with its environment under control, what a test asks of a mosquitto, and a subscriber that is known to listen.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdout, Command as Process, ExitStatus, Output, Stdio},
     sync::mpsc::{self, Receiver},
 };
 
 use serde_json::Value;
+
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
+
+pub use mosquitto::Mosquitto;
 
 use crate::support::PATIENCE;
 
@@ -195,51 +199,21 @@ impl Listener {
     }
 }
 
-/// A mosquitto that anybody on this computer may use.
-pub struct Mosquitto {
-    process: Child,
-    folder: tempfile::TempDir,
-    pub port: u16,
-}
-
+/// Its own clients ask it what ours left there.
 impl Mosquitto {
+    /// One that anybody on this computer may use.
     pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = tempfile::tempdir().unwrap();
-        let process = Self::run(folder.path(), port);
-        Self { process, folder, port }
-    }
-
-    fn run(folder: &Path, port: u16) -> Child {
-        let config = folder.join("mosquitto.conf");
-        std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
-        let mut process = Process::new("mosquitto")
-            .arg("-v")
-            .arg("-c")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("mosquitto is needed: tests/run peers installs it");
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("running") {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "mosquitto ended as it started");
-        }
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        process
+        Self::open()
     }
 
     pub fn url(&self) -> String {
-        format!("mqtt://127.0.0.1:{}", self.port)
+        format!("mqtt://{}", self.address())
     }
 
     /// Gone, and back at the same port.
     pub fn restart(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.process = Self::run(self.folder.path(), self.port);
+        self.stop();
+        self.start_again();
     }
 
     /// `mosquitto_pub`.
@@ -258,13 +232,6 @@ impl Mosquitto {
             .unwrap();
         assert!(output.status.success());
         output.stdout
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

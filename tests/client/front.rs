@@ -2,9 +2,7 @@
 //! mosquitto, and a say in what passes between them.
 
 use std::{
-    io::{BufRead, BufReader, Write},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
 
@@ -17,7 +15,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::harness::{Person, Station};
+use crate::{
+    harness::{Person, Station},
+    mosquitto::Mosquitto,
+};
 
 pub(crate) const PUBACK: u8 = 4;
 pub(crate) const PUBREC: u8 = 5;
@@ -50,37 +51,15 @@ pub(crate) enum What {
 pub(crate) struct Front {
     pub(crate) api: SocketAddr,
     rules: Arc<Mutex<Vec<Rule>>>,
-    mosquitto: Child,
-    _config: tempfile::NamedTempFile,
+    _mosquitto: Mosquitto,
     _runtime: tokio::runtime::Runtime,
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        let _ = self.mosquitto.kill();
-        let _ = self.mosquitto.wait();
-    }
 }
 
 impl Front {
     /// At 127.0.0.2 with the station's own ports: the API goes on to the station, MQTT to mosquitto.
     pub(crate) fn to(station: &Station) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut config = tempfile::NamedTempFile::new().unwrap();
-        writeln!(config, "listener {} 127.0.0.1\nallow_anonymous true", free.port()).unwrap();
-        let program = ["/usr/sbin/mosquitto", "mosquitto"]
-            .into_iter()
-            .find(|program| Command::new(program).arg("-h").stdout(Stdio::null()).status().is_ok())
-            .expect("mosquitto is installed (apt-get install mosquitto)");
-        let mut mosquitto =
-            Command::new(program).arg("-c").arg(config.path()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut told = BufReader::new(mosquitto.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("running") {
-            line.clear();
-            assert_ne!(told.read_line(&mut line).unwrap(), 0, "mosquitto ended as it started");
-        }
-        std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+        let mosquitto = Mosquitto::open();
+        let free = mosquitto.address();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let rules = Arc::new(Mutex::new(Vec::new()));
@@ -116,7 +95,7 @@ impl Front {
                 });
             }
         });
-        Self { api: near(api), rules, mosquitto, _config: config, _runtime: runtime }
+        Self { api: near(api), rules, _mosquitto: mosquitto, _runtime: runtime }
     }
 
     pub(crate) fn next(&self, from: From, packet: u8, what: What) {

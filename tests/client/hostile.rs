@@ -1,6 +1,9 @@
 //! A raw MQTT client that alters, moves, repeats and forges what it sees.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use rumqttc::{
     TlsConfiguration, Transport,
@@ -142,8 +145,12 @@ fn an_old_retained_message_put_back_shows_as_rolled_back() {
     let retained = |body: &str| sealwire::client::Draft { retain: true, ..draft("plant/x", body) };
     anna.send(Command::Publish { draft: retained("closed"), every: None });
     let old = anna.message("plant/x").wire;
-    // A later stamp, whatever the clock's resolution.
-    std::thread::sleep(Duration::from_millis(5));
+    // A later stamp, whatever the clock's resolution: stamps are in milliseconds.
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let sealed = now();
+    while now() <= sealed {
+        std::thread::yield_now();
+    }
     anna.send(Command::Publish { draft: retained("open"), every: None });
     assert_eq!(text(&anna.message("plant/x")), "open");
     raw.publish("plant/x", true, &old);

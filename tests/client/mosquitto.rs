@@ -1,12 +1,11 @@
-//! A real Mosquitto, as somebody else would run it, and a listener that only writes down what a client says first.
+//! What a Mosquitto with passwords or certificates needs, and a listener that only writes down what a client says first.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::mpsc,
-    time::Duration,
 };
 
 use rcgen::{
@@ -14,98 +13,15 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// Longer than a start takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+#[path = "../support/mosquitto.rs"]
+mod program;
 
-/// A broker of another make, ended when dropped.
-pub(crate) struct Mosquitto {
-    pub(crate) port: u16,
-    process: Child,
-    config: PathBuf,
-    _dir: Option<TempDir>,
-}
-
-/// A port that nothing listens on now.
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
+pub(crate) use program::Mosquitto;
 
 impl Mosquitto {
-    /// With these lines of configuration for its one listener, which may name files of `pki`.
-    pub(crate) fn with(lines: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let config = dir.path().join("mosquitto.conf");
-        // As root it would become another user, who cannot read the certificates.
-        // Version 2.0.11 starts no WebSocket listener where there is no other.
-        let other = if lines.contains("websockets") {
-            format!("listener {} 127.0.0.1\n", free_port())
-        } else {
-            String::new()
-        };
-        let text = format!("user root\nlog_type all\n{other}listener {port} 127.0.0.1\n{lines}\n");
-        std::fs::write(&config, text).unwrap();
-        let process = start(&config);
-        Self { port, process, config, _dir: Some(dir) }
-    }
-
-    /// That lets everybody in.
-    pub(crate) fn open() -> Self {
-        Self::with("allow_anonymous true")
-    }
-
     pub(crate) fn url(&self, scheme: &str) -> String {
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        format!("{scheme}://{}", self.address())
     }
-
-    /// Kills it; what it kept in memory is gone.
-    pub(crate) fn stop(&mut self) {
-        let _ = self.process.kill();
-        self.process.wait().unwrap();
-    }
-
-    /// Starts it again at the same port.
-    pub(crate) fn start_again(&mut self) {
-        self.process = start(&self.config);
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Starts it and waits until it says that it runs.
-fn start(config: &Path) -> Child {
-    let mut process = program("mosquitto")
-        .arg("-c")
-        .arg(config)
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("mosquitto is installed (Debian: apt-get install mosquitto)");
-    let (line, lines) = mpsc::channel();
-    let stderr = process.stderr.take().unwrap();
-    // Read to the end, or it would block.
-    std::thread::spawn(move || {
-        BufReader::new(stderr).lines().map_while(Result::ok).for_each(|text| drop(line.send(text)));
-    });
-    let mut told = Vec::new();
-    loop {
-        match lines.recv_timeout(PATIENCE) {
-            Ok(text) if text.ends_with(" running") => return process,
-            Ok(text) => told.push(text),
-            Err(_) => panic!("mosquitto did not start:\n{}", told.join("\n")),
-        }
-    }
-}
-
-/// Debian puts it where the PATH of a user does not look.
-fn program(name: &str) -> Command {
-    let sbin = Path::new("/usr/sbin").join(name);
-    Command::new(if sbin.exists() { sbin } else { PathBuf::from(name) })
 }
 
 /// A file of passwords for one user.

@@ -8,7 +8,7 @@
 //! broker that lets everybody in, to see whether a test or a broker is wrong; those that need a setting of ours start
 //! ours all the same.
 #![cfg(feature = "station")]
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod aliases;

@@ -190,7 +190,7 @@ fn exactly_once_and_a_will() {
                 entry(8, 2, OutboxState::Refused { why: "The role sensor may not publish here.".into() }),
                 entry(9, 2, OutboxState::Queued),
             ]),
-            crate::will_view(WillState::InForce { sealed_with: Some(with.clone()) }),
+            crate::settings::will_view(WillState::InForce { sealed_with: Some(with.clone()) }),
         ]);
         world.fill("Topic", "plant/line-1/press");
         world.fill("Payload", "21.5");
@@ -203,7 +203,10 @@ fn exactly_once_and_a_will() {
         world.click("Will");
         draw(&mut world, &format!("43-will-in-force-{tag}"));
         let why = "No key covers plant/press. Make one in Keys, or let the topic go in the clear in Publish.";
-        world.tell([crate::will_view(WillState::Problem { why: why.into() }), Event::Keys(Vec::new())]);
+        world.tell([
+            crate::settings::will_view(WillState::Problem { why: why.into() }),
+            Event::Keys(Vec::new()),
+        ]);
         draw(&mut world, &format!("44-will-problem-{tag}"));
     }
 }

@@ -1,6 +1,6 @@
 //! The fuzzer's cases without a fuzzer: its corpus, what it once found, and a fixed number of mutations of them.
 #![cfg(all(feature = "station", feature = "client"))]
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 #[path = "../../fuzz/bodies/mod.rs"]
@@ -126,6 +126,16 @@ fn whatever_bytes_come_as_an_envelope_they_open_for_a_reason_or_are_refused_by_n
 #[test]
 fn whatever_bytes_come_as_a_key_they_are_one_that_can_be_written_again_or_are_refused() {
     replay("keyline", bodies::keyline::run);
+}
+
+#[test]
+fn whatever_bytes_come_as_a_key_file_they_are_keys_that_can_be_written_again_or_are_refused() {
+    replay("keyfile", bodies::keyfile::run);
+}
+
+#[test]
+fn whatever_a_program_of_an_older_system_says_is_read_and_said_again_the_same_or_refused() {
+    replay("legacy", bodies::legacy::run);
 }
 
 #[test]

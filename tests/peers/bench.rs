@@ -1,64 +1,20 @@
 //! The load generator against mosquitto, which knows QoS 2 and refuses nobody.
 
-use std::{
-    net::{TcpListener, TcpStream},
-    process::{Child, Command as Process, Stdio},
-    time::{Duration, Instant},
-};
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
+
+use std::time::Duration;
 
 use sealwire::bench::{
     self,
     settings::{Length, Pace, Qos, Scenario, Settings, Version},
 };
 
-use crate::support::PATIENCE;
-
-struct Mosquitto {
-    process: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Mosquitto {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = folder.path().join("mosquitto.conf");
-        let lines = [
-            &format!("listener {port} 127.0.0.1"),
-            "allow_anonymous true",
-            "persistence false",
-            "max_queued_messages 0",
-        ];
-        std::fs::write(&config, lines.join("\n")).unwrap();
-        let path = format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap());
-        let process = Process::new("mosquitto")
-            .env("PATH", path)
-            .arg("-c")
-            .arg(&config)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mosquitto is installed");
-        let mosquitto = Self { process, address: format!("127.0.0.1:{port}"), _folder: folder };
-        let until = Instant::now() + PATIENCE;
-        while TcpStream::connect(&mosquitto.address).is_err() {
-            assert!(Instant::now() < until, "mosquitto does not listen");
-            std::thread::yield_now();
-        }
-        mosquitto
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use mosquitto::Mosquitto;
 
 #[test]
 fn the_load_generator_loses_nothing_at_any_qos_with_mosquitto() {
-    let mosquitto = Mosquitto::start();
+    let mosquitto = Mosquitto::with("allow_anonymous true\nmax_queued_messages 0");
     for version in [Version::V311, Version::V5] {
         for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
             for (scenario, copies) in [
@@ -69,7 +25,7 @@ fn the_load_generator_loses_nothing_at_any_qos_with_mosquitto() {
                 (Scenario::TurnBased, 1),
                 (Scenario::Sealed, 1),
             ] {
-                let mut settings = Settings::of(scenario, mosquitto.address.parse().unwrap());
+                let mut settings = Settings::of(scenario, mosquitto.address().to_string().parse().unwrap());
                 (settings.version, settings.qos) = (version, qos);
                 settings.length = Length::Messages(1000);
                 settings.patience = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! Programs that are not ours against the real station: mosquitto's clients, paho-mqtt, MQTT.js, rumqttc, Python's
-//! cryptography.
+//! cryptography, the envelope's reader in Python, and the programs of four older systems; and our load generator against
+//! mosquitto.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 #[path = "../support/mod.rs"]

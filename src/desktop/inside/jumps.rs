@@ -89,7 +89,7 @@ fn entries(model: &Model) -> Vec<Entry<Jump>> {
     for section in Section::ALL {
         add(section.icon(), section.name().to_owned(), "Settings", Jump::Section(section));
     }
-    add(icons::PLUS, "New key…".to_owned(), "Action", Jump::NewKey);
+    add(icons::PLUS, "Make a key…".to_owned(), "Action", Jump::NewKey);
     add(icons::USERS, "People".to_owned(), "Keys", Jump::People);
     match model.sample {
         SampleState::Off if model.may(Right::Publish) && model.may(Right::Subscribe) => {

@@ -26,7 +26,9 @@ pub(super) fn secret(passphrase: &str) -> Result<EpochSecret, PassphraseError> {
 pub(super) fn compose(spoken: &Spoken) -> Result<String, ShapeError> {
     let author = spoken.author.as_deref().filter(|author| !author.trim().is_empty());
     let author = author.ok_or(ShapeError::NoAuthor)?;
-    if author.contains(": ") || author.contains(['\n', '\r']) {
+    // Before the words of the leave notice, which begin with a space, one colon at the end is enough.
+    let divided = author.contains(": ") || spoken.leaves && author.ends_with(':');
+    if divided || author.contains(['\n', '\r']) {
         return Err(ShapeError::AmbiguousAuthor);
     }
     // An empty message is sent by the program too.
@@ -85,5 +87,8 @@ mod tests {
         assert_eq!(parse("what is this").author, None);
         assert_eq!(compose(&says(" ", "x")), Err(ShapeError::NoAuthor));
         assert_eq!(compose(&says("a: b", "x")), Err(ShapeError::AmbiguousAuthor));
+        assert!(compose(&says("a:", "x")).is_ok(), "its words begin after the last colon");
+        let leaving = Spoken { leaves: true, ..says("a:", "") };
+        assert_eq!(compose(&leaving), Err(ShapeError::AmbiguousAuthor), "it would read as words of “a”");
     }
 }
