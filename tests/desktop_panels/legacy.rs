@@ -77,7 +77,7 @@ fn dialog() -> Harness<'static, Scene> {
     let mut scene = Scene::new(Page::Keys, model("admin"));
     scene.tell(Event::Keys(keys()));
     let mut harness = open(scene);
-    click(&mut harness, "More ways to get a key");
+    click(&mut harness, "More: files, legacy programs");
     click(&mut harness, "Legacy program…");
     harness
 }
@@ -266,7 +266,7 @@ fn pictures() {
             };
             let mut harness = open_at(with_keys(Page::Keys), theme, size);
             draw(&mut harness, "keys");
-            click(&mut harness, "More ways to get a key");
+            click(&mut harness, "More: files, legacy programs");
             draw(&mut harness, "menu");
             click(&mut harness, "Legacy program…");
             for profile in Profile::ALL {
