@@ -190,10 +190,11 @@ async fn work(
     if let Some(account) = way.decides() {
         account.may_publish(line, &options.topic)?;
     }
+    let manner = manner(options);
+    way.ring.may_seal(&options.topic, manner)?;
     if let Some(account) = &way.account {
         account.tell_identity().await;
     }
-    let manner = manner(options);
     let ring = &mut way.ring;
     if options.lines {
         let publication = connect(line, ring, publication).await?;

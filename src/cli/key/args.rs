@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 
 use crate::{client::Suite, topic::TopicFilter};
 
-use super::super::way::AccountOptions;
+use super::super::way::{AccountOptions, room_name};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeyCommand {
@@ -107,7 +107,7 @@ pub(in crate::cli) struct NewOptions {
     #[arg(long, value_enum, default_value_t = SignaturesName::Off)]
     pub signatures: SignaturesName,
     /// Make it from this room's name and a passphrase, the same on every computer.
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", value_parser = room_name)]
     pub passphrase_room: Option<String>,
     /// A file whose first line is the room's passphrase, instead of SEALWIRE_PASSPHRASE or a prompt.
     #[arg(long, value_name = "FILE", requires = "passphrase_room", conflicts_with = "suggest")]

@@ -54,23 +54,30 @@ impl Door {
             None => None,
         };
         let known = Stations::in_folder(clients).pin(&address)?;
-        let mut pin: Option<Fingerprint> = None;
-        for next in [named, invited, known].into_iter().flatten() {
-            match &pin {
-                Some(pinned) if *pinned != next => {
-                    return Err(DirectError::OtherStation {
+        let mut pin: Option<(&'static str, Fingerprint)> = None;
+        let sources = [
+            ("the fingerprint given", named),
+            ("the one in the link", invited),
+            ("the one that this computer pinned", known),
+        ];
+        for (source, next) in sources {
+            match (&pin, next) {
+                (Some((one, first)), Some(second)) if *first != second => {
+                    return Err(DirectError::Fingerprints {
                         address: address.to_string(),
-                        pinned: next.as_str().to_owned(),
-                        seen: pinned.as_str().to_owned(),
+                        one,
+                        first: first.as_str().to_owned(),
+                        other: source,
+                        second: second.as_str().to_owned(),
                     });
                 }
-                Some(_) => {}
-                None => pin = Some(next),
+                (None, Some(first)) => pin = Some((source, first)),
+                _ => {}
             }
         }
         let identity = http::look(&address).await?;
         let seen = identity.fingerprint.as_str().to_owned();
-        let Some(pin) = pin else {
+        let Some((_, pin)) = pin else {
             return Err(DirectError::UnknownStation { address: address.to_string(), fingerprint: seen });
         };
         if pin != identity.fingerprint {
@@ -225,7 +232,8 @@ impl Account {
         let http = &self.door.station.http;
         let path = format!("identities/{sender}");
         let told = http.call::<api::Identity>(Method::GET, &path, Some(&self.token), NO_BODY).await;
-        told.ok().map(|identity| identity.username)
+        // What is no name of an account is none to show or compare either.
+        told.ok().and_then(|identity| Username::new(&identity.username).ok()).map(String::from)
     }
 
     /// Tells the station what this account signs with, as a window does at login, so that others can ask whose signature it is.

@@ -44,6 +44,10 @@ pub enum DirectError {
         "the station at {address} is not the one that was known there: it shows {seen} and {pinned} was expected; somebody may be in between, so nothing was sent"
     )]
     OtherStation { address: String, pinned: String, seen: String },
+    #[error(
+        "for the station at {address}, {one} and {other} differ ({first} and {second}): find out which one holds; nobody was asked"
+    )]
+    Fingerprints { address: String, one: &'static str, first: String, other: &'static str, second: String },
     #[error("{0}")]
     Station(#[from] CallErrorText),
     #[error(
@@ -88,6 +92,10 @@ pub enum DirectError {
     OpensOnly(TopicName),
     #[error("there is nothing to sign with: only an account of a station signs; give --station and --user")]
     NoIdentity,
+    #[error(
+        "the account's vault is of before there were signatures, and something to sign with could not be stored in it: try again, or log in with the app once"
+    )]
+    NoIdentityYet,
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
@@ -150,9 +158,10 @@ impl DirectError {
         match self {
             Self::Station(answer) => answer.reason,
             Self::Lost(_, reason) => *reason,
-            Self::UnknownStation { .. } | Self::OtherStation { .. } | Self::RolledBack { .. } => {
-                Reason::DoesNotHold
-            }
+            Self::UnknownStation { .. }
+            | Self::OtherStation { .. }
+            | Self::Fingerprints { .. }
+            | Self::RolledBack { .. } => Reason::DoesNotHold,
             Self::Vault(VaultError::Refused { .. }) => Reason::DoesNotHold,
             Self::NotPermitted(_)
             | Self::Unfinished

@@ -270,7 +270,14 @@ impl KeyStore {
     /// # Errors
     /// No such key.
     pub async fn retire(&mut self, named: &str, retired: bool) -> Result<KeyView, DirectError> {
-        self.on(named, |keyring, label| keyring.set_retired(label, retired.then(now_ms))).await
+        self.on(named, |keyring, label| {
+            // Already retired: since then, and not since now.
+            if keyring.get(label).is_some_and(|key| key.retired_ms().is_some() == retired) {
+                return Ok(());
+            }
+            keyring.set_retired(label, retired.then(now_ms))
+        })
+        .await
     }
 
     async fn on(

@@ -40,6 +40,8 @@ pub struct Manner {
 pub struct Ring {
     keyring: Keyring,
     people: People,
+    /// The account's name, where one is logged in.
+    own_name: Option<String>,
     identity: Option<SigningKey>,
     /// One a key epoch, hence one session a program start.
     sealers: HashMap<Kid, Sealer>,
@@ -88,15 +90,24 @@ impl Opened {
     /// What keeps it from being taken for good, by the name that programs know; `None` where it holds.
     #[must_use]
     pub fn doubt(&self) -> Option<&'static str> {
-        let unknown = self.must_be_known && self.sender.as_ref().is_none_or(|sender| sender.name.is_none());
+        let signed_by = |is: fn(&SenderView) -> bool| self.sender.as_ref().is_some_and(is);
         match self.verdict {
-            _ if unknown => Some("unknown-signer"),
+            _ if signed_by(|sender| sender.changed) => Some("changed-key"),
+            _ if self.must_be_known && !signed_by(|sender| sender.known) => Some("unknown-signer"),
             Verdict::Fresh => None,
             Verdict::Repeated => Some("repeated"),
             Verdict::TooOldToJudge => Some("too-old-to-judge"),
             Verdict::ReplayedAsRetained => Some("replayed-as-retained"),
             Verdict::RolledBack => Some("rolled-back"),
         }
+    }
+
+    /// As [`Self::doubt`], for whoever takes nothing on a stranger's word: a signature of somebody whom only the station
+    /// knows, or nobody, is one too.
+    #[must_use]
+    pub fn strict_doubt(&self) -> Option<&'static str> {
+        let stranger = self.sender.as_ref().is_some_and(|sender| !sender.known);
+        self.doubt().or(stranger.then_some("unknown-signer"))
     }
 }
 
@@ -111,12 +122,14 @@ impl std::fmt::Debug for Opened {
 pub struct SenderView {
     /// The identity key, 64 hex digits.
     pub key: String,
-    /// The name under which the key is known, if it is.
+    /// The name under which the key is known, if it is, or else the one that the station tells.
     pub name: Option<String>,
     /// Whether this account, or `--known`, knows the key under that name. Otherwise only the station says so.
     pub known: bool,
     /// Whether the two people compared their digits.
     pub compared: bool,
+    /// Whether the station gives the key to somebody who is known with another one. It has no name then.
+    pub changed: bool,
 }
 
 impl Ring {
@@ -146,6 +159,7 @@ impl Ring {
         let vault = account.vault()?;
         self.add(vault.keyring.keys().iter().map(TopicKey::duplicate).collect())?;
         self.people = vault.people.clone();
+        self.own_name = Some(account.username().to_owned());
         self.identity = vault.identity().map(|identity| SigningKey::from_bytes(identity.expose()));
         Ok(())
     }
@@ -221,15 +235,19 @@ impl Ring {
         Ok(())
     }
 
+    /// Whether a message to this topic can go out so, to be asked before anybody is connected to.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn may_seal(&self, topic: &TopicName, manner: Manner) -> Result<(), DirectError> {
+        match key_for(&self.keyring, topic, manner)? {
+            Some(key) => signer(self.identity.as_ref(), self.own_name.is_some(), key, manner).map(drop),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn seal(&mut self, draft: &Draft, manner: Manner, will: bool) -> Result<Wire, DirectError> {
-        let Some(key) = self.keyring.key_for_sealing(&draft.topic) else {
-            if self.keyring.covers(&draft.topic) {
-                return Err(DirectError::OpensOnly(draft.topic.clone()));
-            }
-            if !manner.in_the_clear {
-                let others = self.others();
-                return Err(DirectError::NoKey { topic: draft.topic.clone(), others });
-            }
+        let Some(key) = key_for(&self.keyring, &draft.topic, manner)? else {
             return Ok(Wire {
                 wire: Bytes::copy_from_slice(&draft.body),
                 content_type: draft.content_type.clone(),
@@ -238,11 +256,7 @@ impl Ring {
             });
         };
         let kid = key.kid();
-        let signer = match (manner.sign || key.signatures() != Signatures::Off, &self.identity) {
-            (false, _) => None,
-            (true, Some(identity)) => Some(identity),
-            (true, None) => return Err(DirectError::NoIdentity),
-        };
+        let signer = signer(self.identity.as_ref(), self.own_name.is_some(), key, manner)?;
         let sealer = match self.sealers.entry(kid) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => free.insert(key.sealer(session()?)),
@@ -267,20 +281,6 @@ impl Ring {
             with: Some(sealed_with(key, kid, signer.is_some())),
             signed: signer.is_some(),
         })
-    }
-
-    /// “; there are keys for …”, so that a mistyped topic shows.
-    fn others(&self) -> String {
-        let filters = |key: &TopicKey| {
-            let filters: Vec<&str> = key.filters().iter().map(TopicFilter::as_str).collect();
-            format!("“{}” for {}", key.label(), filters.join(", "))
-        };
-        let named: Vec<String> = self.keyring.keys().iter().take(NAMED).map(filters).collect();
-        match (named.is_empty(), self.keyring.len() > NAMED) {
-            (true, _) => String::new(),
-            (false, false) => format!(" (there is {})", named.join("; ")),
-            (false, true) => format!(" (there is {}; and others)", named.join("; ")),
-        }
     }
 
     pub(super) fn open(&mut self, topic: &TopicName, wire: &Bytes, retained: bool) -> Reading {
@@ -320,6 +320,26 @@ impl Ring {
         }))
     }
 
+    /// Takes in what the station says of the signer of a message whom nobody here knows. A name that is known with another
+    /// key, or is the account's own, is not taken: whoever runs the station could say so of any key.
+    pub fn hear_of_sender(&self, opened: &mut Opened, told: &str) {
+        let Some(sender) = opened.sender.as_mut().filter(|sender| !sender.known) else { return };
+        // The station's names are in lower case, those that people gave with --known may not be.
+        let is_known = self.people.all().iter().any(|known| known.name.to_lowercase() == told);
+        sender.changed = is_known || self.own_name.as_deref() == Some(told);
+        if sender.changed {
+            sender.name = None;
+            opened
+                .notes
+                .push(format!("changed key: the station says this is {told}, who is known with another key"));
+        } else {
+            sender.name = Some(told.to_owned());
+            opened
+                .notes
+                .push(format!("the station says that {told} signed it, whom this account has not met"));
+        }
+    }
+
     fn sender(&self, key: &SenderKey) -> SenderView {
         let own = self.identity.as_ref().is_some_and(|own| own.sender() == *key);
         let known = self.people.get(key);
@@ -328,7 +348,53 @@ impl Ring {
             name: known.map(|known| known.name.clone()).or_else(|| own.then(|| "yourself".to_owned())),
             known: own || known.is_some(),
             compared: own || known.is_some_and(|known| known.compared),
+            changed: false,
         }
+    }
+}
+
+/// The key that seals a topic; `None` where it may go in the clear.
+fn key_for<'k>(
+    keyring: &'k Keyring,
+    topic: &TopicName,
+    manner: Manner,
+) -> Result<Option<&'k TopicKey>, DirectError> {
+    match keyring.key_for_sealing(topic) {
+        Some(key) => Ok(Some(key)),
+        None if keyring.covers(topic) => Err(DirectError::OpensOnly(topic.clone())),
+        None if manner.in_the_clear => Ok(None),
+        None => Err(DirectError::NoKey { topic: topic.clone(), others: others(keyring) }),
+    }
+}
+
+/// What a message is signed with, where it is to be.
+fn signer<'k>(
+    identity: Option<&'k SigningKey>,
+    has_account: bool,
+    key: &TopicKey,
+    manner: Manner,
+) -> Result<Option<&'k SigningKey>, DirectError> {
+    match (manner.sign || key.signatures() != Signatures::Off, identity) {
+        (false, _) => Ok(None),
+        (true, Some(identity)) => Ok(Some(identity)),
+        (true, None) if has_account => Err(DirectError::NoIdentityYet),
+        (true, None) => Err(DirectError::NoIdentity),
+    }
+}
+
+/// “ (the keys are …)”, so that a mistyped topic shows; nothing where there is no key.
+fn others(keyring: &Keyring) -> String {
+    let filters = |key: &TopicKey| {
+        let filters: Vec<&str> = key.filters().iter().map(TopicFilter::as_str).collect();
+        format!("“{}” for {}", key.label(), filters.join(", "))
+    };
+    let named: Vec<String> = keyring.keys().iter().take(NAMED).map(filters).collect();
+    match (named.as_slice(), keyring.len() - named.len()) {
+        ([], _) => String::new(),
+        ([only], _) => format!(" (the only key is {only})"),
+        (_, 0) => format!(" (the keys are {})", named.join("; ")),
+        (_, 1) => format!(" (the keys are {}; and one more)", named.join("; ")),
+        (_, more) => format!(" (the keys are {}; and {more} more)", named.join("; ")),
     }
 }
 
