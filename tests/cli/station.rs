@@ -208,6 +208,33 @@ fn the_vault_s_keys_are_changed_from_the_terminal() {
 }
 
 #[test]
+fn a_vault_older_than_one_seen_here_is_refused() {
+    let scene = Scene::open();
+    let seen = || {
+        let text = std::fs::read_to_string(scene.desk.path("data/clients/vaults.json")).unwrap();
+        let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let versions: Vec<u64> =
+            all.as_object().unwrap().values().map(|seen| seen["version"].as_u64().unwrap()).collect();
+        assert_eq!(versions.len(), 1, "{all}");
+        (versions[0], text)
+    };
+    scene.run("ada", &["key", "list"]).ok();
+    let (first, _) = seen();
+    scene.run("ada", &["key", "new", "Plant", "-t", "plant/#"]).ok();
+    let (second, text) = seen();
+    assert_eq!(second, first + 1);
+    scene.run("ada", &["key", "list"]).ok();
+    // As if this computer had seen the next one, and the station came back from a backup.
+    let later = text.replace(&format!("\"version\": {second}"), &format!("\"version\": {}", second + 1));
+    assert_ne!(later, text);
+    scene.desk.file("data/clients/vaults.json", later);
+    let refused = scene.run("ada", &["key", "list"]).ends(3);
+    assert!(refused.err.contains("old backup") && refused.out.is_empty(), "{refused:?}");
+    scene.desk.file("data/clients/vaults.json", "{");
+    scene.run("ada", &["key", "list"]).ends(1);
+}
+
+#[test]
 fn a_stranger_a_wrong_password_and_a_role_that_may_not_are_told_apart() {
     let scene = Scene::open();
     scene.sign_up("ben", "subscriber");

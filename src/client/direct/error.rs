@@ -67,7 +67,7 @@ pub enum DirectError {
     )]
     Busy,
     #[error(
-        "the station gave version {got} of the vault and had given version {known}: it was restored from an old backup, or somebody tampers with it"
+        "the station gave version {got} of the vault, and this computer has seen version {known}: the station was restored from an old backup, or somebody tampers with it; ask whoever looks after it"
     )]
     RolledBack { known: u64, got: u64 },
     #[error(transparent)]

@@ -147,7 +147,7 @@ impl KeyStore {
                 file.save().await?;
                 Ok(answer)
             }
-            Self::Vault(account) => account.change_keys(change).await,
+            Self::Vault(account) => account.change_vault(|vault| change(&mut vault.keyring)).await,
         }
     }
 
@@ -210,13 +210,24 @@ impl KeyStore {
         self.change(|keyring| {
             let again = keys.iter().map(TopicKey::duplicate).collect();
             let mut reports = Vec::new();
-            for (label, imported) in keyring.import_all(again, consent) {
+            for (came, (label, imported)) in keys.iter().zip(keyring.import_all(again, consent)) {
                 let (here, outcome) = match imported {
                     Ok(report) => {
+                        // It may have been there before, without a profile or for other topics.
+                        let left_out = match came.profile() {
+                            Some(profile) => {
+                                keyring.follow_profile(&report.label, profile, came.filters(), consent)?
+                            }
+                            None => Vec::new(),
+                        };
                         if take_over && report.outcome == Imported::AlreadyThere {
                             keyring.set_sealing(&report.label, true)?;
                         }
-                        (Some(report.label), outcome(&report.outcome))
+                        let mut outcome = outcome(&report.outcome);
+                        for (filter, other) in left_out {
+                            outcome.push_str(&format!("; not for {filter}, which “{other}” goes on sealing"));
+                        }
+                        (Some(report.label), outcome)
                     }
                     Err(error) => (None, format!("refused: {error}")),
                 };

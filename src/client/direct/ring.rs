@@ -412,3 +412,79 @@ fn session() -> Result<[u8; 16], DirectError> {
     })?;
     Ok(session)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::EpochSecret;
+
+    /// A ring with this key, and with what this byte makes to sign with.
+    fn ring(signatures: Signatures, identity: u8) -> Ring {
+        let filters = vec![TopicFilter::new("a/#").unwrap()];
+        let secret = EpochSecret::from_bytes([7; 32]);
+        let key = TopicKey::from_secret("A", filters, Suite::default(), secret, 1).unwrap();
+        let mut ring = Ring::new();
+        ring.add(vec![key.with_signatures(signatures)]).unwrap();
+        ring.identity = Some(SigningKey::from_bytes(&[identity; 32]));
+        ring
+    }
+
+    /// What `ada`, who knows `anna` with the identity 1, has of a message signed with the identity 2 once the station has
+    /// told whose it is.
+    fn heard(signatures: Signatures, told: &str) -> Box<Opened> {
+        let topic = TopicName::new("a/x").unwrap();
+        let draft = Draft { topic, body: b"21.5".to_vec(), content_type: None, qos: 1, retain: false };
+        let sealed = ring(signatures, 2).seal(&draft, Manner::default(), false).unwrap();
+        let mut ada = ring(signatures, 9);
+        ada.own_name = Some("ada".to_owned());
+        let anna = SigningKey::from_bytes(&[1; 32]).sender();
+        ada.add_known("Anna", &anna.to_string()).unwrap();
+        let Reading::Opened(mut opened) = ada.open(&draft.topic, &sealed.wire, false) else {
+            panic!("not opened")
+        };
+        ada.hear_of_sender(&mut opened, told);
+        opened
+    }
+
+    #[test]
+    fn the_station_cannot_give_a_known_name_to_another_key_nor_the_account_s_own() {
+        for signatures in [Signatures::Accept, Signatures::Require] {
+            for name in ["anna", "ada"] {
+                let opened = heard(signatures, name);
+                assert_eq!(opened.sender.as_ref().and_then(|sender| sender.name.as_deref()), None);
+                assert_eq!(opened.doubt(), Some("changed-key"), "{name}");
+                assert!(
+                    opened.notes.iter().any(|note| note.starts_with("changed key")),
+                    "{:?}",
+                    opened.notes
+                );
+            }
+        }
+        let told = heard(Signatures::Accept, "ben");
+        assert_eq!(told.sender.as_ref().and_then(|sender| sender.name.as_deref()), Some("ben"));
+        assert_eq!((told.doubt(), told.strict_doubt()), (None, Some("unknown-signer")));
+        assert_eq!(heard(Signatures::Require, "ben").doubt(), Some("unknown-signer"));
+    }
+
+    #[test]
+    fn where_no_key_is_for_a_topic_those_that_there_are_are_named() {
+        let mut ring = Ring::new();
+        assert_eq!(others(&ring.keyring), "");
+        for at in 1..=7_u8 {
+            let filters = vec![TopicFilter::new(&format!("{at}/#")).unwrap()];
+            let secret = EpochSecret::from_bytes([at; 32]);
+            let key = TopicKey::from_secret(&at.to_string(), filters, Suite::default(), secret, 1).unwrap();
+            ring.add(vec![key]).unwrap();
+            match at {
+                1 => assert_eq!(others(&ring.keyring), " (the only key is “1” for 1/#)"),
+                2 => assert_eq!(others(&ring.keyring), " (the keys are “1” for 1/#; “2” for 2/#)"),
+                6 => assert!(others(&ring.keyring).ends_with("“5” for 5/#; and one more)")),
+                7 => assert!(others(&ring.keyring).ends_with("“5” for 5/#; and 2 more)")),
+                _ => {}
+            }
+        }
+        let topic = TopicName::new("x").unwrap();
+        assert!(matches!(ring.may_seal(&topic, Manner::default()), Err(DirectError::NoKey { .. })));
+        assert!(ring.may_seal(&topic, Manner { in_the_clear: true, ..Manner::default() }).is_ok());
+    }
+}
