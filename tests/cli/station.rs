@@ -208,6 +208,26 @@ fn the_vault_s_keys_are_changed_from_the_terminal() {
 }
 
 #[test]
+fn commands_that_change_one_vault_at_the_same_time_all_get_their_key_in() {
+    let scene = Scene::open();
+    // More logins at once the station takes for guessing.
+    let labels = ["a", "b", "c", "d"];
+    let (link, password) = (scene.link(), password("ada"));
+    let begin = |label: &str| {
+        let args = ["key", "new", label, "-t", label, "--station", &link, "--user", "ada"];
+        scene.desk.sealwire(&args).env("SEALWIRE_PASSWORD", password.reveal()).spawn().unwrap()
+    };
+    for running in labels.map(begin) {
+        Done::of(running.wait_with_output().unwrap()).ok();
+    }
+    let keys = scene.run("ada", &["key", "list", "--json"]).ok().lines().remove(0);
+    let mut made: Vec<&str> =
+        keys.as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
+    made.sort_unstable();
+    assert_eq!(made, labels);
+}
+
+#[test]
 fn a_vault_older_than_one_seen_here_is_refused() {
     let scene = Scene::open();
     let seen = || {

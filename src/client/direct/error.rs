@@ -161,8 +161,8 @@ impl DirectError {
             Self::UnknownStation { .. }
             | Self::OtherStation { .. }
             | Self::Fingerprints { .. }
-            | Self::RolledBack { .. } => Reason::DoesNotHold,
-            Self::Vault(VaultError::Refused { .. }) => Reason::DoesNotHold,
+            | Self::RolledBack { .. }
+            | Self::Vault(VaultError::Refused { .. }) => Reason::DoesNotHold,
             Self::NotPermitted(_)
             | Self::Unfinished
             | Self::Vault(VaultError::WrongPassword)

@@ -471,7 +471,7 @@ mod tests {
         let mut ring = Ring::new();
         assert_eq!(others(&ring.keyring), "");
         for at in 1..=7_u8 {
-            let filters = vec![TopicFilter::new(&format!("{at}/#")).unwrap()];
+            let filters = vec![TopicFilter::new(format!("{at}/#")).unwrap()];
             let secret = EpochSecret::from_bytes([at; 32]);
             let key = TopicKey::from_secret(&at.to_string(), filters, Suite::default(), secret, 1).unwrap();
             ring.add(vec![key]).unwrap();
