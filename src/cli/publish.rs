@@ -246,10 +246,11 @@ async fn work(
     if let Some(account) = way.decides() {
         account.may_publish(line, &topic)?;
     }
+    let manner = manner(options);
+    way.ring.may_seal(&topic, manner)?;
     if let Some(account) = &way.account {
         account.tell_identity().await;
     }
-    let manner = manner(options);
     let ring = &mut way.ring;
     let profile = ring.profile_for(&topic);
     let job = Job::of(options, topic, profile)?;

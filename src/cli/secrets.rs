@@ -89,27 +89,27 @@ pub(super) fn one_time_code() -> anyhow::Result<Option<Password>> {
     Ok(Some(Password::new(typed)).filter(|code| !code.reveal().trim().is_empty()))
 }
 
-/// A file that holds nothing but a secret. One that everybody on the computer may read is refused.
+/// A file that holds nothing but a secret. One that others on the computer may read is refused.
 fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
-    if readable_by_all(&file.metadata()?) {
+    if readable_by_others(&file.metadata()?) {
         return Err(Ended::misused(format!(
-            "everybody on this computer may read it; make it yours alone first: chmod 600 {}",
+            "others on this computer may read it; make it yours alone first: chmod 600 {}",
             path.display()
         )));
     }
     read_to_end(file)
 }
 
-/// A key file, which other programs may have written: one that everybody may read gets a warning. `-` is standard input.
+/// A key file, which other programs may have written: one that others may read gets a warning. `-` is standard input.
 pub(super) fn key_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     if path.as_os_str() == "-" {
         return read_to_end(std::io::stdin().lock());
     }
     let file = File::open(path).with_context(|| format!("the key cannot be read from {}", path.display()))?;
-    if readable_by_all(&file.metadata()?) {
+    if readable_by_others(&file.metadata()?) {
         super::note(&format!(
-            "warning: everybody on this computer may read the key in {0} (chmod 600 {0})",
+            "warning: others on this computer may read the key in {0} (chmod 600 {0})",
             path.display()
         ));
     }
@@ -117,13 +117,14 @@ pub(super) fn key_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 }
 
 #[cfg(unix)]
-fn readable_by_all(metadata: &Metadata) -> bool {
+fn readable_by_others(metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
-    metadata.is_file() && metadata.mode() & 0o004 != 0
+    // The group's right to read, and everybody's.
+    metadata.is_file() && metadata.mode() & 0o044 != 0
 }
 
 #[cfg(not(unix))]
-fn readable_by_all(_metadata: &Metadata) -> bool {
+fn readable_by_others(_metadata: &Metadata) -> bool {
     false
 }
 

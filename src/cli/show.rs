@@ -23,6 +23,8 @@ pub(super) struct Show {
     pub newline: bool,
     pub verbose: bool,
     pub in_the_clear: bool,
+    /// Nothing is taken on the station's word alone.
+    pub strict: bool,
 }
 
 impl Show {
@@ -44,7 +46,7 @@ impl Show {
                 for told in opened.notes.iter().chain(&unknown_signer(opened)) {
                     note(&format!("{topic}: {}", printable(told)));
                 }
-                match opened.doubt() {
+                match self.doubt(opened) {
                     None => self.body(&heading(&topic, opened), &self.words(opened))?,
                     Some(doubt) => note(&format!("{topic}: {doubt}: not shown; --json shows it")),
                 }
@@ -71,10 +73,14 @@ impl Show {
 
     fn holds(&self, arrived: &Arrived) -> bool {
         match &arrived.reading {
-            Reading::Opened(opened) => opened.doubt().is_none(),
+            Reading::Opened(opened) => self.doubt(opened).is_none(),
             Reading::InTheClear => self.in_the_clear,
             Reading::Refused { .. } => false,
         }
+    }
+
+    pub(super) fn doubt(&self, opened: &Opened) -> Option<&'static str> {
+        if self.strict { opened.strict_doubt() } else { opened.doubt() }
     }
 
     fn body(&self, heading: &str, body: &[u8]) -> io::Result<()> {
@@ -110,7 +116,7 @@ impl Show {
         put("wire_length", json!(arrived.wire.len()));
         match &arrived.reading {
             Reading::Opened(opened) => {
-                put("verdict", json!(opened.doubt().unwrap_or("fresh")));
+                put("verdict", json!(self.doubt(opened).unwrap_or("fresh")));
                 put("suite", json!(opened.with.suite));
                 put("key", json!(opened.with.label));
                 put("kid", json!(opened.with.kid));
@@ -185,6 +191,7 @@ fn signature(sender: Option<&SenderView>) -> &'static str {
         None => "none",
         Some(sender) if sender.compared => "compared",
         Some(sender) if sender.known => "known",
+        Some(sender) if sender.changed => "changed",
         Some(SenderView { name: Some(_), .. }) => "told",
         Some(_) => "unknown",
     }
@@ -202,7 +209,8 @@ fn heading(topic: &str, opened: &Opened) -> String {
         None => "not signed".to_owned(),
         Some(sender) => match &sender.name {
             Some(name) if sender.compared => format!("signed by {name}, compared"),
-            Some(name) => format!("signed by {name}"),
+            Some(name) if sender.known => format!("signed by {name}"),
+            Some(name) => format!("signed by {name}, says the station"),
             None => format!("signed by {:.8}…", sender.key),
         },
     };

@@ -4,7 +4,7 @@ use std::{collections::HashMap, process::ExitCode};
 
 use crate::{
     client::{
-        direct::{Account, Arrived, Line, Manner, Reading, Subscription, Told},
+        direct::{Account, Arrived, Line, Manner, Reading, Ring, Subscription, Told},
         legacy,
     },
     station::host::DataFolders,
@@ -19,6 +19,9 @@ use super::{
     stop,
     way::{self, AccountOptions, BrokerOptions, KeyOptions, Plans, Way},
 };
+
+/// Keys of strangers whose names are remembered; anybody with a topic's key can sign with any number.
+const MOST_STRANGERS: usize = 256;
 
 /// What `sealwire sub` may be asked.
 #[derive(Debug, clap::Args)]
@@ -37,7 +40,8 @@ pub(super) struct SubscribeOptions {
     /// End after so many seconds: with 5 where --count was not reached.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
-    /// End with 3 at the first message that does not hold: altered, in the clear, not fresh, without a key.
+    /// End with 3 at the first message that does not hold: altered, in the clear, not fresh, without a key, or signed by
+    /// somebody whom neither the account nor --known knows.
     #[arg(long)]
     strict: bool,
     /// Write one line of JSON for each message, also for those that do not hold: topic, body or body_base64, content_type,
@@ -157,7 +161,7 @@ fn begin(
 async fn work(
     options: &SubscribeOptions,
     account: Option<&Account>,
-    ring: &mut crate::client::direct::Ring,
+    ring: &mut Ring,
     subscription: &mut Subscription,
 ) -> anyhow::Result<()> {
     let show = Show {
@@ -166,6 +170,7 @@ async fn work(
         newline: !options.no_newline,
         verbose: options.verbose,
         in_the_clear: options.keys.in_the_clear,
+        strict: options.strict,
     };
     let mut names = HashMap::new();
     let mut left = options.count;
@@ -177,7 +182,7 @@ async fn work(
                 note(&format!("{}; trying again in {} s", printable(&why), wait.as_secs()));
             }
             Told::Message(mut arrived) => {
-                name_sender(account, &mut names, &mut arrived).await;
+                name_sender(account, ring, &mut names, &mut arrived).await;
                 let holds = show.message(&arrived)?;
                 if !holds && options.strict {
                     return Err(Ended::with(DOES_NOT_HOLD, verdict(&arrived)));
@@ -193,22 +198,25 @@ async fn work(
     }
 }
 
-/// Asks the station who signs with a key that the account does not know. A name that only the station says is marked so.
+/// Asks the station who signs with a key that nobody here knows. What it says is compared with what is known.
 async fn name_sender(
     account: Option<&Account>,
+    ring: &Ring,
     names: &mut HashMap<String, Option<String>>,
     arrived: &mut Arrived,
 ) {
     let Reading::Opened(opened) = &mut arrived.reading else { return };
-    let Some(sender) = opened.sender.as_mut().filter(|sender| sender.name.is_none()) else { return };
+    let Some(sender) = opened.sender.as_ref().filter(|sender| !sender.known) else { return };
     let Some(account) = account else { return };
+    if names.len() >= MOST_STRANGERS {
+        names.clear();
+    }
     if !names.contains_key(&sender.key) {
         let name = account.who_is(&sender.key).await;
         names.insert(sender.key.clone(), name);
     }
     if let Some(name) = names.get(&sender.key).cloned().flatten() {
-        opened.notes.push(format!("the station says that {name} signed it, whom this account has not met"));
-        sender.name = Some(name);
+        ring.hear_of_sender(opened, &name);
     }
 }
 
@@ -216,7 +224,7 @@ fn verdict(arrived: &Arrived) -> String {
     let topic = printable(arrived.topic.as_str());
     match &arrived.reading {
         Reading::Opened(opened) => {
-            format!("a message on {topic} does not hold: {}", opened.doubt().unwrap_or_default())
+            format!("a message on {topic} does not hold: {}", opened.strict_doubt().unwrap_or_default())
         }
         Reading::InTheClear => format!("a message on {topic} does not hold: it is in the clear"),
         Reading::Refused { name, .. } => format!("a message on {topic} does not hold: {name}"),

@@ -51,11 +51,11 @@ pub(super) struct BrokerOptions {
     #[arg(long, value_name = "FILE", requires = "broker", help_heading = "Broker")]
     pub ca: Option<PathBuf>,
     /// A certificate to show to the broker (PEM).
-    #[arg(long, value_name = "FILE", requires_all = ["broker", "key_file"], help_heading = "Broker")]
+    #[arg(long, value_name = "FILE", requires_all = ["broker", "cert_key"], help_heading = "Broker")]
     pub cert: Option<PathBuf>,
     /// The private key of --cert (PEM, not encrypted).
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Broker")]
-    pub key_file: Option<PathBuf>,
+    pub cert_key: Option<PathBuf>,
     /// The version of MQTT that the broker speaks.
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = VersionName::V5, help_heading = "Broker")]
     pub mqtt_version: VersionName,
@@ -88,7 +88,7 @@ pub(super) struct KeyOptions {
     pub fernet: Option<PathBuf>,
     /// The key of this room, from a passphrase, for the topics given here. The passphrase comes from --passphrase-file,
     /// SEALWIRE_PASSPHRASE or a prompt.
-    #[arg(long, value_name = "ROOM", group = "stretched", help_heading = "Keys")]
+    #[arg(long, value_name = "ROOM", value_parser = room_name, group = "stretched", help_heading = "Keys")]
     pub passphrase_room: Option<String>,
     /// A file whose first line is the passphrase of the room, or of the programs; only its owner may be able to read it.
     #[arg(long, value_name = "FILE", requires = "stretched", help_heading = "Keys")]
@@ -168,7 +168,7 @@ impl BrokerOptions {
             VersionName::V5 => MqttVersion::V5,
         };
         endpoint.ca = self.ca.as_deref().map(pem).transpose()?;
-        if let (Some(cert), Some(key)) = (&self.cert, &self.key_file) {
+        if let (Some(cert), Some(key)) = (&self.cert, &self.cert_key) {
             let key = secrets::key_file(key)?;
             let key = std::str::from_utf8(&key).context("the client key is no PEM file")?;
             endpoint.identity = Some(ClientIdentity { certificate: pem(cert)?, key: Password::new(key) });
@@ -185,9 +185,30 @@ impl BrokerOptions {
                 variable: "SEALWIRE_BROKER_PASSWORD",
             };
             endpoint.password = Some(password.read()?);
+            if !endpoint.transport.is_encrypted() && !is_this_computer(&endpoint.host) {
+                super::note(&format!(
+                    "warning: the password of {} goes over the network without encryption; mqtts:// and wss:// encrypt",
+                    super::printable(user)
+                ));
+            }
         }
         endpoint.client_id.clone_from(&self.client_id);
         Ok(Some(endpoint))
+    }
+}
+
+fn is_this_computer(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+/// A room's name: room and passphrase together make the key, so spaces around it, which nobody sees, do not count.
+pub(super) fn room_name(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => {
+            Err("the room has no name: name it as the others do; room and passphrase together make the key")
+        }
+        name => Ok(name.to_owned()),
     }
 }
 

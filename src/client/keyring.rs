@@ -41,7 +41,7 @@ use super::{
 
 /// How often a change is made again because another computer was faster. One that changes keys without a pause is
 /// always faster: the waits between the tries, at most [`MOST_WAIT`] each, outlast a burst of some seconds.
-const TRIES: u32 = 30;
+pub(super) const TRIES: u32 = 30;
 /// The longest wait before the next try.
 const MOST_WAIT: Duration = Duration::from_millis(250);
 /// How long the station may take to show the vault where nobody waits for it.
@@ -384,7 +384,7 @@ impl Desk {
 }
 
 /// A random wait that grows, so that two computers do not meet again and again.
-fn pause(tried: u32) -> Duration {
+pub(super) fn pause(tried: u32) -> Duration {
     let mut random = [0];
     // Without randomness the wait is merely the longest.
     let share = getrandom::fill(&mut random).map_or(1.0, |()| f64::from(random[0]) / 255.0);

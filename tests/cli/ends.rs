@@ -5,7 +5,7 @@ use std::{
     process::{Command as Process, Stdio},
 };
 
-use crate::harness::{Desk, Listener, Mosquitto, PASSPHRASE};
+use crate::harness::{Desk, Done, Listener, Mosquitto, PASSPHRASE};
 
 #[test]
 fn each_kind_of_failure_has_its_exit_code_and_its_next_step() {
@@ -39,6 +39,14 @@ fn each_kind_of_failure_has_its_exit_code_and_its_next_step() {
         ),
         (&["pub", "--broker", "mqtt://127.0.0.1:1", "-t", "a/b", "--key-line", key, "-m", "x"], 6, "nobody"),
         (&["sub", "--broker", "mqtt://127.0.0.1:1", "-t", "a/b", "--key-line", key], 6, "nobody"),
+        // Without a key for the topic nobody is connected to.
+        (
+            &["pub", "--broker", "mqtt://127.0.0.1:1", "-t", "b/b", "--key-line", key, "-m", "x"],
+            1,
+            "the only key is “k” for a/#",
+        ),
+        (&["pub", "--broker", &url, "-t", "a", "-m", "x", "--passphrase-room", " "], 2, "room has no name"),
+        (&["key", "new", "x", "-t", "a", "--passphrase-room", "", "--out", "x"], 2, "room has no name"),
         (&["key", "list"], 2, "--keyring"),
         (&["key", "list", "--keyring", "none.age"], 2, "sealwire key new"),
         (&["key", "new", "x", "-t", "a/#"], 2, "--out"),
@@ -64,7 +72,7 @@ fn a_message_of_300_megabytes_is_refused_with_the_limit() {
         }
     }
     drop(input);
-    let done = crate::harness::Done::of(child.wait_with_output().unwrap()).ends(1);
+    let done = Done::of(child.wait_with_output().unwrap()).ends(1);
     assert!(done.err.contains("268,435,455"), "{}", done.err);
 }
 
@@ -111,11 +119,14 @@ fn ctrl_c_ends_a_subscriber_cleanly_and_a_publisher_with_its_own_code() {
     ]
     .concat();
     let mut publisher = desk.sealwire(&publish).stdin(Stdio::piped()).spawn().unwrap();
-    publisher.stdin.as_mut().unwrap().write_all(b"one\n").unwrap();
+    // Held until it has ended: to wait for a child closes its input, which ends it too.
+    let mut input = publisher.stdin.take().unwrap();
+    input.write_all(b"one\n").unwrap();
     assert!(listener.line().ends_with("one"));
     let status = Process::new("kill").args(["-INT", &publisher.id().to_string()]).status().unwrap();
     assert!(status.success());
     assert_eq!(publisher.wait().unwrap().code(), Some(130));
+    drop(input);
     // It said goodbye, so its will was dropped: this is what comes next.
     desk.run(&[&["pub", "-t", "a/b", "-m", "two"], &common[..]].concat()).ok();
     assert!(listener.line().ends_with("two"));
@@ -144,11 +155,33 @@ fn no_secret_is_on_a_command_line_or_in_what_is_said() {
     {
         use std::os::unix::fs::PermissionsExt;
         let open = desk.file("open", PASSPHRASE);
-        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
         let publish = [&["pub", "-m", "x", "--passphrase-file", open.to_str().unwrap()], &args[..]].concat();
-        let refused = desk.run(&publish);
-        assert!(refused.err.contains("chmod 600") && !refused.err.contains("lantern"), "{refused:?}");
-        assert_ne!(refused.code, Some(0));
+        // For everybody, or for the group alone.
+        for mode in [0o604, 0o640] {
+            std::fs::set_permissions(&open, std::fs::Permissions::from_mode(mode)).unwrap();
+            let refused = desk.run(&publish);
+            assert!(refused.err.contains("chmod 600") && !refused.err.contains("lantern"), "{refused:?}");
+            assert_ne!(refused.code, Some(0));
+        }
+    }
+}
+
+#[test]
+fn a_password_that_anybody_on_the_way_could_read_gets_a_warning() {
+    let desk = Desk::new();
+    let key = desk.key_line("k", "a/#", "cose-a256gcm");
+    let said = |url: &str| {
+        let args = ["pub", "--broker", url, "-t", "a/b", "--key-line", key.to_str().unwrap(), "-m", "x"];
+        let args = [&args[..], &["--timeout", "1"]].concat();
+        let done = Done::of(desk.sealwire(&args).env("SEALWIRE_BROKER_PASSWORD", "hush").output().unwrap());
+        assert!(matches!(done.code, Some(5 | 6)), "nobody is there: {done:?}");
+        done.err
+    };
+    for way in ["mqtt", "ws"] {
+        assert!(said(&format!("{way}://anna@broker.invalid")).contains("without encryption"));
+    }
+    for safe in ["mqtts://anna@broker.invalid", "wss://anna@broker.invalid", "mqtt://anna@127.0.0.1:1"] {
+        assert!(!said(safe).contains("without encryption"), "{safe}");
     }
 }
 
@@ -166,16 +199,15 @@ fn completions_load_in_bash_and_every_command_has_its_page() {
         assert!(text.contains(".SH SYNOPSIS") || text.contains(".SH NAME"), "{page}");
         assert!(page.contains("key") || text.contains("Exit codes"), "{page}");
     }
-    // Where `man` is there, it reads the page without complaint.
-    if let Ok(output) = Process::new("man")
+    let output = Process::new("man")
         .args(["--warnings", "-l"])
         .arg(desk.path("pages").join("sealwire-pub.1"))
         .env("LC_ALL", "C.UTF-8")
         .output()
-        && output.status.success()
-    {
-        assert!(String::from_utf8_lossy(&output.stdout).contains("passphrase-room"));
-    }
+        .expect("man is needed (Debian: man-db): tests/run cli installs it");
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("passphrase-room"));
     let help = desk.run(&["sub", "--help"]).ok().text();
     assert!(help.contains("130  ended by Ctrl+C"), "{help}");
     // A pipe that nobody reads.

@@ -41,6 +41,11 @@ fn a_keyring_is_made_listed_rotated_retired_and_emptied_with_consent() {
     let id = shown["id"].as_str().unwrap();
     key(&desk, &["retire", &id[..8]]).ok();
     assert_eq!(listed(&desk)[0], ("Press".into(), false));
+    // Told twice, it is retired since the first time.
+    let shown = key(&desk, &["show", "Press"]).ok().text();
+    assert!(shown.contains("retired 2"), "{shown}");
+    key(&desk, &["retire", "Press"]).ok();
+    assert_eq!(key(&desk, &["show", "Press"]).ok().text(), shown);
     key(&desk, &["retire", "Press", "--undo"]).ok();
     assert_eq!(listed(&desk)[0], ("Press".into(), true));
     key(&desk, &["delete", "Press"]).ends(2);
@@ -91,6 +96,11 @@ fn keys_are_handed_over_as_lines_fernet_files_and_age_files() {
     key(&desk, &["export", "Press", "--form", "fernet", "--out", "x"]).ends(1);
     // What is there is not overwritten.
     key(&desk, &["export", "News", "--form", "line", "--out", "press.key"]).ends(1);
+    // And found before a key is made that nobody would know of.
+    key(&desk, &["new", "Third", "-t", "third", "--out", "press.key"]).ends(1);
+    key(&desk, &["new", "Third", "-t", "third", "--out", "none/third.key"]).ends(1);
+    key(&desk, &["show", "Third"]).ends(1);
+    assert_eq!(std::fs::read_to_string(desk.path("press.key")).unwrap(), line);
 
     let words = desk.file("words", "orchid ladder thunder canoe\n");
     let words = words.to_str().unwrap();
@@ -126,6 +136,10 @@ fn a_room_s_key_is_the_same_wherever_it_is_made_and_six_words_are_suggested() {
     let (one, two) = (made(PASSPHRASE).ok(), made(PASSPHRASE).ok());
     assert_eq!(fingerprint(&one), fingerprint(&two));
     made("password1").ends(1);
+    // Spaces around a room's name are nobody's secret.
+    let args = ["key", "new", "R", "-t", "r", "--passphrase-room", " R ", "--out", "-"];
+    let spaced = Done::of(desk.sealwire(&args).env("SEALWIRE_PASSPHRASE", PASSPHRASE).output().unwrap()).ok();
+    assert_eq!(fingerprint(&one), fingerprint(&spaced));
     let args = ["key", "new", "R", "-t", "r", "--passphrase-room", "R", "--suggest", "--out", "r.key"];
     let suggested = desk.run(&args).ok().text();
     assert_eq!(suggested.split_whitespace().count(), 6, "{suggested}");

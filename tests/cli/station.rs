@@ -90,15 +90,54 @@ fn a_signature_tells_the_account_and_its_digits_can_be_compared() {
     scene.run("ada", &["pub", "-t", "must/x", "-m", "signed"]).ok();
     assert_eq!(listener.json()["signature"], "compared");
     listener.rest().ok();
-    // Whom the account has not met the station names, and it is said that only the station does.
+}
+
+#[test]
+fn the_station_s_word_on_who_signed_is_shown_as_such_and_never_taken_over_a_known_key() {
+    let scene = Scene::open();
     scene.sign_up("cem", "publisher");
-    let mut listener = scene.listen("ada", &["-t", "must/#", "--json", "--count", "1"]);
-    scene.run("cem", &["key", "import", "must.key"]).ok();
-    scene.run("cem", &["pub", "-t", "must/x", "-m", "by somebody new", "--sign"]).ok();
-    let message = listener.json();
-    assert_eq!((&message["sender"], &message["signature"]), (&"cem".into(), &"told".into()), "{message}");
-    assert!(message["notes"][0].as_str().unwrap().contains("the station says"), "{message}");
-    listener.rest().ok();
+    for (label, signatures) in [("Must", "require"), ("May", "accept")] {
+        let (filter, file) = (format!("{label}/#"), format!("{label}.key"));
+        let made = ["key", "new", label, "-t", &filter, "--signatures", signatures, "--out", &file];
+        scene.run("ada", &made).ok();
+        scene.run("cem", &["key", "import", &file]).ok();
+    }
+    let told = |name: &str, signature: &str, verdict: &str, message: &serde_json::Value| {
+        let name = Some(name).filter(|name| !name.is_empty());
+        assert_eq!(message["sender"].as_str(), name, "{message}");
+        assert_eq!((&message["signature"], &message["verdict"]), (&signature.into(), &verdict.into()));
+        message["notes"].to_string()
+    };
+    let mut must = scene.listen("ada", &["-t", "Must/#", "--json", "--count", "1"]);
+    let mut may = scene.listen("ada", &["-t", "May/#", "--json", "--count", "1"]);
+    let strict = scene.listen("ada", &["-t", "May/#", "--strict"]);
+    let ada = scene.run("ada", &["key", "identity"]).ok().text();
+    let other = format!("cem={}", ada.lines().next().unwrap());
+    // Here the name is known, and with another key than the one that the station gives it.
+    let known = ["-t", "#", "--json", "--key-line", "Must.key", "--key-line", "May.key", "--known", &other];
+    scene.sign_up("ben", "subscriber");
+    let mut changed = scene.listen("ben", &known);
+    scene.run("cem", &["pub", "-t", "May/x", "-m", "by somebody new"]).ok();
+    scene.run("cem", &["pub", "-t", "Must/x", "-m", "by somebody new"]).ok();
+
+    assert!(told("cem", "told", "fresh", &may.json()).contains("the station says that cem"));
+    may.rest().ok();
+    // Where a signature of somebody known is asked for, the station's word is not enough.
+    told("cem", "told", "unknown-signer", &must.json());
+    let refused = strict.rest().ends(3);
+    assert!(refused.out.is_empty() && refused.err.contains("unknown-signer"), "{refused:?}");
+    for _ in 0..2 {
+        let notes = told("", "changed", "changed-key", &changed.json());
+        assert!(notes.contains("the station says this is cem, who is known with another key"), "{notes}");
+    }
+    // A person says that it is cem, and then it is.
+    let cem = scene.run("cem", &["key", "identity"]).ok().text();
+    let cem = format!("cem={}", cem.lines().next().unwrap());
+    let mut strict =
+        scene.listen("ada", &["-t", "Must/#", "--json", "--strict", "--count", "1", "--known", &cem]);
+    scene.run("cem", &["pub", "-t", "Must/x", "-m", "by somebody known"]).ok();
+    told("cem", "known", "fresh", &strict.json());
+    strict.rest().ok();
 }
 
 #[test]
@@ -169,6 +208,53 @@ fn the_vault_s_keys_are_changed_from_the_terminal() {
 }
 
 #[test]
+fn commands_that_change_one_vault_at_the_same_time_all_get_their_key_in() {
+    let scene = Scene::open();
+    // More logins at once the station takes for guessing.
+    let labels = ["a", "b", "c", "d"];
+    let (link, password) = (scene.link(), password("ada"));
+    let begin = |label: &str| {
+        let args = ["key", "new", label, "-t", label, "--station", &link, "--user", "ada"];
+        scene.desk.sealwire(&args).env("SEALWIRE_PASSWORD", password.reveal()).spawn().unwrap()
+    };
+    for running in labels.map(begin) {
+        Done::of(running.wait_with_output().unwrap()).ok();
+    }
+    let keys = scene.run("ada", &["key", "list", "--json"]).ok().lines().remove(0);
+    let mut made: Vec<&str> =
+        keys.as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
+    made.sort_unstable();
+    assert_eq!(made, labels);
+}
+
+#[test]
+fn a_vault_older_than_one_seen_here_is_refused() {
+    let scene = Scene::open();
+    let seen = || {
+        let text = std::fs::read_to_string(scene.desk.path("data/clients/vaults.json")).unwrap();
+        let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let versions: Vec<u64> =
+            all.as_object().unwrap().values().map(|seen| seen["version"].as_u64().unwrap()).collect();
+        assert_eq!(versions.len(), 1, "{all}");
+        (versions[0], text)
+    };
+    scene.run("ada", &["key", "list"]).ok();
+    let (first, _) = seen();
+    scene.run("ada", &["key", "new", "Plant", "-t", "plant/#"]).ok();
+    let (second, text) = seen();
+    assert_eq!(second, first + 1);
+    scene.run("ada", &["key", "list"]).ok();
+    // As if this computer had seen the next one, and the station came back from a backup.
+    let later = text.replace(&format!("\"version\": {second}"), &format!("\"version\": {}", second + 1));
+    assert_ne!(later, text);
+    scene.desk.file("data/clients/vaults.json", later);
+    let refused = scene.run("ada", &["key", "list"]).ends(3);
+    assert!(refused.err.contains("old backup") && refused.out.is_empty(), "{refused:?}");
+    scene.desk.file("data/clients/vaults.json", "{");
+    scene.run("ada", &["key", "list"]).ends(1);
+}
+
+#[test]
 fn a_stranger_a_wrong_password_and_a_role_that_may_not_are_told_apart() {
     let scene = Scene::open();
     scene.sign_up("ben", "subscriber");
@@ -183,6 +269,10 @@ fn a_stranger_a_wrong_password_and_a_role_that_may_not_are_told_apart() {
     let other = "0f".repeat(32);
     let changed = publish(&["--station", api, "--fingerprint", &other], right.reveal()).ends(3);
     assert!(changed.err.contains("not the one"), "{changed:?}");
+    // What contradicts itself is found before anybody is asked: nobody listens there.
+    let link = format!("sealwire://127.0.0.1:1/#{}", scene.station.fingerprint);
+    let differ = publish(&["--station", &link, "--fingerprint", &other], right.reveal()).ends(3);
+    assert!(differ.err.contains("the fingerprint given and the one in the link differ"), "{differ:?}");
     let fingerprint = &scene.station.fingerprint;
     let wrong = publish(&["--station", api, "--fingerprint", fingerprint], "not it at all").ends(4);
     assert!(!wrong.err.contains("not it at all"), "{wrong:?}");

@@ -9,7 +9,10 @@ use crate::{
     topic::TopicFilter,
 };
 
-use super::super::{legacy, way::AccountOptions};
+use super::super::{
+    legacy,
+    way::{AccountOptions, room_name},
+};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeyCommand {
@@ -111,7 +114,7 @@ pub(in crate::cli) struct NewOptions {
     #[arg(long, value_enum, default_value_t = SignaturesName::Off)]
     pub signatures: SignaturesName,
     /// Make it from this room's name and a passphrase, the same on every computer.
-    #[arg(long, value_name = "ROOM", group = "stretched")]
+    #[arg(long, value_name = "ROOM", value_parser = room_name, group = "stretched")]
     pub passphrase_room: Option<String>,
     /// A file whose first line is the passphrase of the room, or of the programs, instead of SEALWIRE_PASSPHRASE or a prompt.
     #[arg(long, value_name = "FILE", requires = "stretched", conflicts_with = "suggest")]

@@ -80,6 +80,9 @@ pub(super) fn run(
             let key = runtime.block_on(with(place(&store)?, async |store| Ok(store.rotate(&key).await?)))?;
             say(&format!("“{}” seals with a new secret now: {}", printable(&key.label), key.fingerprint))?;
             note("who shares the key needs the new one: hand it over again");
+            if store.keyring.is_none() {
+                note("what the account's app has retained at a broker is sealed anew when it is next online");
+            }
         }
         KeyCommand::Retire { key, undo, store } => {
             let key = runtime
@@ -168,6 +171,9 @@ fn new(
             "say where the key is to rest: --keyring FILE, --station and --user, or only --out FILE",
         ));
     }
+    if let Some(path) = &options.out {
+        may_write(path)?;
+    }
     let room = match &options.passphrase_room {
         None => None,
         Some(room) if options.suggest => Some((room.clone(), suggest_passphrase()?)),
@@ -176,7 +182,10 @@ fn new(
             Some((room.clone(), way::room_passphrase(&what, options.passphrase_file.as_deref()).read_new()?))
         }
     };
-    let passphrase = room.as_ref().filter(|_| options.suggest).map(|(_, passphrase)| passphrase.clone());
+    // Before anything is made of them: a key whose words nobody has seen cannot be made again elsewhere.
+    if let Some((_, words)) = room.as_ref().filter(|_| options.suggest) {
+        say(words.reveal())?;
+    }
     let legacy = match options.profile {
         Some(profile) => {
             let files = (options.fernet.as_deref(), options.passphrase_file.as_deref());
@@ -206,10 +215,12 @@ fn new(
         }))?
     };
     if let (Some(path), Some(line)) = (&options.out, line) {
-        write_secret(path, line.reveal().as_bytes())?;
-    }
-    if let Some(passphrase) = passphrase {
-        say(passphrase.reveal())?;
+        write_secret(path, line.reveal().as_bytes()).map_err(|error| match nowhere_to_rest {
+            true => error,
+            false => {
+                error.context("the key is made and stored, but not written down (sealwire key export does)")
+            }
+        })?;
     }
     let older = key.profile.map_or_else(String::new, |profile| format!(", legacy {profile}"));
     note(&format!("“{}” ({}{older}) is made: {}", printable(&key.label), key.suite, key.fingerprint));
@@ -280,6 +291,7 @@ fn export(
             ));
         }
     };
+    may_write(&options.out)?;
     let place = place(folders, &options.store, false)?;
     if let Some((form, key)) = named {
         let written = runtime.block_on(with(place, async |store| Ok(store.write(key, form)?)))?;
@@ -293,6 +305,24 @@ fn export(
 
 fn file_passphrase<'a>(what: &'a str, file: Option<&'a Path>) -> Secret<'a> {
     Secret { what, option: "--file-passphrase-file", file, variable: "SEALWIRE_FILE_PASSPHRASE" }
+}
+
+/// Refuses a place where [`write_secret`] could not write, before anything is made that should go there.
+fn may_write(path: &Path) -> anyhow::Result<()> {
+    if path.as_os_str() == "-" {
+        return Ok(());
+    }
+    let shown = path.display();
+    anyhow::ensure!(
+        path.symlink_metadata().is_err(),
+        "{shown} is there already and is not overwritten: nothing was made; give another name"
+    );
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    anyhow::ensure!(
+        folder.is_none_or(Path::is_dir),
+        "the folder of {shown} is not there: nothing was made; make it first"
+    );
+    Ok(())
 }
 
 /// Writes a line to a file that only its owner can read, or to standard output. A file that is there is not overwritten.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     acl::{Right, Role, Subject},
     api::{self, Blob, Confidential, PutVault, SecondFactor, Username, VaultVersion},
-    keys::{KdfParams, Keyring, PasswordKeys, RecoveryCode, SealedVault, Vault, VaultSecret, WrappedSecret},
+    keys::{KdfParams, PasswordKeys, RecoveryCode, SealedVault, Vault, VaultSecret, WrappedSecret},
     topic::{TopicFilter, TopicName},
 };
 
@@ -18,16 +18,15 @@ use super::{
         address::Address,
         desk::NO_BODY,
         http::{self, CallError, Http, Pinned},
+        keyring::{TRIES, pause},
         login,
         mqtt::Server,
         stations::Stations,
         tls::{self, Fingerprint},
     },
     DirectError, Line,
+    seen::SeenVaults,
 };
-
-/// How often a change of the vault is made again because another computer was faster.
-const TRIES: usize = 5;
 
 /// A station that was reached and is the one that was meant. Nothing secret was sent yet.
 pub struct Door {
@@ -54,23 +53,30 @@ impl Door {
             None => None,
         };
         let known = Stations::in_folder(clients).pin(&address)?;
-        let mut pin: Option<Fingerprint> = None;
-        for next in [named, invited, known].into_iter().flatten() {
-            match &pin {
-                Some(pinned) if *pinned != next => {
-                    return Err(DirectError::OtherStation {
+        let mut pin: Option<(&'static str, Fingerprint)> = None;
+        let sources = [
+            ("the fingerprint given", named),
+            ("the one in the link", invited),
+            ("the one that this computer pinned", known),
+        ];
+        for (source, next) in sources {
+            match (&pin, next) {
+                (Some((one, first)), Some(second)) if *first != second => {
+                    return Err(DirectError::Fingerprints {
                         address: address.to_string(),
-                        pinned: next.as_str().to_owned(),
-                        seen: pinned.as_str().to_owned(),
+                        one,
+                        first: first.as_str().to_owned(),
+                        other: source,
+                        second: second.as_str().to_owned(),
                     });
                 }
-                Some(_) => {}
-                None => pin = Some(next),
+                (None, Some(first)) => pin = Some((source, first)),
+                _ => {}
             }
         }
         let identity = http::look(&address).await?;
         let seen = identity.fingerprint.as_str().to_owned();
-        let Some(pin) = pin else {
+        let Some((_, pin)) = pin else {
             return Err(DirectError::UnknownStation { address: address.to_string(), fingerprint: seen });
         };
         if pin != identity.fingerprint {
@@ -140,14 +146,20 @@ impl Door {
         let wrapped = WrappedSecret::from_bytes(grant.vault.password_wrap.0);
         let opened = VaultSecret::unwrap_with_password(username.as_str(), &wrapped, &keys)
             .and_then(|secret| Vault::open(username.as_str(), &account.sealed, secret));
-        match opened {
-            Ok(vault) => account.vault = Some(vault),
+        let settled = match opened {
+            Ok(vault) => {
+                account.vault = Some(vault);
+                account.settle().await
+            }
+            Err(error) => Err(error.into()),
+        };
+        match settled {
+            Ok(()) => Ok(account),
             Err(error) => {
                 account.log_out().await;
-                return Err(error.into());
+                Err(error)
             }
         }
-        Ok(account)
     }
 }
 
@@ -179,6 +191,48 @@ impl Account {
         let tls = std::sync::Arc::clone(&self.door.station.tls);
         let token = self.mqtt_token.reveal();
         Line::own(Server::pinned(&place.host, place.port, tls, self.username(), token))
+    }
+
+    /// After the login: an old vault is refused, and one of before there were signatures gets an identity to sign with.
+    async fn settle(&mut self) -> Result<(), DirectError> {
+        self.check_version().await?;
+        if self.vault()?.identity().is_none() {
+            // On another computer it may have got one meanwhile: then that one counts.
+            let made = self.change_vault(|vault| Ok(vault.ensure_identity()?)).await;
+            if let Err(error) = made {
+                tracing::warn!(%error, "no identity was stored; the next login tries again");
+            }
+        }
+        Ok(())
+    }
+
+    fn seen_vaults(&self) -> SeenVaults {
+        SeenVaults::of(&self.door.clients, &self.door.station.identity.fingerprint, &self.account.username)
+    }
+
+    /// Refuses a version older than one that a command on this computer has seen.
+    async fn check_version(&mut self) -> Result<(), DirectError> {
+        let seen = self.seen_vaults();
+        let id = self.vault()?.secret().id();
+        if seen.newer_than(&id, self.sealed.version)?.is_some() {
+            // Another command may have stored a newer one since our login: it is older only if it still is.
+            self.fetch_vault().await?;
+            if let Some(known) = seen.newer_than(&id, self.sealed.version)? {
+                return Err(DirectError::RolledBack { known, got: self.sealed.version });
+            }
+            let secret = self.vault()?.secret().duplicate();
+            self.vault = Some(Vault::open(self.account.username.as_str(), &self.sealed, secret)?);
+        }
+        self.remember_version().await
+    }
+
+    async fn remember_version(&self) -> Result<(), DirectError> {
+        let id = self.vault()?.secret().id();
+        if let Err(error) = self.seen_vaults().remember(&id, self.sealed.version).await {
+            // A folder that cannot be written keeps nobody from working.
+            tracing::warn!(%error, "the vault's version was not remembered");
+        }
+        Ok(())
     }
 
     /// The open vault.
@@ -225,7 +279,8 @@ impl Account {
         let http = &self.door.station.http;
         let path = format!("identities/{sender}");
         let told = http.call::<api::Identity>(Method::GET, &path, Some(&self.token), NO_BODY).await;
-        told.ok().map(|identity| identity.username)
+        // What is no name of an account is none to show or compare either.
+        told.ok().and_then(|identity| Username::new(&identity.username).ok()).map(String::from)
     }
 
     /// Tells the station what this account signs with, as a window does at login, so that others can ask whose signature it is.
@@ -251,24 +306,24 @@ impl Account {
     /// What this account signs with, and the sixty digits for comparing it.
     ///
     /// # Errors
-    /// The vault has no identity yet.
+    /// The vault has no identity yet, and none could be stored.
     pub fn identity(&self) -> Result<(String, String), DirectError> {
-        let sender = self.vault()?.identity().ok_or(DirectError::NoIdentity)?.sender();
+        let sender = self.vault()?.identity().ok_or(DirectError::NoIdentityYet)?.sender();
         Ok((sender.to_string(), sender.digits()))
     }
 
-    /// Makes `change` to the newest keyring and stores it. Where another computer was faster, the change is made again.
+    /// Makes `change` to the newest vault and stores it. Where another computer was faster, the change is made again.
     ///
     /// # Errors
     /// The change's own, or what the station says.
-    pub(super) async fn change_keys<T>(
+    pub(super) async fn change_vault<T>(
         &mut self,
-        change: impl Fn(&mut Keyring) -> Result<T, DirectError>,
+        change: impl Fn(&mut Vault) -> Result<T, DirectError>,
     ) -> Result<T, DirectError> {
-        for _ in 0..TRIES {
+        for tried in 1..=TRIES {
             let secret = self.vault()?.secret().duplicate();
             let mut next = Vault::open(self.account.username.as_str(), &self.sealed, secret)?;
-            let answer = change(&mut next.keyring)?;
+            let answer = change(&mut next)?;
             let sealed = next.seal(self.sealed.version + 1)?;
             let request = PutVault {
                 version: sealed.version,
@@ -281,9 +336,15 @@ impl Account {
             match put {
                 Ok(_) => {
                     (self.sealed, self.vault) = (sealed, Some(next));
+                    self.remember_version().await?;
                     return Ok(answer);
                 }
-                Err(error) if error.is_conflict() => self.fetch_vault().await?,
+                Err(error) if error.is_conflict() => {
+                    if tried > 1 {
+                        tokio::time::sleep(pause(tried)).await;
+                    }
+                    self.fetch_vault().await?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -44,6 +44,10 @@ pub enum DirectError {
         "the station at {address} is not the one that was known there: it shows {seen} and {pinned} was expected; somebody may be in between, so nothing was sent"
     )]
     OtherStation { address: String, pinned: String, seen: String },
+    #[error(
+        "for the station at {address}, {one} and {other} differ ({first} and {second}): find out which one holds; nobody was asked"
+    )]
+    Fingerprints { address: String, one: &'static str, first: String, other: &'static str, second: String },
     #[error("{0}")]
     Station(#[from] CallErrorText),
     #[error(
@@ -63,7 +67,7 @@ pub enum DirectError {
     )]
     Busy,
     #[error(
-        "the station gave version {got} of the vault and had given version {known}: it was restored from an old backup, or somebody tampers with it"
+        "the station gave version {got} of the vault, and this computer has seen version {known}: the station was restored from an old backup, or somebody tampers with it; ask whoever looks after it"
     )]
     RolledBack { known: u64, got: u64 },
     #[error(transparent)]
@@ -88,6 +92,10 @@ pub enum DirectError {
     OpensOnly(TopicName),
     #[error("there is nothing to sign with: only an account of a station signs; give --station and --user")]
     NoIdentity,
+    #[error(
+        "the account's vault is of before there were signatures, and something to sign with could not be stored in it: try again, or log in with the app once"
+    )]
+    NoIdentityYet,
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error("the programs of the key for {topic} could not read it: {error}")]
@@ -152,10 +160,11 @@ impl DirectError {
         match self {
             Self::Station(answer) => answer.reason,
             Self::Lost(_, reason) => *reason,
-            Self::UnknownStation { .. } | Self::OtherStation { .. } | Self::RolledBack { .. } => {
-                Reason::DoesNotHold
-            }
-            Self::Vault(VaultError::Refused { .. }) => Reason::DoesNotHold,
+            Self::UnknownStation { .. }
+            | Self::OtherStation { .. }
+            | Self::Fingerprints { .. }
+            | Self::RolledBack { .. }
+            | Self::Vault(VaultError::Refused { .. }) => Reason::DoesNotHold,
             Self::NotPermitted(_)
             | Self::Unfinished
             | Self::Vault(VaultError::WrongPassword)

@@ -148,7 +148,7 @@ impl KeyStore {
                 file.save().await?;
                 Ok(answer)
             }
-            Self::Vault(account) => account.change_keys(change).await,
+            Self::Vault(account) => account.change_vault(|vault| change(&mut vault.keyring)).await,
         }
     }
 
@@ -220,13 +220,24 @@ impl KeyStore {
         self.change(|keyring| {
             let again = keys.iter().map(TopicKey::duplicate).collect();
             let mut reports = Vec::new();
-            for (label, imported) in keyring.import_all(again, consent) {
+            for (came, (label, imported)) in keys.iter().zip(keyring.import_all(again, consent)) {
                 let (here, outcome) = match imported {
                     Ok(report) => {
+                        // It may have been there before, without a profile or for other topics.
+                        let left_out = match came.profile() {
+                            Some(profile) => {
+                                keyring.follow_profile(&report.label, profile, came.filters(), consent)?
+                            }
+                            None => Vec::new(),
+                        };
                         if take_over && report.outcome == Imported::AlreadyThere {
                             keyring.set_sealing(&report.label, true)?;
                         }
-                        (Some(report.label), outcome(&report.outcome))
+                        let mut outcome = outcome(&report.outcome);
+                        for (filter, other) in left_out {
+                            outcome.push_str(&format!("; not for {filter}, which “{other}” goes on sealing"));
+                        }
+                        (Some(report.label), outcome)
                     }
                     Err(error) => (None, format!("refused: {error}")),
                 };
@@ -280,7 +291,14 @@ impl KeyStore {
     /// # Errors
     /// No such key.
     pub async fn retire(&mut self, named: &str, retired: bool) -> Result<KeyView, DirectError> {
-        self.on(named, |keyring, label| keyring.set_retired(label, retired.then(now_ms))).await
+        self.on(named, |keyring, label| {
+            // Already retired: since then, and not since now.
+            if keyring.get(label).is_some_and(|key| key.retired_ms().is_some() == retired) {
+                return Ok(());
+            }
+            keyring.set_retired(label, retired.then(now_ms))
+        })
+        .await
     }
 
     async fn on(

@@ -1,8 +1,9 @@
 //! Publishing and subscribing without a window, a state folder or a history: what the terminal does.
 //!
-//! Nothing is kept: the keyring is in memory, so is the replay guard, and the broker's session begins and ends with the
-//! connection. It knows nothing of the account's folder on this computer (the pinned stations and a remembered
-//! one-time code are read, never written), so it works beside an open window. It writes no audit log of its own.
+//! Nothing is kept but which version of a vault was seen: the keyring is in memory, so is the replay guard, and the
+//! broker's session begins and ends with the connection. It knows nothing of the account's folder on this computer (the
+//! pinned stations and a remembered one-time code are read, never written), so it works beside an open window. It writes no
+//! audit log of its own.
 //!
 //! 1. [`Door`] finds a station whose identity is settled; [`Account`] is a login there, and ends with
 //!    [`Account::log_out`], which revokes its tokens.
@@ -19,6 +20,7 @@ mod keystore;
 mod line;
 mod publication;
 mod ring;
+mod seen;
 mod subscription;
 
 pub use account::{Account, Door};

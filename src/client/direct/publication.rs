@@ -1,6 +1,6 @@
 //! Sending: each message is done when the broker has answered it as its quality of service asks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{
     super::{
@@ -49,6 +49,8 @@ pub struct Publication {
     handed: VecDeque<Slot>,
     /// By packet id: on the network and not answered.
     in_flight: HashMap<u16, Slot>,
+    /// The numbers among packet ids of all that are not answered, so that each message need not look through them.
+    open: BTreeSet<u64>,
     done: Vec<Published>,
 }
 
@@ -65,6 +67,7 @@ impl Publication {
             who: line.who,
             handed: VecDeque::new(),
             in_flight: HashMap::new(),
+            open: BTreeSet::new(),
             done: Vec::new(),
         })
     }
@@ -115,11 +118,11 @@ impl Publication {
             content_type: sealed.content_type.as_deref(),
         };
         loop {
-            let waiting = self.in_flight.values().chain(&self.handed).filter(|slot| slot.number > 0);
-            let (open, oldest) = waiting.fold((0, None::<u64>), |(open, oldest), slot| {
-                (open + 1, Some(oldest.map_or(slot.number, |oldest| oldest.min(slot.number))))
-            });
+            let (open, oldest) = (self.open.len(), self.open.first().copied());
             if let Some(number) = self.connection.publish(&message(sealed.wire.clone()), open, oldest) {
+                if number > 0 {
+                    self.open.insert(number);
+                }
                 self.handed.push_back(Slot { number, published });
                 return Ok(());
             }
@@ -165,7 +168,10 @@ impl Publication {
     }
 
     fn finish(&mut self, packet_id: u16) {
-        self.done.extend(self.in_flight.remove(&packet_id).map(|slot| slot.published));
+        if let Some(slot) = self.in_flight.remove(&packet_id) {
+            self.open.remove(&slot.number);
+            self.done.push(slot.published);
+        }
     }
 
     fn refusal(&self, answer: Answer, words: Option<String>) -> String {

@@ -50,6 +50,8 @@ pub struct Manner {
 pub struct Ring {
     keyring: Keyring,
     people: People,
+    /// The account's name, where one is logged in.
+    own_name: Option<String>,
     identity: Option<SigningKey>,
     /// One a key epoch, hence one session a program start.
     sealers: HashMap<Kid, Sealer>,
@@ -98,15 +100,24 @@ impl Opened {
     /// What keeps it from being taken for good, by the name that programs know; `None` where it holds.
     #[must_use]
     pub fn doubt(&self) -> Option<&'static str> {
-        let unknown = self.must_be_known && self.sender.as_ref().is_none_or(|sender| sender.name.is_none());
+        let signed_by = |is: fn(&SenderView) -> bool| self.sender.as_ref().is_some_and(is);
         match self.verdict {
-            _ if unknown => Some("unknown-signer"),
+            _ if signed_by(|sender| sender.changed) => Some("changed-key"),
+            _ if self.must_be_known && !signed_by(|sender| sender.known) => Some("unknown-signer"),
             Verdict::Fresh => None,
             Verdict::Repeated => Some("repeated"),
             Verdict::TooOldToJudge => Some("too-old-to-judge"),
             Verdict::ReplayedAsRetained => Some("replayed-as-retained"),
             Verdict::RolledBack => Some("rolled-back"),
         }
+    }
+
+    /// As [`Self::doubt`], for whoever takes nothing on a stranger's word: a signature of somebody whom only the station
+    /// knows, or nobody, is one too.
+    #[must_use]
+    pub fn strict_doubt(&self) -> Option<&'static str> {
+        let stranger = self.sender.as_ref().is_some_and(|sender| !sender.known);
+        self.doubt().or(stranger.then_some("unknown-signer"))
     }
 }
 
@@ -129,12 +140,14 @@ impl std::fmt::Debug for Opened {
 pub struct SenderView {
     /// The identity key, 64 hex digits.
     pub key: String,
-    /// The name under which the key is known, if it is.
+    /// The name under which the key is known, if it is, or else the one that the station tells.
     pub name: Option<String>,
     /// Whether this account, or `--known`, knows the key under that name. Otherwise only the station says so.
     pub known: bool,
     /// Whether the two people compared their digits.
     pub compared: bool,
+    /// Whether the station gives the key to somebody who is known with another one. It has no name then.
+    pub changed: bool,
 }
 
 impl Ring {
@@ -164,6 +177,7 @@ impl Ring {
         let vault = account.vault()?;
         self.add(vault.keyring.keys().iter().map(TopicKey::duplicate).collect())?;
         self.people = vault.people.clone();
+        self.own_name = Some(account.username().to_owned());
         self.identity = vault.identity().map(|identity| SigningKey::from_bytes(identity.expose()));
         Ok(())
     }
@@ -270,15 +284,19 @@ impl Ring {
         Ok(())
     }
 
+    /// Whether a message to this topic can go out so, to be asked before anybody is connected to.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn may_seal(&self, topic: &TopicName, manner: Manner) -> Result<(), DirectError> {
+        match key_for(&self.keyring, topic, manner)? {
+            Some(key) => signer(self.identity.as_ref(), self.own_name.is_some(), key, manner).map(drop),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn seal(&mut self, draft: &Draft, manner: Manner, will: bool) -> Result<Wire, DirectError> {
-        let Some(key) = self.keyring.key_for_sealing(&draft.topic) else {
-            if self.keyring.covers(&draft.topic) {
-                return Err(DirectError::OpensOnly(draft.topic.clone()));
-            }
-            if !manner.in_the_clear {
-                let others = self.others();
-                return Err(DirectError::NoKey { topic: draft.topic.clone(), others });
-            }
+        let Some(key) = key_for(&self.keyring, &draft.topic, manner)? else {
             return Ok(Wire {
                 wire: Bytes::copy_from_slice(&draft.body),
                 content_type: draft.content_type.clone(),
@@ -287,11 +305,7 @@ impl Ring {
             });
         };
         let kid = key.kid();
-        let signer = match (manner.sign || key.signatures() != Signatures::Off, &self.identity) {
-            (false, _) => None,
-            (true, Some(identity)) => Some(identity),
-            (true, None) => return Err(DirectError::NoIdentity),
-        };
+        let signer = signer(self.identity.as_ref(), self.own_name.is_some(), key, manner)?;
         let sealer = match self.sealers.entry(kid) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => free.insert(key.sealer(session()?)),
@@ -316,20 +330,6 @@ impl Ring {
             with: Some(sealed_with(key, kid, signer.is_some())),
             signed: signer.is_some(),
         })
-    }
-
-    /// “; there are keys for …”, so that a mistyped topic shows.
-    fn others(&self) -> String {
-        let filters = |key: &TopicKey| {
-            let filters: Vec<&str> = key.filters().iter().map(TopicFilter::as_str).collect();
-            format!("“{}” for {}", key.label(), filters.join(", "))
-        };
-        let named: Vec<String> = self.keyring.keys().iter().take(NAMED).map(filters).collect();
-        match (named.is_empty(), self.keyring.len() > NAMED) {
-            (true, _) => String::new(),
-            (false, false) => format!(" (there is {})", named.join("; ")),
-            (false, true) => format!(" (there is {}; and others)", named.join("; ")),
-        }
     }
 
     pub(super) fn open(&mut self, topic: &TopicName, wire: &Bytes, retained: bool) -> Reading {
@@ -372,6 +372,26 @@ impl Ring {
         }))
     }
 
+    /// Takes in what the station says of the signer of a message whom nobody here knows. A name that is known with another
+    /// key, or is the account's own, is not taken: whoever runs the station could say so of any key.
+    pub fn hear_of_sender(&self, opened: &mut Opened, told: &str) {
+        let Some(sender) = opened.sender.as_mut().filter(|sender| !sender.known) else { return };
+        // The station's names are in lower case, those that people gave with --known may not be.
+        let is_known = self.people.all().iter().any(|known| known.name.to_lowercase() == told);
+        sender.changed = is_known || self.own_name.as_deref() == Some(told);
+        if sender.changed {
+            sender.name = None;
+            opened
+                .notes
+                .push(format!("changed key: the station says this is {told}, who is known with another key"));
+        } else {
+            sender.name = Some(told.to_owned());
+            opened
+                .notes
+                .push(format!("the station says that {told} signed it, whom this account has not met"));
+        }
+    }
+
     fn sender(&self, key: &SenderKey) -> SenderView {
         let own = self.identity.as_ref().is_some_and(|own| own.sender() == *key);
         let known = self.people.get(key);
@@ -380,7 +400,53 @@ impl Ring {
             name: known.map(|known| known.name.clone()).or_else(|| own.then(|| "yourself".to_owned())),
             known: own || known.is_some(),
             compared: own || known.is_some_and(|known| known.compared),
+            changed: false,
         }
+    }
+}
+
+/// The key that seals a topic; `None` where it may go in the clear.
+fn key_for<'k>(
+    keyring: &'k Keyring,
+    topic: &TopicName,
+    manner: Manner,
+) -> Result<Option<&'k TopicKey>, DirectError> {
+    match keyring.key_for_sealing(topic) {
+        Some(key) => Ok(Some(key)),
+        None if keyring.covers(topic) => Err(DirectError::OpensOnly(topic.clone())),
+        None if manner.in_the_clear => Ok(None),
+        None => Err(DirectError::NoKey { topic: topic.clone(), others: others(keyring) }),
+    }
+}
+
+/// What a message is signed with, where it is to be.
+fn signer<'k>(
+    identity: Option<&'k SigningKey>,
+    has_account: bool,
+    key: &TopicKey,
+    manner: Manner,
+) -> Result<Option<&'k SigningKey>, DirectError> {
+    match (manner.sign || key.signatures() != Signatures::Off, identity) {
+        (false, _) => Ok(None),
+        (true, Some(identity)) => Ok(Some(identity)),
+        (true, None) if has_account => Err(DirectError::NoIdentityYet),
+        (true, None) => Err(DirectError::NoIdentity),
+    }
+}
+
+/// “ (the keys are …)”, so that a mistyped topic shows; nothing where there is no key.
+fn others(keyring: &Keyring) -> String {
+    let filters = |key: &TopicKey| {
+        let filters: Vec<&str> = key.filters().iter().map(TopicFilter::as_str).collect();
+        format!("“{}” for {}", key.label(), filters.join(", "))
+    };
+    let named: Vec<String> = keyring.keys().iter().take(NAMED).map(filters).collect();
+    match (named.as_slice(), keyring.len() - named.len()) {
+        ([], _) => String::new(),
+        ([only], _) => format!(" (the only key is {only})"),
+        (_, 0) => format!(" (the keys are {})", named.join("; ")),
+        (_, 1) => format!(" (the keys are {}; and one more)", named.join("; ")),
+        (_, more) => format!(" (the keys are {}; and {more} more)", named.join("; ")),
     }
 }
 
@@ -397,4 +463,80 @@ fn session() -> Result<[u8; 16], DirectError> {
         ))
     })?;
     Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::EpochSecret;
+
+    /// A ring with this key, and with what this byte makes to sign with.
+    fn ring(signatures: Signatures, identity: u8) -> Ring {
+        let filters = vec![TopicFilter::new("a/#").unwrap()];
+        let secret = EpochSecret::from_bytes([7; 32]);
+        let key = TopicKey::from_secret("A", filters, Suite::default(), secret, 1).unwrap();
+        let mut ring = Ring::new();
+        ring.add(vec![key.with_signatures(signatures)]).unwrap();
+        ring.identity = Some(SigningKey::from_bytes(&[identity; 32]));
+        ring
+    }
+
+    /// What `ada`, who knows `anna` with the identity 1, has of a message signed with the identity 2 once the station has
+    /// told whose it is.
+    fn heard(signatures: Signatures, told: &str) -> Box<Opened> {
+        let topic = TopicName::new("a/x").unwrap();
+        let draft = Draft { topic, body: b"21.5".to_vec(), content_type: None, qos: 1, retain: false };
+        let sealed = ring(signatures, 2).seal(&draft, Manner::default(), false).unwrap();
+        let mut ada = ring(signatures, 9);
+        ada.own_name = Some("ada".to_owned());
+        let anna = SigningKey::from_bytes(&[1; 32]).sender();
+        ada.add_known("Anna", &anna.to_string()).unwrap();
+        let Reading::Opened(mut opened) = ada.open(&draft.topic, &sealed.wire, false) else {
+            panic!("not opened")
+        };
+        ada.hear_of_sender(&mut opened, told);
+        opened
+    }
+
+    #[test]
+    fn the_station_cannot_give_a_known_name_to_another_key_nor_the_account_s_own() {
+        for signatures in [Signatures::Accept, Signatures::Require] {
+            for name in ["anna", "ada"] {
+                let opened = heard(signatures, name);
+                assert_eq!(opened.sender.as_ref().and_then(|sender| sender.name.as_deref()), None);
+                assert_eq!(opened.doubt(), Some("changed-key"), "{name}");
+                assert!(
+                    opened.notes.iter().any(|note| note.starts_with("changed key")),
+                    "{:?}",
+                    opened.notes
+                );
+            }
+        }
+        let told = heard(Signatures::Accept, "ben");
+        assert_eq!(told.sender.as_ref().and_then(|sender| sender.name.as_deref()), Some("ben"));
+        assert_eq!((told.doubt(), told.strict_doubt()), (None, Some("unknown-signer")));
+        assert_eq!(heard(Signatures::Require, "ben").doubt(), Some("unknown-signer"));
+    }
+
+    #[test]
+    fn where_no_key_is_for_a_topic_those_that_there_are_are_named() {
+        let mut ring = Ring::new();
+        assert_eq!(others(&ring.keyring), "");
+        for at in 1..=7_u8 {
+            let filters = vec![TopicFilter::new(format!("{at}/#")).unwrap()];
+            let secret = EpochSecret::from_bytes([at; 32]);
+            let key = TopicKey::from_secret(&at.to_string(), filters, Suite::default(), secret, 1).unwrap();
+            ring.add(vec![key]).unwrap();
+            match at {
+                1 => assert_eq!(others(&ring.keyring), " (the only key is “1” for 1/#)"),
+                2 => assert_eq!(others(&ring.keyring), " (the keys are “1” for 1/#; “2” for 2/#)"),
+                6 => assert!(others(&ring.keyring).ends_with("“5” for 5/#; and one more)")),
+                7 => assert!(others(&ring.keyring).ends_with("“5” for 5/#; and 2 more)")),
+                _ => {}
+            }
+        }
+        let topic = TopicName::new("x").unwrap();
+        assert!(matches!(ring.may_seal(&topic, Manner::default()), Err(DirectError::NoKey { .. })));
+        assert!(ring.may_seal(&topic, Manner { in_the_clear: true, ..Manner::default() }).is_ok());
+    }
 }
