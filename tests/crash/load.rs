@@ -175,6 +175,8 @@ impl<'a> Reader<'a> {
         let (mut link, present) = Raw::connect(self.address, "reader", true)?;
         assert!(present, "the session is gone");
         let mut packets = 0;
+        // A PUBREL waits for the disk, and a pong does not: it may come first.
+        let mut unreleased = std::collections::HashSet::new();
         loop {
             let before = packets;
             link.ping()?;
@@ -182,13 +184,19 @@ impl<'a> Reader<'a> {
                 match link.next()? {
                     Packet::Pong => break,
                     Packet::Publish { id: Some(id), .. } if self.qos == 1 => link.acknowledge(id)?,
-                    Packet::Publish { id: Some(id), .. } => link.received(id)?,
-                    Packet::PubRel(id) => link.complete(id)?,
+                    Packet::Publish { id: Some(id), .. } => {
+                        unreleased.insert(id);
+                        link.received(id)?;
+                    }
+                    Packet::PubRel(id) => {
+                        unreleased.remove(&id);
+                        link.complete(id)?;
+                    }
                     other => panic!("no message but {other:?}"),
                 }
                 packets += 1;
             }
-            if packets == before {
+            if packets == before && unreleased.is_empty() {
                 return Ok(packets);
             }
         }

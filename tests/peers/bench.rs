@@ -1,8 +1,5 @@
 //! The load generator against mosquitto, which knows QoS 2 and refuses nobody.
 
-#[path = "../support/mosquitto.rs"]
-mod mosquitto;
-
 use std::time::Duration;
 
 use sealwire::bench::{
@@ -10,7 +7,7 @@ use sealwire::bench::{
     settings::{Length, Pace, Qos, Scenario, Settings, Version},
 };
 
-use mosquitto::Mosquitto;
+use crate::mosquitto::Mosquitto;
 
 #[test]
 fn the_load_generator_loses_nothing_at_any_qos_with_mosquitto() {

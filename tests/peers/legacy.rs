@@ -3,9 +3,6 @@
 //! They speak plain MQTT 3.1.1 without a login. So they come in by the station's plain port, and the session by TLS; or both
 //! sides meet at a mosquitto, as those programs ran in their time.
 
-#[path = "../client/mosquitto.rs"]
-#[allow(dead_code, reason = "here it runs without certificates and passwords")]
-mod mosquitto;
 mod program;
 
 use std::{cell::RefCell, collections::VecDeque, path::PathBuf, time::Duration};
@@ -16,8 +13,8 @@ use sealwire::client::{
     legacy::{Place, Profile, Spoken, compose, spoken},
 };
 
+use crate::mosquitto::Mosquitto;
 use crate::support::{Person, Station, draft};
-use mosquitto::Mosquitto;
 use program::Program;
 
 const KEY_FILE: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n";
@@ -50,8 +47,10 @@ impl Scene {
     fn at_mosquitto() -> Self {
         let (folder, station, anna) = Self::signed_up(&[]);
         let mosquitto = Mosquitto::open();
-        let endpoint =
-            Endpoint { version: MqttVersion::V311, ..Endpoint::parse(&mosquitto.url("mqtt")).unwrap() };
+        let endpoint = Endpoint {
+            version: MqttVersion::V311,
+            ..Endpoint::parse(&format!("mqtt://{}", mosquitto.address())).unwrap()
+        };
         let address = endpoint.address();
         anna.ask(Command::SetBroker(Some(Box::new(OtherBroker { endpoint, keep_secrets: false }))));
         anna.expect("the link to mosquitto", |event| match event {

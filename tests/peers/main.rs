@@ -8,6 +8,8 @@ mod support;
 
 mod bench;
 mod legacy;
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
 mod others;
 
 use std::{

@@ -21,9 +21,9 @@
 //! let sealed = Sealer::new(&secret, Suite::CoseA256Gcm, [1; 16]).seal(&topic, &plain, 1_700_000_000_000)?;
 //! let opened = Opener::new(&secret, Suite::CoseA256Gcm).open(&topic, sealed.as_bytes())?;
 //! let mut guard = ReplayGuard::new();
-//! assert_eq!(guard.judge(&opened, &topic, false), Replay::Fresh);
+//! assert_eq!(guard.judge(&opened, &topic, false, 1_700_000_000_000), Replay::Fresh);
 //! let rows = guard.take_changes(); // to be stored with the message
-//! assert_eq!(ReplayGuard::load(rows.into_iter().filter_map(|row| Some((row.key, row.value?))))?.judge(&opened, &topic, false), Replay::Repeated);
+//! assert_eq!(ReplayGuard::load(rows.into_iter().filter_map(|row| Some((row.key, row.value?))))?.judge(&opened, &topic, false, 1_700_000_000_000), Replay::Repeated);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
