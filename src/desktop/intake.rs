@@ -25,7 +25,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The next event, with at most [`PIECE`] messages; `None` when there is none now or `until` has come.
+    /// The next event, with at most `PIECE` messages; `None` when there is none now or `until` has come.
     pub fn next(&mut self, session: &Session, until: Instant) -> Option<Event> {
         if Instant::now() >= until {
             return None;

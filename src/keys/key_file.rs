@@ -4,7 +4,7 @@
 //! it too. Inside is JSON, `{"sealwire-keys": 1, "keys": […]}`, each key with all its epochs as in the vault; or, where
 //! somebody made the file with `age -p` by hand, key lines, one a line. `docs/keys.md` specifies both.
 //!
-//! A passphrase has to be strong, because a file can be guessed at for ever; who calls [`write`] has to see to it with
+//! A passphrase has to be strong, because a file can be guessed at for ever; who calls [`write()`] has to see to it with
 //! [`super::strength`].
 
 use std::io::{Read, Write};

@@ -40,7 +40,7 @@ pub enum KeyError {
     /// More than [`MAX_FILTERS`].
     #[error("a key may have at most 64 topic filters, this one has {0}: use wildcards or a second key")]
     ManyFilters(usize),
-    /// More than [`MAX_EPOCHS`].
+    /// More than `MAX_EPOCHS`.
     #[error("a key may have at most 1,024 epochs: make a new key")]
     ManyEpochs,
     /// No epoch, numbers that do not ascend from 1, or a last epoch that is retired.
