@@ -197,7 +197,7 @@ impl Desk {
             return;
         }
         match session.vault.take(sealed(&fetched)) {
-            Ok(()) => self.keys_changed().await,
+            Ok(()) => self.keys_changed(),
             Err(error) => {
                 self.teller.fail(Asked::CreateKey, error.failure("The keys are those of before."));
             }
@@ -285,7 +285,7 @@ impl Desk {
                     if let Some(session) = &mut self.session {
                         wipe::clean(|| session.vault.put(next, open));
                     }
-                    self.keys_changed().await;
+                    self.keys_changed();
                     return Ok(answer);
                 }
                 Err(error) if error.is_conflict() && tried < TRIES => {
@@ -306,12 +306,13 @@ impl Desk {
         Err(gone())
     }
 
-    async fn keys_changed(&mut self) {
+    fn keys_changed(&self) {
+        // The window hears of the keys first; what the link does about them comes after.
+        self.tell_keys();
         self.ask_link(Ask::KeysChanged);
         if let Some(session) = &self.session {
             let _ = session.asks.send(Ask::VaultSeen { version: session.vault.sealed.version });
         }
-        self.tell_keys();
     }
 
     /// The sample sensor: its key if it is not there, its subscription, its readings.
