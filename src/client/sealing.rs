@@ -11,18 +11,16 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    keys::{Keyring, TopicKey, Vault},
+    keys::{Keyring, OpenedWith, TopicKey, Vault},
     seal::{
         Kid, Kind, MEDIA_TYPE, OpenError, Opened, Plain, SealError, Sealer, SenderKey, Signatures,
-        legacy::Profile, replay::Replay,
+        legacy::Profile,
+        replay::{MAX_AHEAD_MS, Replay},
     },
     topic::TopicName,
 };
 
 use super::{Draft, EpochView, KeyView, Opening, SealedWith, clock::now_ms, wipe};
-
-/// A stamp this far ahead of our clock is shown as a wrong clock.
-const AHEAD_MS: u64 = 10 * 60 * 1000;
 
 /// The name of a refusal that a key would mend, which another computer of this account may have made.
 pub(super) const NO_KEY: &str = "No key";
@@ -200,16 +198,7 @@ impl Sealing {
                     Some(Replay::Fresh) => {}
                     Some(notable) => notes.push(notable.to_string()),
                 }
-                let now = now_ms();
-                if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {
-                    notes.push("clock ahead".to_owned());
-                }
-                if vault.keyring.is_wider(topic, opened_with.key) {
-                    notes.push("sealed with a wider key".to_owned());
-                }
-                if live && opened_with.key.is_overdue_at(opened_with.epoch, now) {
-                    notes.push("sealed with a retired key".to_owned());
-                }
+                notes.extend(remarks(&vault.keyring, topic, &opened_with, live));
                 let opening = Opening::Opened {
                     with: sealed_with(opened_with.key, opened.kid, opened.signer.is_some()),
                     body: Bytes::copy_from_slice(&opened.body),
@@ -242,8 +231,26 @@ fn knows(vault: &Vault, key: &SenderKey) -> bool {
     vault.people.get(key).is_some() || vault.identity().is_some_and(|own| own.sender() == *key)
 }
 
+/// What is notable of an opened message besides its verdict; `live` where it came just now.
+pub(super) fn remarks(
+    keyring: &Keyring,
+    topic: &TopicName,
+    opened_with: &OpenedWith<'_>,
+    live: bool,
+) -> Vec<String> {
+    let OpenedWith { opened, key, epoch } = opened_with;
+    let now = now_ms();
+    let is_ahead = opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(MAX_AHEAD_MS));
+    let remarks = [
+        (is_ahead, "clock ahead"),
+        (keyring.is_wider(topic, key), "sealed with a wider key"),
+        (live && key.is_overdue_at(epoch, now), "sealed with a retired key"),
+    ];
+    remarks.into_iter().filter(|(holds, _)| *holds).map(|(_, remark)| remark.to_owned()).collect()
+}
+
 /// 16 fresh random bytes: a repeated session id would repeat nonces.
-fn session() -> Result<[u8; 16], String> {
+pub(super) fn session() -> Result<[u8; 16], String> {
     let mut session = [0; 16];
     getrandom::fill(&mut session).map_err(|error| {
         format!("the operating system gave no randomness ({error}), and without it no seal is safe")

@@ -21,7 +21,7 @@ use super::{
         Draft, Password, Profile, SealedWith, Suite,
         clock::now_ms,
         legacy::{self, LegacyKey, Spoken},
-        sealing::sealed_with,
+        sealing::{remarks, sealed_with, session},
     },
     Account, DirectError,
     line::{Wire, password},
@@ -29,8 +29,6 @@ use super::{
 
 pub use crate::seal::replay::Replay as Verdict;
 
-/// A stamp this far ahead of our clock is shown as a wrong clock.
-const AHEAD_MS: u64 = 10 * 60 * 1000;
 /// Of a message that opened and was sealed by another program than its key is for.
 const ODD_SHAPE: &str = "not as that program writes";
 /// So many keys are named where none fits.
@@ -308,7 +306,7 @@ impl Ring {
         let signer = signer(self.identity.as_ref(), self.own_name.is_some(), key, manner)?;
         let sealer = match self.sealers.entry(kid) {
             Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => free.insert(key.sealer(session()?)),
+            Entry::Vacant(free) => free.insert(key.sealer(session().map_err(DirectError::Other)?)),
         };
         let plain = Plain {
             kind: Kind { retained: draft.retain, will },
@@ -321,7 +319,7 @@ impl Ring {
         };
         let mut sealed = seal(sealer);
         if matches!(sealed, Err(SealError::Spent)) {
-            sealer.start_session(session()?)?;
+            sealer.start_session(session().map_err(DirectError::Other)?)?;
             sealed = seal(sealer);
         }
         Ok(Wire {
@@ -339,16 +337,9 @@ impl Ring {
             Err(OpenError::Empty) if !self.keyring.covers(topic) => return Reading::InTheClear,
             Err(error) => return refused(&error),
         };
-        let (key, epoch, opened) = (opened_with.key, opened_with.epoch, opened_with.opened);
-        let verdict = self.guard.judge(&opened, topic, retained, now_ms());
-        let now = now_ms();
-        let mut notes = Vec::new();
-        if opened.sealed_at_ms.is_some_and(|stamp| stamp > now.saturating_add(AHEAD_MS)) {
-            notes.push("clock ahead".to_owned());
-        }
-        if !retained && key.is_overdue_at(epoch, now) {
-            notes.push("sealed with a retired key".to_owned());
-        }
+        let verdict = self.guard.judge(&opened_with.opened, topic, retained, now_ms());
+        let mut notes = remarks(&self.keyring, topic, &opened_with, !retained);
+        let (key, opened) = (opened_with.key, opened_with.opened);
         if let Some(weakness) = key.weakness() {
             notes.push(weakness.to_owned());
         }
@@ -452,17 +443,6 @@ fn others(keyring: &Keyring) -> String {
 
 fn refused(error: &OpenError) -> Reading {
     Reading::Refused { name: error.name(), why: error.to_string() }
-}
-
-/// 16 fresh random bytes: a repeated session id would repeat nonces.
-fn session() -> Result<[u8; 16], DirectError> {
-    let mut session = [0; 16];
-    getrandom::fill(&mut session).map_err(|error| {
-        DirectError::Other(format!(
-            "the operating system gave no randomness ({error}), and without it no seal is safe"
-        ))
-    })?;
-    Ok(session)
 }
 
 #[cfg(test)]

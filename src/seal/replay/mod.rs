@@ -31,7 +31,9 @@ mod guard;
 mod row;
 mod window;
 
-pub use guard::{MAX_EXACT, MAX_RETAINED_TOPICS, MAX_SESSIONS, MAX_SESSIONS_PER_KEY, ReplayGuard};
+pub use guard::{
+    MAX_AHEAD_MS, MAX_EXACT, MAX_RETAINED_TOPICS, MAX_SESSIONS, MAX_SESSIONS_PER_KEY, ReplayGuard,
+};
 pub use row::{BadReplayRow, ReplayRow};
 pub use window::{Judgement, ReplayWindow, WINDOW};
 

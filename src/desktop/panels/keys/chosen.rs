@@ -1,7 +1,7 @@
 //! The chosen key: what it covers, what it asks of signatures, its fingerprint to compare, its epochs, and what can be
 //! done with it.
 
-use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui};
+use eframe::egui::{Label, Margin, RichText, ScrollArea, Ui};
 
 use crate::{
     client::{Asked, Command, KeyView, Profile, Suite, sentence},
@@ -12,16 +12,16 @@ use crate::{
             sealing::{legacy_pill, profile_words, suite_words},
             sender::signatures_words,
         },
-        theme::{RADIUS, Tone, tokens},
+        theme::{Tone, tokens},
         when,
         widgets::{
-            Banner, Button, Severity, caps, icon_button, icon_button_small, key_values, menu, menu_row,
-            muted, pill, pill_icon, pill_row, title,
+            Banner, Button, Severity, caps, icon_button, key_values, menu, menu_row, muted, pill, pill_icon,
+            pill_row, title,
         },
     },
 };
 
-use super::{Wish, epochs::epochs, failed};
+use super::{Wish, copied::copy_box, epochs::epochs, failed};
 
 /// Draws the key.
 pub(super) fn chosen(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbound) -> Option<Wish> {
@@ -176,26 +176,11 @@ fn warnings(ui: &mut Ui, key: &KeyView, model: &Model, out: &mut Outbound) {
 
 /// A fingerprint large enough to read out.
 pub(super) fn fingerprint(ui: &mut Ui, text: &str, out: &mut Outbound) {
-    let t = tokens(ui);
-    Frame::new()
-        .fill(t.input)
-        .stroke(Stroke::new(1.0, t.line))
-        .corner_radius(CornerRadius::same(RADIUS))
-        .inner_margin(Margin { left: 14, right: 8, top: 10, bottom: 10 })
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.horizontal(|ui| {
-                let width = ui.available_width() - 34.0;
-                ui.vertical(|ui| {
-                    ui.set_width(width);
-                    ui.add(
-                        Label::new(RichText::new(text).font(fonts::mono(18.0)).color(t.text_strong)).wrap(),
-                    );
-                });
-                if icon_button_small(ui, icons::COPY, "Copy the fingerprint").clicked() {
-                    ui.ctx().copy_text(text.to_owned());
-                    out.toast(Severity::Success, "The fingerprint is copied.");
-                }
-            });
-        });
+    let ink = tokens(ui).text_strong;
+    let label = Label::new(RichText::new(text).font(fonts::mono(18.0)).color(ink)).wrap();
+    let margin = Margin { left: 14, right: 8, top: 10, bottom: 10 };
+    if copy_box(ui, margin, label, "Copy the fingerprint") {
+        ui.ctx().copy_text(text.to_owned());
+        out.toast(Severity::Success, "The fingerprint is copied.");
+    }
 }

@@ -11,15 +11,16 @@ use crate::{
         model::{Model, Outbound},
         theme::tokens,
         widgets::{
-            Banner, Button, ButtonKind, DialogButton, Problem, SecretText, TextField, body, dialog,
-            dialog_buttons, muted, problem, segmented,
+            Button, ButtonKind, DialogButton, Problem, SecretText, TextField, dialog, dialog_buttons, muted,
+            problem, segmented,
         },
     },
     topic::TopicFilter,
 };
 
 use super::{
-    covered::covered_rows,
+    covered::WhichSeals,
+    failed,
     typed::{filters, label_problem},
 };
 
@@ -169,7 +170,7 @@ impl Import {
                     .help("One per line.")
                     .show(ui);
             }
-            failed(ui, model);
+            failed(ui, model, Asked::ImportKey);
             dialog_buttons(ui, ButtonKind::Primary, "Import", ready, busy)
         });
         let by_key = ready
@@ -223,38 +224,21 @@ impl Import {
     /// The key opens already. Shall it seal as well?
     fn ask(&self, ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         let Some(question) = &self.question else { return true };
-        let busy = model.is_pending(Asked::ImportKey);
-        let (mut keep, mut take) = (false, false);
-        let answer = dialog(ctx, "covered key", "Which key shall seal?", 480.0, |ui| {
-            body(
-                ui,
-                &format!(
-                    "“{}” is imported and opens what others seal with it. These topics are sealed by another key of yours:",
-                    question.label
-                ),
-            );
-            covered_rows(ui, &question.covered);
-            muted(
-                ui,
-                "Whoever made the new key can read what it seals. Let it take over only if that is what you want.",
-            );
-            failed(ui, model);
-            ui.add_space(8.0);
-            ui.horizontal_wrapped(|ui| {
-                keep = Button::primary("Keep sealing as before").show(ui).clicked();
-                take = Button::secondary("Let the new key seal").busy(busy).show(ui).clicked();
-            });
-        });
-        if take {
+        let asked = WhichSeals {
+            id: "covered key",
+            lead: format!(
+                "“{}” is imported and opens what others seal with it. These topics are sealed by another key of yours:",
+                question.label
+            ),
+            covered: &question.covered,
+            caution: "Whoever made the new key can read what it seals. Let it take over only if that is what you want.",
+            take: "Let the new key seal",
+        };
+        let choice = asked.ui(ctx, model);
+        if choice.take {
             out.send(self.command(true));
         }
-        keep || answer.close
-    }
-}
-
-fn failed(ui: &mut Ui, model: &Model) {
-    if let Some(failure) = model.failure(Asked::ImportKey) {
-        Banner::error(&Problem::new(&failure.what, &failure.why, &failure.next)).show(ui);
+        choice.close
     }
 }
 

@@ -14,15 +14,16 @@ use crate::{
         model::{Model, Outbound},
         theme::tokens,
         widgets::{
-            Banner, Button, ButtonKind, DialogButton, Problem, SecretText, Severity, TextField, body,
-            choice_card, dialog, dialog_buttons, muted, problem,
+            Banner, Button, ButtonKind, DialogButton, Problem, SecretText, Severity, TextField, choice_card,
+            dialog, dialog_buttons, muted, problem,
         },
     },
     topic::TopicFilter,
 };
 
 use super::{
-    covered::covered_rows,
+    covered::WhichSeals,
+    failed,
     typed::{filters, label_problem},
 };
 
@@ -210,7 +211,7 @@ impl Legacy {
                 .error(label_wrong.as_deref())
                 .limit(80)
                 .show(ui);
-            failed(ui, model);
+            failed(ui, model, Asked::ImportKey);
             dialog_buttons(ui, ButtonKind::Primary, "Add", ready, busy)
         });
         let by_key =
@@ -290,34 +291,17 @@ impl Legacy {
     /// The key opens already. Shall it seal as well?
     fn ask(&self, ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         let Some((label, covered)) = &self.question else { return true };
-        let busy = model.is_pending(Asked::ImportKey);
-        let (mut keep, mut take) = (false, false);
-        let answer = dialog(ctx, "covered by a legacy key", "Which key shall seal?", 480.0, |ui| {
-            body(
-                ui,
-                &format!("“{label}” is there and opens. These topics are sealed by another key of yours:"),
-            );
-            covered_rows(ui, covered);
-            muted(
-                ui,
-                "The legacy program reads what you send only if its own key seals it. That seal is weaker.",
-            );
-            failed(ui, model);
-            ui.add_space(8.0);
-            ui.horizontal_wrapped(|ui| {
-                keep = Button::primary("Keep sealing as before").show(ui).clicked();
-                take = Button::secondary("Let the legacy key seal").busy(busy).show(ui).clicked();
-            });
-        });
-        if take {
+        let asked = WhichSeals {
+            id: "covered by a legacy key",
+            lead: format!("“{label}” is there and opens. These topics are sealed by another key of yours:"),
+            covered,
+            caution: "The legacy program reads what you send only if its own key seals it. That seal is weaker.",
+            take: "Let the legacy key seal",
+        };
+        let choice = asked.ui(ctx, model);
+        if choice.take {
             out.send(self.command(true));
         }
-        keep || answer.close
-    }
-}
-
-fn failed(ui: &mut Ui, model: &Model) {
-    if let Some(failure) = model.failure(Asked::ImportKey) {
-        Banner::error(&Problem::new(&failure.what, &failure.why, &failure.next)).show(ui);
+        choice.close
     }
 }

@@ -7,6 +7,7 @@
 mod chosen;
 mod compare;
 mod consequences;
+mod copied;
 mod covered;
 mod create;
 mod delete;

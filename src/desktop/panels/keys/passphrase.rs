@@ -1,7 +1,7 @@
 //! A passphrase while it is chosen: how guessable it is, the same again where a typing mistake would lock it up for
 //! good, and six words that nobody else has, for who would rather not think one up.
 
-use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, Stroke, Ui};
+use eframe::egui::{Label, Margin, RichText, Ui};
 
 use crate::{
     client::{Asked, Command, Password},
@@ -9,13 +9,14 @@ use crate::{
         entry::judge,
         fonts, icons,
         model::{Model, Outbound},
-        theme::{RADIUS, tokens},
+        theme::tokens,
         widgets::{
-            Button, Problem, SecretText, Severity, Strength, TextField, icon_button_small, muted, problem,
-            strength_meter,
+            Button, Problem, SecretText, Severity, Strength, TextField, muted, problem, strength_meter,
         },
     },
 };
+
+use super::copied::copy_box;
 
 /// The most characters of a passphrase.
 const LONGEST: usize = 256;
@@ -98,28 +99,14 @@ impl NewPassphrase {
 
     /// The words that were drawn, to be written down.
     fn words(&self, ui: &mut Ui, out: &mut Outbound) {
-        let t = tokens(ui);
-        Frame::new()
-            .fill(t.input)
-            .stroke(Stroke::new(1.0, t.line))
-            .corner_radius(CornerRadius::same(RADIUS))
-            .inner_margin(Margin { left: 12, right: 6, top: 8, bottom: 8 })
-            .show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                ui.horizontal(|ui| {
-                    let width = ui.available_width() - 34.0;
-                    ui.vertical(|ui| {
-                        ui.set_width(width);
-                        let words = RichText::new(self.text.as_str()).font(fonts::mono(14.0));
-                        ui.add(Label::new(words.color(t.text_strong)).wrap());
-                    });
-                    if icon_button_small(ui, icons::COPY, "Copy the passphrase").clicked() {
-                        ui.ctx().copy_text(self.text.as_str().to_owned());
-                        let text = "The passphrase is on the clipboard: paste it, then copy something else.";
-                        out.toast(Severity::Warning, text);
-                    }
-                });
-            });
+        let words = RichText::new(self.text.as_str()).font(fonts::mono(14.0));
+        let label = Label::new(words.color(tokens(ui).text_strong)).wrap();
+        let margin = Margin { left: 12, right: 6, top: 8, bottom: 8 };
+        if copy_box(ui, margin, label, "Copy the passphrase") {
+            ui.ctx().copy_text(self.text.as_str().to_owned());
+            let text = "The passphrase is on the clipboard: paste it, then copy something else.";
+            out.toast(Severity::Warning, text);
+        }
         muted(ui, "Drawn for you; nobody else has these words. Write them down: they are not kept anywhere.");
     }
 }

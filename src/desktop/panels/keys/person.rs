@@ -1,6 +1,6 @@
 //! Who is chosen among the people: their digits, what is known of them, and what can be done.
 
-use eframe::egui::{CornerRadius, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui};
+use eframe::egui::{Label, Margin, RichText, ScrollArea, Ui};
 
 use crate::{
     client::{Asked, PersonView, Standing},
@@ -8,16 +8,15 @@ use crate::{
         fonts, icons,
         model::{Model, Outbound},
         panels::sender::sender,
-        theme::{RADIUS, Tone, tokens},
+        theme::{Tone, tokens},
         when,
         widgets::{
-            Banner, Button, QrPicture, Severity, body, caps, icon_button_small, key_values, muted, pill_icon,
-            pill_row, title,
+            Banner, Button, QrPicture, Severity, body, caps, key_values, muted, pill_icon, pill_row, title,
         },
     },
 };
 
-use super::{Wish, failed, people::name_of};
+use super::{Wish, copied::copy_box, failed, people::name_of};
 
 /// Digits as people read them out: four groups in a line.
 const GROUPS_IN_A_LINE: usize = 4;
@@ -181,27 +180,13 @@ fn page(ui: &mut Ui, id: &str, contents: impl FnOnce(&mut Ui)) {
 
 /// Digits in lines of four groups, large enough to read out. `name` is what the button copies.
 pub(super) fn digits_box(ui: &mut Ui, digits: &str, name: &str, out: &mut Outbound) {
-    let t = tokens(ui);
-    Frame::new()
-        .fill(t.input)
-        .stroke(Stroke::new(1.0, t.line))
-        .corner_radius(CornerRadius::same(RADIUS))
-        .inner_margin(Margin { left: 14, right: 8, top: 10, bottom: 10 })
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.horizontal(|ui| {
-                let width = ui.available_width() - 34.0;
-                ui.vertical(|ui| {
-                    ui.set_width(width);
-                    let text = RichText::new(in_lines(digits)).font(fonts::mono(17.0));
-                    ui.add(Label::new(text.color(t.text_strong)).extend());
-                });
-                if icon_button_small(ui, icons::COPY, &format!("Copy {name}")).clicked() {
-                    ui.ctx().copy_text(digits.to_owned());
-                    out.toast(Severity::Success, "The digits are copied.");
-                }
-            });
-        });
+    let text = RichText::new(in_lines(digits)).font(fonts::mono(17.0));
+    let label = Label::new(text.color(tokens(ui).text_strong)).extend();
+    let margin = Margin { left: 14, right: 8, top: 10, bottom: 10 };
+    if copy_box(ui, margin, label, &format!("Copy {name}")) {
+        ui.ctx().copy_text(digits.to_owned());
+        out.toast(Severity::Success, "The digits are copied.");
+    }
 }
 
 /// Sixty digits as three lines.
