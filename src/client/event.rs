@@ -160,6 +160,12 @@ pub enum LinkState {
         /// Why.
         reason: String,
     },
+    /// Another broker was set on this computer and cannot be used. Nothing goes to any until a person has chosen one
+    /// by [`Command::SetBroker`](super::Command::SetBroker).
+    ChooseBroker {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Where a sent message is.

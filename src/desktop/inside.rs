@@ -13,7 +13,7 @@ use eframe::egui::{Frame, Key, Margin, Modifiers, Ui, UiBuilder};
 
 use crate::{
     acl::Right,
-    client::{Asked, Command, Event, LinkState, SenderKey},
+    client::{Asked, Command, Event, SenderKey},
 };
 
 use super::{
@@ -320,6 +320,7 @@ impl Inside {
             bars::Pressed::Link => self.overlay = Overlay::Link,
             bars::Pressed::RetryNow => out.send(Command::RetryNow),
             bars::Pressed::StartStation => wanted.start_station = true,
+            bars::Pressed::ChooseBroker => self.show_section(Section::Broker),
             bars::Pressed::LogInAgain => self.overlay = Overlay::LogInAgain(LogInAgain::default()),
         }
     }
@@ -371,9 +372,4 @@ impl Inside {
 /// The page that the card of next steps stands on: the first one.
 fn landing(model: &Model) -> Option<Place> {
     places(model).first().copied()
-}
-
-/// Whether the link is up.
-fn is_online(model: &Model) -> bool {
-    matches!(model.link, LinkState::Online { .. })
 }

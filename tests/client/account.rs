@@ -135,23 +135,9 @@ fn a_reset_by_code_gives_an_empty_vault_that_is_not_taken_for_a_rolled_back_one(
     let mut anna = Person::new();
     let signed_up = anna.sign_up(&station, "anna", "publisher");
     anna.logged_in();
-    anna.send(Command::ConfirmOtp { code: station.code(&signed_up.enrolment) });
-    anna.answer(Asked::Otp, |event| matches!(event, Event::OtpOn).then_some(()));
+    anna.confirm_codes(&station, &signed_up);
     anna.key("Plant", "plant/#", sealwire::client::Suite::default());
-    anna.log_out();
-    station.pass(30);
-    anna.send(Command::ResetByCode {
-        username: "anna".to_owned(),
-        code: station.code(&signed_up.enrolment),
-        new_password: Password::new(OTHER_PASSWORD),
-    });
-    let codes = anna.answer(Asked::Reset, |event| match event {
-        Event::PasswordReset { recovery_codes } => Some(recovery_codes.len()),
-        _ => None,
-    });
-    assert_eq!(codes, 8);
-    station.pass(30);
-    log_in_with(&anna, OTHER_PASSWORD, Some(SecondStep::Code(station.code(&signed_up.enrolment))), false);
+    assert_eq!(anna.reset_by_code(&station, &signed_up, "anna"), 8);
     anna.logged_in();
     let keys = anna.until("the keys", |event| match event {
         Event::Keys(keys) => Some(keys.len()),

@@ -11,7 +11,8 @@ use sealwire::{
     api::OtpPolicy,
     client::{
         AccountView, Asked, Command, Draft, EnrolmentView, Event, Failure, LinkState, Message, Opening,
-        OutboxEntry, OutboxState, Password, Session, Signatures, StationView, SubscriptionView, Suite, Trust,
+        OutboxEntry, OutboxState, Password, SecondStep, Session, Signatures, StationView, SubscriptionView,
+        Suite, Trust,
     },
     files::DataFolders,
     station::{Clock, Config, Running, run},
@@ -290,6 +291,39 @@ impl Person {
             }),
             _ => None,
         })
+    }
+
+    /// Turns one-time codes on.
+    #[track_caller]
+    pub(crate) fn confirm_codes(&mut self, station: &Station, signed_up: &SignedUp) {
+        self.send(Command::ConfirmOtp { code: station.code(&signed_up.enrolment) });
+        self.answer(Asked::Otp, |event| matches!(event, Event::OtpOn).then_some(()));
+    }
+
+    /// Logs out, takes another password by a one-time code, which makes a new vault, and logs in again. How many recovery
+    /// codes there are now.
+    #[track_caller]
+    pub(crate) fn reset_by_code(&mut self, station: &Station, signed_up: &SignedUp, name: &str) -> usize {
+        let password = "a wholly other lantern";
+        self.log_out();
+        station.pass(30);
+        self.send(Command::ResetByCode {
+            username: name.to_owned(),
+            code: station.code(&signed_up.enrolment),
+            new_password: Password::new(password),
+        });
+        let codes = self.answer(Asked::Reset, |event| match event {
+            Event::PasswordReset { recovery_codes } => Some(recovery_codes.len()),
+            _ => None,
+        });
+        station.pass(30);
+        self.send(Command::LogIn {
+            username: name.to_owned(),
+            password: Password::new(password),
+            second: Some(SecondStep::Code(station.code(&signed_up.enrolment))),
+            remember: false,
+        });
+        codes
     }
 
     /// Signs up where codes are offered only, and waits for the link.

@@ -2,7 +2,7 @@
 
 use sealwire::client::{
     Asked, ClientIdentity, Command, Draft, Endpoint, Event, Failure, LinkState, MqttVersion, OtherBroker,
-    OtherBrokerView, OutboxState, Password, Suite,
+    OtherBrokerView, OutboxEntry, OutboxState, Password, Suite,
 };
 
 use super::{
@@ -196,6 +196,40 @@ fn the_choice_is_kept_encrypted_for_the_account_and_used_at_the_next_login_from_
     let (broker, protocol, tls) = first;
     assert_eq!((broker, protocol.as_str()), (chosen.address(), "MQTT 3.1.1"));
     assert!(tls.contains("not encrypted"), "{tls}");
+}
+
+#[test]
+fn a_choice_that_no_vault_opens_any_more_waits_for_a_person_and_nothing_goes_to_the_station_meanwhile() {
+    let (station, mosquitto) = (Station::start(), Mosquitto::open());
+    let _admin = Person::joined(&station, "root", "");
+    let mut anna = Person::new();
+    let signed_up = anna.sign_up(&station, "anna", "publisher");
+    anna.logged_in();
+    anna.confirm_codes(&station, &signed_up);
+    anna.go_over(endpoint(&mosquitto.url("mqtt"), MqttVersion::V5));
+    anna.reset_by_code(&station, &signed_up, "anna");
+    anna.logged_in();
+    let chooses = |event: &Event| match event {
+        Event::Link(LinkState::ChooseBroker { reason }) => Some(reason.clone()),
+        Event::Link(other) => panic!("it goes somewhere: {other:?}"),
+        _ => None,
+    };
+    assert!(anna.until("the question", chooses).contains("made anew"));
+
+    anna.key("Plant", "plant/#", Suite::CoseA256Gcm);
+    anna.publish("plant/x", "for whom I choose");
+    let queued = |entry: &OutboxEntry| entry.state == OutboxState::Queued;
+    anna.until("it waits", |event| match event {
+        Event::Outbox(entries) if entries.iter().any(queued) => Some(()),
+        event => chooses(event).map(drop),
+    });
+    anna.send(Command::RetryNow);
+    anna.send(Command::SetBroker(None));
+    anna.until("the choice", |event| match event {
+        Event::Broker(chosen) => chosen.is_none().then_some(()),
+        event => chooses(event).map(drop),
+    });
+    anna.settled("plant/x");
 }
 
 /// Whether a file below a folder holds these bytes.

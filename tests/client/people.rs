@@ -2,8 +2,7 @@
 
 use sealwire::{
     client::{
-        Asked, Command, Event, Message, Opening, Password, PeopleView, SecondStep, SenderKey, Signatures,
-        Standing, Suite,
+        Asked, Command, Event, Message, Opening, Password, PeopleView, SenderKey, Signatures, Standing, Suite,
     },
     topic::TopicFilter,
 };
@@ -110,30 +109,15 @@ fn somebody_whose_key_changed_shows_as_changed_until_the_person_takes_the_new_ke
     let mut anna = Person::new();
     let signed_up = anna.sign_up(&station, "anna", "publisher");
     let first = people(&mut anna, |people| people.own.is_some()).own.unwrap();
-    anna.send(Command::ConfirmOtp { code: station.code(&signed_up.enrolment) });
-    anna.answer(Asked::Otp, |event| matches!(event, Event::OtpOn).then_some(()));
+    anna.confirm_codes(&station, &signed_up);
     let line = signed_key(&mut root, "hall/#", Signatures::Require);
     anna.import(&line);
     anna.publish("hall/door", "open");
     people(&mut root, is_known(first, "anna"));
     assert_eq!(text(&root.message("hall/door")), "open", "it waited until its signer was known");
 
-    // A reset by code makes a new vault, hence another key to sign with.
-    anna.log_out();
-    station.pass(30);
-    anna.send(Command::ResetByCode {
-        username: "anna".to_owned(),
-        code: station.code(&signed_up.enrolment),
-        new_password: Password::new("a wholly other lantern"),
-    });
-    anna.answer(Asked::Reset, |event| matches!(event, Event::PasswordReset { .. }).then_some(()));
-    station.pass(30);
-    anna.send(Command::LogIn {
-        username: "anna".to_owned(),
-        password: Password::new("a wholly other lantern"),
-        second: Some(SecondStep::Code(station.code(&signed_up.enrolment))),
-        remember: false,
-    });
+    // A new vault has another key to sign with.
+    anna.reset_by_code(&station, &signed_up, "anna");
     let second = people(&mut anna, |people| people.own.is_some_and(|own| own != first)).own.unwrap();
     anna.import(&line);
     anna.publish("hall/door", "shut");

@@ -99,6 +99,23 @@ fn a_url_chooses_the_connection_and_the_choice_corrects_the_url() {
 }
 
 #[test]
+fn a_broker_that_cannot_be_used_any_more_leaves_the_choice_to_the_person() {
+    let mut world = World::new(SIZE);
+    world.logged_in("publisher");
+    let reason = "only the vault of before opens it".into();
+    world.tell([Event::Broker(None), Event::Link(LinkState::ChooseBroker { reason })]);
+    assert!(world.sees("The other broker that was set here cannot be used."));
+    assert!(world.sees("Only the vault of before opens it."));
+    world.click("Choose the broker…");
+    assert!(world.sees("No broker carries your messages") && world.has("Another broker…"));
+    world.click("Use the station's broker again");
+    assert!(matches!(world.asked()[..], [Command::SetBroker(None)]));
+    world.tell([Event::Broker(None), Event::Link(LinkState::Connecting { attempt: 1 })]);
+    assert!(world.sees("The station's broker carries your messages"));
+    assert!(!world.sees("cannot be used"));
+}
+
+#[test]
 fn with_another_broker_the_stations_role_hides_no_page_and_a_lost_line_names_the_broker() {
     let mut world = World::new(SIZE);
     world.logged_in("subscriber");

@@ -248,5 +248,9 @@ fn another_broker() {
             reason: "the broker does not take this username and password".into(),
         })]);
         draw(&mut world, &format!("46-broker-lost-{tag}"));
+        let reason =
+            "what this computer noted of it cannot be read; only the vault of before opens it".into();
+        world.tell([Event::Broker(None), Event::Link(LinkState::ChooseBroker { reason })]);
+        draw(&mut world, &format!("47-broker-choose-{tag}"));
     }
 }

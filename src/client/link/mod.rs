@@ -254,10 +254,13 @@ impl Link {
             link.outgoing.never_sent_from(from);
             link.exactly_once.outgoing.never_sent_from(from);
         }
-        link.load_other_broker().await;
+        let carried = link.load_other_broker().await;
         link.tell_all();
         link.reseal_by_itself().await;
-        link.connect();
+        match carried {
+            Ok(()) => link.connect(),
+            Err(why) => link.choose_broker(why),
+        }
         let ended = link.turns(&mut asks).await;
         link.end().await;
         for answer in ended {

@@ -19,29 +19,18 @@ use super::{
 const TEST: Duration = Duration::from_secs(15);
 
 impl Link {
-    /// At login, before the first connection: an account that uses another broker never goes to the station's by mistake.
-    pub(super) async fn load_other_broker(&mut self) {
-        let text = match self.store.setting(SETTING).await {
-            Ok(Some(text)) => text,
-            Ok(None) => return,
-            Err(error) => return self.broker_lost(&error.to_string()),
+    /// At login, before the first connection: an account that uses another broker never goes to the station's by mistake,
+    /// also where that other one cannot be used; then, why.
+    pub(super) async fn load_other_broker(&mut self) -> Result<(), String> {
+        let Some(text) = self.store.setting(SETTING).await.map_err(|error| error.to_string())? else {
+            return Ok(());
         };
-        let Some(endpoint) = other_broker::open(&text, &self.vault) else {
-            self.broker_lost("Your vault was made anew since, and only the old one opens it.");
-            return;
-        };
-        match Carrier::other(&endpoint) {
-            Ok(carrier) => {
-                self.carrier = carrier;
-                self.other = Some(endpoint);
-            }
-            Err(error) => self.broker_lost(&error.to_string()),
-        }
-    }
-
-    fn broker_lost(&self, why: &str) {
-        let what = "The other broker that was set here cannot be used; the station's carries your messages.";
-        self.teller.fail(Asked::Broker, Failure::new(what, why, "Set it again in Settings › Broker."));
+        let endpoint = other_broker::open(&text, &self.vault).ok_or(
+            "what this computer noted of it cannot be read; only the vault of before opens it, if yours was made anew",
+        )?;
+        self.carrier = Carrier::other(&endpoint).map_err(|error| error.to_string())?;
+        self.other = Some(endpoint);
+        Ok(())
     }
 
     pub(super) fn tell_broker(&self) {
@@ -73,10 +62,13 @@ impl Link {
         for log in [AuditLog::Publisher, AuditLog::Subscriber] {
             self.auditor.note(log, action, None, Ok(()));
         }
+        let is_over = matches!(self.phase, Phase::Over);
         self.leave(turn).await;
         (self.carrier, self.other) = (carrier, other);
         self.tell_broker();
-        if !matches!(self.phase, Phase::Over) {
+        if is_over {
+            self.phase = Phase::Over;
+        } else {
             self.connect();
         }
         Ok(())
@@ -96,13 +88,9 @@ impl Link {
     /// Says goodbye to the broker that carried the messages so far. Its packet ids mean nothing to the next.
     async fn leave(&mut self, turn: &mut Turn) {
         let announced = self.will.is_announced();
-        let is_over = matches!(self.phase, Phase::Over);
         let own = self.phase.take_connection();
         let at_2 = self.exactly_once.take_connection();
         self.gather_back(turn);
-        if is_over {
-            self.phase = Phase::Over;
-        }
         self.end_exactly_once(turn);
         let goodbye = async |connection: Option<Connection>, announced| {
             if let Some(connection) = connection {

@@ -33,6 +33,8 @@ pub(super) enum Phase {
     Checking,
     /// The session is over.
     Over,
+    /// No broker can be used until a person has chosen one.
+    Choosing,
 }
 
 impl Phase {
@@ -46,7 +48,10 @@ impl Phase {
     pub(super) fn take_connection(&mut self) -> Option<Connection> {
         match std::mem::replace(self, Self::Idle) {
             Self::Line { connection, .. } => Some(connection),
-            _ => None,
+            other => {
+                *self = other;
+                None
+            }
         }
     }
 
@@ -214,6 +219,12 @@ impl Link {
             self.will_may_be_why();
             self.wait(reason);
         }
+    }
+
+    /// The broker that was chosen cannot be used: what waits for it goes to no other by itself.
+    pub(super) fn choose_broker(&mut self, reason: String) {
+        self.phase = Phase::Choosing;
+        self.teller.tell(Event::Link(LinkState::ChooseBroker { reason }));
     }
 
     /// The session is over: the outbox is kept, and nothing more is tried.

@@ -27,6 +27,7 @@ pub(super) enum Pressed {
     RetryNow,
     StartStation,
     LogInAgain,
+    ChooseBroker,
 }
 
 /// What the bars say, taken before the frame, because the page may change the model while it is drawn.
@@ -97,6 +98,9 @@ impl Snapshot {
             LinkState::LogInAgain { .. } if link(ui, "Log in again…").clicked() => {
                 pressed = Pressed::LogInAgain;
             }
+            LinkState::ChooseBroker { .. } if link(ui, "Choose…").clicked() => {
+                pressed = Pressed::ChooseBroker;
+            }
             LinkState::Waiting { .. } => {
                 // The countdown is on the screen: once a second, and only then.
                 ui.ctx().request_repaint_after(Duration::from_secs(1));
@@ -116,7 +120,10 @@ impl Snapshot {
     }
 
     pub(super) fn needs_banner(&self) -> bool {
-        matches!(self.link, LinkState::Waiting { .. } | LinkState::LogInAgain { .. })
+        matches!(
+            self.link,
+            LinkState::Waiting { .. } | LinkState::LogInAgain { .. } | LinkState::ChooseBroker { .. }
+        )
     }
 
     pub(super) fn banner(&self, ui: &mut Ui, own_station: bool, starting: bool) -> Pressed {
@@ -144,6 +151,18 @@ impl Snapshot {
                     .low()
                     .action("Log in again…");
                 if banner.show(ui).acted { Pressed::LogInAgain } else { Pressed::None }
+            }
+            LinkState::ChooseBroker { reason } => {
+                let reason = &sentence(reason);
+                let banner =
+                    Banner::new(Severity::Warning, "The other broker that was set here cannot be used.")
+                        .why(reason)
+                        .next(
+                            "Until you choose, nothing goes to any broker. What you send waits on this disk.",
+                        )
+                        .low()
+                        .action("Choose the broker…");
+                if banner.show(ui).acted { Pressed::ChooseBroker } else { Pressed::None }
             }
             _ => Pressed::None,
         }
@@ -197,6 +216,7 @@ pub(super) fn link_words(state: &LinkState) -> (Tone, String) {
             (Tone::Red, format!("Not connected · attempt {attempt} failed · next in {seconds} s"))
         }
         LinkState::LogInAgain { .. } => (Tone::Red, "Logged out by the station".to_owned()),
+        LinkState::ChooseBroker { .. } => (Tone::Red, "No broker is chosen".to_owned()),
     }
 }
 

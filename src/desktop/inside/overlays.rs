@@ -8,7 +8,7 @@ use crate::{
     desktop::{
         cards, icons,
         model::{Model, Outbound, problem_of},
-        panels::Section,
+        panels::{Section, count_text},
         widgets::{
             Button, ButtonKind, DialogButton, SecretText, TextField, body, caps, copy_line, dialog,
             dialog_buttons, key_values, muted, problem,
@@ -17,7 +17,7 @@ use crate::{
     topic::TopicFilter,
 };
 
-use super::{Inside, Overlay, Wanted, bars, is_online};
+use super::{Inside, Overlay, Wanted, bars};
 
 /// What is typed to log in again.
 #[derive(Debug)]
@@ -141,7 +141,9 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         let (_, words) = bars::link_words(&model.link);
         body(ui, &words);
         match &model.link {
-            LinkState::Waiting { reason, .. } | LinkState::LogInAgain { reason } => {
+            LinkState::Waiting { reason, .. }
+            | LinkState::LogInAgain { reason }
+            | LinkState::ChooseBroker { reason } => {
                 muted(ui, &sentence(reason));
             }
             _ => {}
@@ -151,17 +153,13 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         let waiting = model.waiting_to_send();
         if waiting > 0 {
             ui.add_space(4.0);
-            body(
-                ui,
-                &format!(
-                    "{waiting} messages wait for the broker to take them. They rest on this disk, sealed."
-                ),
-            );
+            let waiting = count_text(waiting as u64, "message");
+            body(ui, &format!("Not at the broker yet: {waiting}, sealed and on this disk."));
         }
         ui.add_space(8.0);
         ui.horizontal(|ui| {
             let close = Button::primary("Done").show(ui).clicked();
-            let retry = !is_online(model)
+            let retry = matches!(model.link, LinkState::Waiting { .. })
                 && Button::secondary("Retry now").icon(icons::ARROW_CLOCKWISE).show(ui).clicked();
             if retry {
                 out.send(Command::RetryNow);

@@ -46,13 +46,15 @@ impl BrokerSection {
              5 or 3.1.1: it routes what you seal and can read none of it.",
         );
         ui.add_space(4.0);
+        let no_broker = matches!(model.link, LinkState::ChooseBroker { .. });
         match &model.other_broker {
             Some(other) => other_card(ui, other, model),
+            None if no_broker => no_broker_card(ui, model),
             None => station_card(ui, model),
         }
-        let is_other = model.other_broker.is_some();
+        let is_other = model.other_broker.is_some() || no_broker;
         card(ui, |ui| {
-            let (title, button) = match is_other {
+            let (title, button) = match model.other_broker.is_some() {
                 true => ("Change it, or choose another", "Change…"),
                 false => ("Another broker", "Another broker…"),
             };
@@ -86,6 +88,17 @@ impl BrokerSection {
             model.dismiss(Asked::TestBroker);
         }
     }
+}
+
+fn no_broker_card(ui: &mut Ui, model: &Model) {
+    card(ui, |ui| {
+        section_header(ui, "No broker carries your messages", None, |ui| state_pill(ui, model, true));
+        muted(
+            ui,
+            "Another broker was set here and cannot be used. Write it down again, or use the station's: what waits in the \
+             outbox goes to the one that you choose.",
+        );
+    });
 }
 
 fn station_card(ui: &mut Ui, model: &Model) {
