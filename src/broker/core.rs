@@ -153,7 +153,7 @@ impl Core {
 
     /// Takes up what was kept. Called before anything connects.
     pub(super) fn restore(self: &Arc<Self>, journal: &Arc<Journal>, kept: Kept) {
-        let mut sessions = self.sessions.lock();
+        let (mut sessions, mut superseded) = (self.sessions.lock(), Vec::new());
         for kept in kept.sessions {
             self.no_longer_free(kept.session);
             let session = Session::restored(kept, journal, &self.limits);
@@ -166,12 +166,12 @@ impl Core {
                 Some(other) if other.id > session.id => Some(session),
                 _ => sessions.insert(session.key.clone(), session),
             };
-            if let Some(other) = other {
-                self.router.forget(&other);
-                other.end(&mut Tickets::default());
-            }
+            superseded.extend(other);
         }
         drop(sessions);
+        for session in superseded {
+            self.end_session(&session, false, &mut Tickets::default());
+        }
         let (now, mut retained) = (now_ms(), self.retained.lock());
         for kept in kept.retained {
             let message = Message::restored(&kept, now).map(Arc::new);
@@ -432,26 +432,6 @@ impl Core {
             denied.sort();
             session.withhold(|message| denied.binary_search(&message.topic).is_err());
         }
-    }
-
-    /// A session that is no longer among the sessions ends; returns its connection, if it has one.
-    pub(super) fn end_session(
-        &self,
-        session: &Session,
-        publish_will: bool,
-        tickets: &mut Tickets,
-    ) -> Option<Arc<Control>> {
-        let control = session.end(tickets);
-        self.router.forget(session);
-        let will = session.pending_will.lock().take();
-        match will {
-            Some((from, will)) if publish_will => {
-                self.publish_will_of(&session.identity(), session, from, *will);
-            }
-            Some((from, _)) => self.forget_will(session, from),
-            None => {}
-        }
-        control
     }
 
     /// A connection is over. Returns what it was still to be sent.

@@ -149,6 +149,14 @@ impl Inflight {
         }
     }
 
+    /// Those of which no answer came, in order.
+    pub(super) fn into_unsettled(self) -> impl Iterator<Item = Parcel> {
+        self.slots.into_iter().filter_map(|slot| match slot.state {
+            State::Sent(parcel) => Some(parcel),
+            _ => None,
+        })
+    }
+
     /// How many are not settled.
     pub(super) fn unsettled(&self) -> usize {
         self.slots.iter().filter(|slot| !matches!(slot.state, State::Free)).count()

@@ -148,6 +148,8 @@ pub struct KeptParcel {
     pub retain: bool,
     /// A retained message that a subscription asked for.
     pub replay: bool,
+    /// It came by a shared subscription: others may be sent it where this session ends first.
+    pub shared: bool,
     /// Subscription Identifiers to be sent along.
     pub subscription_ids: Arc<[u32]>,
 }

@@ -19,6 +19,7 @@
 //! | `exchanges` | the QoS 2 messages that it sent, and when they are new |
 //! | `journal`, `page`, `ticket` | changes on their way to the keeper, a session's own, and who waits for them |
 //! | `router`, `trie`, `shared`, `retained`, `will` | who is sent what |
+//! | `remains` | the end of a session: who is sent what it left |
 //! | `core` | what all connections share |
 //!
 //! The way of a message: `connection` reads, `inbound` handles every complete packet of what was read, looks the
@@ -63,6 +64,7 @@ mod outbox;
 mod pace;
 mod page;
 mod parcels;
+mod remains;
 mod retained;
 mod router;
 mod seam;

@@ -22,10 +22,10 @@ use super::{
     control::Control,
     figures::{Count, Depth},
     inflight::{Inflight, Slot, State, packet_id},
-    keeper::Change,
     message::Message,
     page::Page,
     parcels::{Parcel, Parcels, Total},
+    shared::SharedFilter,
     ticket::{Ticket, Tickets, Watcher},
 };
 pub(super) use answers::Answer;
@@ -61,6 +61,44 @@ pub(super) enum Readiness {
     Away,
     /// The session is over.
     Gone,
+}
+
+/// How a session is sent a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery<'a> {
+    pub(super) qos: u8,
+    pub(super) retain: bool,
+    pub(super) subscription_ids: &'a Arc<[u32]>,
+    /// The group that it is sent for.
+    pub(super) share: Option<&'a Arc<SharedFilter>>,
+}
+
+impl Delivery<'_> {
+    fn parcel(&self, message: &Arc<Message>) -> Parcel {
+        Parcel {
+            message: Arc::clone(message),
+            qos: self.qos,
+            retain: self.retain,
+            subscription_ids: Arc::clone(self.subscription_ids),
+            replay: false,
+            share: self.share.cloned(),
+            number: 0,
+            again: false,
+            after: None,
+            void: false,
+        }
+    }
+}
+
+/// What a session that is over leaves behind.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    /// Its connection, if it had one.
+    pub(super) control: Option<Arc<Control>>,
+    /// Where it is to be written down that it is over.
+    pub(super) page: Option<Page>,
+    /// What other members of its groups may be sent.
+    pub(super) shared: Vec<Parcel>,
 }
 
 /// What giving one message to many sessions shares.
@@ -178,7 +216,7 @@ impl Outbox {
     /// The session ends with its connection from now on, or now.
     pub(super) fn end_page(&mut self, tickets: &mut Tickets) {
         if let Some(page) = self.page.take() {
-            tickets.note(page.record(|session| Change::Ended { session }));
+            tickets.note(page.ended());
         }
     }
 
@@ -216,25 +254,27 @@ impl Outbox {
         self.link.take().map(|link| link.buffer)
     }
 
-    /// The session is over: everything is forgotten.
-    pub(super) fn end(&mut self, tickets: &mut Tickets) -> Option<Arc<Control>> {
-        self.end_page(tickets);
+    /// The session is over: everything is forgotten here.
+    pub(super) fn end(&mut self) -> Remains {
         self.ended = true;
-        self.inflight = Inflight::default();
-        self.waiting = Parcels::default();
         self.releases = VecDeque::new();
-        self.link.take().map(|link| link.control)
+        let sent = std::mem::take(&mut self.inflight).into_unsettled().filter(|sent| sent.may_go_on(true));
+        let waiting = self.waiting.take().into_iter().filter(|waiting| waiting.may_go_on(false));
+        Remains {
+            control: self.link.take().map(|link| link.control),
+            page: self.page.take(),
+            shared: sent.chain(waiting).collect(),
+        }
     }
 
     /// Sends a message, or keeps it for later.
     pub(super) fn push(
         &mut self,
         message: &Arc<Message>,
-        qos: u8,
-        retain: bool,
-        subscription_ids: &Arc<[u32]>,
+        delivery: Delivery<'_>,
         fanout: &mut Fanout,
     ) -> Outcome {
+        let Delivery { qos, retain, subscription_ids, .. } = delivery;
         if self.ended {
             return Outcome::Absent;
         }
@@ -243,11 +283,7 @@ impl Outbox {
             return Outcome::Taken;
         }
         let Some(link) = &mut self.link else {
-            return if qos == 0 {
-                Outcome::Absent
-            } else {
-                self.queue(message, qos, retain, subscription_ids, fanout)
-            };
+            return if qos == 0 { Outcome::Absent } else { self.queue(message, delivery, fanout) };
         };
         let waits_for_disk = fanout.after.is_some() || qos == 2 && self.page.is_some();
         if qos > 0 {
@@ -255,23 +291,13 @@ impl Outbox {
             let number = self.next;
             let room = self.inflight.outstanding() < link.window && self.inflight.has_place_for(number);
             if waits_for_disk || !(idle && room && link.buffer.len() < self.high_water) {
-                return self.queue(message, qos, retain, subscription_ids, fanout);
+                return self.queue(message, delivery, fanout);
             }
             let form = form(link, qos, retain, false, packet_id(number), subscription_ids);
             if put(link, message, form) {
                 link.sent.add(qos, message.payload.len());
                 self.next += 1;
-                let parcel = Parcel {
-                    message: Arc::clone(message),
-                    qos,
-                    retain,
-                    subscription_ids: Arc::clone(subscription_ids),
-                    replay: false,
-                    number,
-                    again: false,
-                    after: None,
-                    void: false,
-                };
+                let parcel = Parcel { number, ..delivery.parcel(message) };
                 if let Some(page) = &self.page {
                     fanout.kept.note(page.queued(&parcel));
                 }
@@ -281,7 +307,7 @@ impl Outbox {
         }
         if waits_for_disk || self.waiting.hold_back_qos0() || link.held {
             let message = Arc::new(message.detached());
-            return self.queue(&message, qos, retain, subscription_ids, fanout);
+            return self.queue(&message, delivery, fanout);
         }
         let full = link.buffer.len() >= self.high_water;
         let slow = full && link.slow_until.is_some_and(|until| Instant::now() < until);
@@ -296,21 +322,14 @@ impl Outbox {
         if link.buffer.len() >= self.high_water { Outcome::Congested } else { Outcome::Taken }
     }
 
-    fn queue(
-        &mut self,
-        message: &Arc<Message>,
-        qos: u8,
-        retain: bool,
-        ids: &Arc<[u32]>,
-        fanout: &mut Fanout,
-    ) -> Outcome {
+    fn queue(&mut self, message: &Arc<Message>, delivery: Delivery<'_>, fanout: &mut Fanout) -> Outcome {
         let weight = message.weight();
         let bytes = self.waiting.bytes() + weight;
         if self.waiting.bounded() >= self.max_messages
             || bytes > self.max_bytes
             || !self.waiting.total_has_room(weight, self.link.is_some())
         {
-            if qos > 0 {
+            if delivery.qos > 0 {
                 self.lost += 1;
                 return if self.link.is_some() { Outcome::Overflow } else { Outcome::Lost };
             }
@@ -319,20 +338,7 @@ impl Outbox {
             }
             return Outcome::Dropped;
         }
-        self.enqueue(
-            Parcel {
-                message: Arc::clone(message),
-                qos,
-                retain,
-                subscription_ids: Arc::clone(ids),
-                replay: false,
-                number: 0,
-                again: false,
-                after: fanout.after.clone(),
-                void: false,
-            },
-            &mut fanout.kept,
-        );
+        self.enqueue(Parcel { after: fanout.after.clone(), ..delivery.parcel(message) }, &mut fanout.kept);
         match &self.link {
             Some(link) if self.queue_is_half_full() && !link.stuck => Outcome::Congested,
             _ => Outcome::Taken,

@@ -39,9 +39,15 @@ impl Page {
             qos: parcel.qos,
             retain: parcel.retain,
             replay: parcel.replay,
+            shared: parcel.share.is_some(),
             subscription_ids: Arc::clone(&parcel.subscription_ids),
         };
         self.record(|session| Change::Queued { session, parcel })
+    }
+
+    /// The session is over.
+    pub(super) fn ended(&self) -> Ticket {
+        self.record(|session| Change::Ended { session })
     }
 
     /// PUBREC came for these. Somebody waits for it: their PUBREL. Not in a hurry while the keeper fails, since what it

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{message::Message, ticket::Ticket};
+use super::{message::Message, shared::SharedFilter, ticket::Ticket};
 
 /// What all queues of a broker weigh together, and may weigh.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(super) struct Parcel {
     /// A retained message that a subscription asked for. Not bounded by the queue's limits, since it is shared with
     /// the table of retained messages.
     pub(super) replay: bool,
+    /// The group that it was sent for, if it came by a shared subscription.
+    pub(super) share: Option<Arc<SharedFilter>>,
     /// Its place in the session's queue, from which its packet id follows; 0 at QoS 0.
     pub(super) number: u64,
     /// It may have been sent before, over a connection that this process does not know.
@@ -62,6 +64,12 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
+    /// Whether another of its group may be sent it, should its session end: at QoS 2 only what was never sent
+    /// (MQTT-4.8.2-5).
+    pub(super) fn may_go_on(&self, was_sent: bool) -> bool {
+        self.share.is_some() && !self.void && (self.qos == 1 || self.qos == 2 && !was_sent && !self.again)
+    }
+
     /// Whether QoS 0 messages that come later must not overtake it.
     fn is_ahead_of_qos0(&self) -> bool {
         self.replay || self.qos == 0
@@ -147,6 +155,12 @@ impl Parcels {
         for parcel in std::mem::take(&mut all.queue).into_iter().filter(test) {
             self.push(parcel);
         }
+    }
+
+    /// All of them, in order; they weigh nothing any more.
+    pub(super) fn take(&mut self) -> VecDeque<Parcel> {
+        let mut all = std::mem::take(self);
+        std::mem::take(&mut all.queue)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -14,9 +14,9 @@ use parking_lot::RwLock;
 use super::{
     Authority, Event, Observer, SubscriptionOptions, Verdict,
     message::Message,
-    outbox::{Fanout, Outcome},
+    outbox::{Delivery, Fanout, Outcome},
     session::Session,
-    shared::{Groups, SharedFilter, SharedTarget},
+    shared::{Found, Groups, SharedFilter, SharedTarget},
     trie::Trie,
 };
 use crate::topic::{TopicFilter, TopicName};
@@ -55,6 +55,8 @@ pub(super) struct Target {
     pub(super) qos: u8,
     pub(super) retain_as_published: bool,
     pub(super) subscription_ids: Arc<[u32]>,
+    /// The group that it is a member of here.
+    share: Option<Arc<SharedFilter>>,
 }
 
 impl Target {
@@ -65,9 +67,13 @@ impl Target {
 
     /// Gives its session a copy.
     pub(super) fn give(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
-        let retain = message.retain && self.retain_as_published;
-        let qos = message.qos.min(self.qos);
-        self.session.push(message, qos, retain, &self.subscription_ids, fanout)
+        let delivery = Delivery {
+            qos: message.qos.min(self.qos),
+            retain: message.retain && self.retain_as_published,
+            subscription_ids: &self.subscription_ids,
+            share: self.share.as_ref(),
+        };
+        self.session.push(message, delivery, fanout)
     }
 }
 
@@ -188,23 +194,44 @@ impl Router {
         authority: &dyn Authority,
         observer: &dyn Observer,
     ) -> Arc<[SharedTarget]> {
+        let found = self.groups.matching(topic).into_iter();
+        found.filter_map(|found| self.shared_target(found, topic, authority, observer)).collect()
+    }
+
+    /// The same of one group, where it has members still.
+    pub(super) fn shared_by(
+        &self,
+        share: &SharedFilter,
+        topic: &TopicName,
+        authority: &dyn Authority,
+        observer: &dyn Observer,
+    ) -> Option<SharedTarget> {
+        self.shared_target(self.groups.named(share)?, topic, authority, observer)
+    }
+
+    fn shared_target(
+        &self,
+        found: Found,
+        topic: &TopicName,
+        authority: &dyn Authority,
+        observer: &dyn Observer,
+    ) -> Option<SharedTarget> {
         let permissions = self.permissions();
-        let groups = self.groups.matching(topic).into_iter().filter_map(|(members, turn)| {
-            let members = members.into_iter().filter(|member| member.is_permitted(authority, permissions));
-            let members = members.filter_map(|member| {
-                let options = member.options;
-                let target = Target {
-                    session: Arc::clone(&member.session),
-                    qos: options.qos,
-                    retain_as_published: options.retain_as_published,
-                    subscription_ids: options.id.into_iter().collect(),
-                };
-                may_be_given(&target, topic, authority, observer).then_some(target)
-            });
-            let members: Box<[Target]> = members.collect();
-            (!members.is_empty()).then_some(SharedTarget { members, turn })
+        let Found { share, members, turn } = found;
+        let members = members.into_iter().filter(|member| member.is_permitted(authority, permissions));
+        let members = members.filter_map(|member| {
+            let options = member.options;
+            let target = Target {
+                session: Arc::clone(&member.session),
+                qos: options.qos,
+                retain_as_published: options.retain_as_published,
+                subscription_ids: options.id.into_iter().collect(),
+                share: Some(Arc::clone(&share)),
+            };
+            may_be_given(&target, topic, authority, observer).then_some(target)
         });
-        groups.collect()
+        let members: Box<[Target]> = members.collect();
+        (!members.is_empty()).then_some(SharedTarget { members, turn })
     }
 
     /// Whether there is a filter that begins with this level.
@@ -237,8 +264,13 @@ impl Router {
             }
             let index = *by_session.entry(subscription.session.id).or_insert_with(|| {
                 let session = Arc::clone(&subscription.session);
-                let target =
-                    Target { session, qos: 0, retain_as_published: false, subscription_ids: Arc::from([]) };
+                let target = Target {
+                    session,
+                    qos: 0,
+                    retain_as_published: false,
+                    subscription_ids: Arc::from([]),
+                    share: None,
+                };
                 merged.push((target, Vec::new()));
                 merged.len() - 1
             });

@@ -24,14 +24,15 @@ use super::{
     keeper::{Change, KeptSession, now_ms},
     live::Traces,
     message::Message,
-    outbox::{Answer, Congestion, Fanout, Given, Link, Outbox, Outcome, Readiness, Taken},
+    outbox::{Answer, Congestion, Delivery, Fanout, Given, Link, Outbox, Outcome, Readiness, Remains, Taken},
     page::Page,
     parcels::{Parcel, Total},
+    shared::SharedFilter,
     signals::Signal,
     ticket::{Ticket, Tickets, Watcher},
     will::Will,
 };
-use crate::topic::TopicFilter;
+use crate::topic::{TopicFilter, TopicName};
 
 /// Whose session it is: another account can neither take it over nor inherit it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,6 +104,12 @@ impl Session {
         let (account, client_id) = (Arc::clone(&key.account), Arc::clone(&key.client_id));
         let identity = Identity { account, client_id, role: "".into(), credential: 0 };
         let page = Page::new(Arc::clone(journal), id);
+        let shares = kept.subscriptions.iter().filter_map(|(filter, _)| SharedFilter::parse(filter).ok()?);
+        let shares: Vec<_> = shares.map(Arc::new).collect();
+        // Of several groups that share a topic it is not known any more for which one a message was sent.
+        let share_of = |shared: bool, topic: &TopicName| {
+            shares.iter().find(|share| shared && share.filter.matches(topic)).cloned()
+        };
         let (mut expired, mut released) = (Vec::new(), kept.released);
         let bare = kept.queue.is_empty() && released.is_empty();
         let parcels = kept.queue.into_iter().filter_map(|parcel| {
@@ -121,6 +128,7 @@ impl Session {
                 retain: parcel.retain,
                 subscription_ids: parcel.subscription_ids,
                 replay: parcel.replay,
+                share: share_of(parcel.shared, &parcel.message.topic),
                 number: parcel.number,
                 again: true,
                 after: None,
@@ -198,13 +206,11 @@ impl Session {
     pub(super) fn push(
         &self,
         message: &Arc<Message>,
-        qos: u8,
-        retain: bool,
-        subscription_ids: &Arc<[u32]>,
+        delivery: Delivery<'_>,
         fanout: &mut Fanout,
     ) -> Outcome {
         let (outcome, control) = self.with_outbox(|outbox| {
-            let outcome = outbox.push(message, qos, retain, subscription_ids, fanout);
+            let outcome = outbox.push(message, delivery, fanout);
             let overflow = outcome == Outcome::Overflow;
             (outcome, outbox.link().filter(|_| overflow).map(|link| Arc::clone(&link.control)))
         });
@@ -334,11 +340,11 @@ impl Session {
         Some(left)
     }
 
-    /// The session is over. Returns its connection, if it has one.
-    pub(super) fn end(&self, tickets: &mut Tickets) -> Option<Arc<Control>> {
-        let control = self.outbox.lock().end(tickets);
+    /// The session is over; what it leaves behind.
+    pub(super) fn end(&self) -> Remains {
+        let remains = self.outbox.lock().end();
         self.room.notify_waiters();
-        control
+        remains
     }
 
     /// Whether it is over, or nobody came back in time.

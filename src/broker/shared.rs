@@ -65,14 +65,25 @@ pub(super) struct Groups {
 
 #[derive(Debug, Default)]
 struct State {
-    groups: HashMap<SharedFilter, Group>,
-    by_filter: Trie<SharedFilter>,
+    groups: HashMap<Arc<SharedFilter>, Group>,
+    by_filter: Trie<Arc<SharedFilter>>,
     last_id: u64,
     members: usize,
 }
 
-/// A group as a message finds it: its members, and whose turn it is.
-pub(super) type Found = (Vec<Arc<Subscription>>, Arc<AtomicUsize>);
+/// A group as a message finds it.
+pub(super) struct Found {
+    pub(super) share: Arc<SharedFilter>,
+    pub(super) members: Vec<Arc<Subscription>>,
+    /// Whose turn it is.
+    pub(super) turn: Arc<AtomicUsize>,
+}
+
+impl Group {
+    fn found(&self, share: &Arc<SharedFilter>) -> Found {
+        Found { share: Arc::clone(share), members: self.members.clone(), turn: Arc::clone(&self.turn) }
+    }
+}
 
 impl Groups {
     /// Adds or replaces a member; true if it is new.
@@ -88,8 +99,9 @@ impl Groups {
         } else {
             state.last_id += 1;
             let group = Group { id: state.last_id, members: vec![member], turn: Arc::default() };
-            state.by_filter.insert(&shared.filter, group.id, shared.clone());
-            state.groups.insert(shared.clone(), group);
+            let shared = Arc::new(shared.clone());
+            state.by_filter.insert(&shared.filter, group.id, Arc::clone(&shared));
+            state.groups.insert(shared, group);
         }
         state.members += 1;
         true
@@ -130,11 +142,15 @@ impl Groups {
         }
         let mut found = Vec::new();
         state.by_filter.visit(topic, |shared| {
-            found.extend(
-                state.groups.get(shared).map(|group| (group.members.clone(), Arc::clone(&group.turn))),
-            );
+            found.extend(state.groups.get(shared).map(|group| group.found(shared)));
         });
         found
+    }
+
+    /// The group of this name and filter.
+    pub(super) fn named(&self, share: &SharedFilter) -> Option<Found> {
+        let state = self.state.read();
+        state.groups.get_key_value(share).map(|(share, group)| group.found(share))
     }
 }
 
@@ -149,11 +165,27 @@ impl SharedTarget {
     /// Gives a message to the next member that has room; to one that is connected if none has; to one that is away,
     /// and will come back, if none is connected.
     pub(super) fn give(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
+        self.give_to(message, fanout, |_| true)
+    }
+
+    /// Gives a message that another member has left behind. No publisher waits for room here, so nobody whose queue is
+    /// half full is given more.
+    pub(super) fn give_on(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
+        let has_room = |member: &Target| member.session.room_for_burst() > 0;
+        if self.members.iter().any(has_room) {
+            self.give_to(message, fanout, has_room)
+        } else {
+            Outcome::Lost
+        }
+    }
+
+    fn give_to(&self, message: &Arc<Message>, fanout: &mut Fanout, may: impl Fn(&Target) -> bool) -> Outcome {
         let turn = self.turn.fetch_add(1, Relaxed);
         let count = self.members.len();
         let mut others = Vec::new();
         for place in 0..count {
-            let Some(member) = self.members.get((turn.wrapping_add(place)) % count) else { continue };
+            let member = self.members.get((turn.wrapping_add(place)) % count);
+            let Some(member) = member.filter(|member| may(member)) else { continue };
             match member.session.readiness() {
                 Readiness::Ready => match member.give(message, fanout) {
                     outcome @ (Outcome::Taken | Outcome::Congested) => return outcome,

@@ -6,7 +6,7 @@ use sealwire::broker::{Limit, Limits};
 
 use crate::harness::{As, Got, House, house_with, message, v};
 
-async fn until_hit(house: &House, limit: Limit, times: u64) {
+pub(crate) async fn until_hit(house: &House, limit: Limit, times: u64) {
     let hit = async {
         while house.broker.stats().limits_hit.of(limit) < times {
             tokio::task::yield_now().await;

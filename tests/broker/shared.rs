@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use rmqtt_codec::v5::SubscriptionOptions;
-use sealwire::broker::Limits;
+use sealwire::broker::{Limit, Limits};
 
 use crate::{
-    harness::{As, Client, Got, filter, house, house_of, id, message, v},
+    bounds::until_hit,
+    harness::{As, Client, Got, House, filter, house, house_of, id, message, v},
     shelf::Shelf,
 };
 
@@ -197,6 +198,95 @@ async fn groups_are_there_after_a_kill() {
     let mut member = house.connect(stays).await;
     member.expect("x").await;
     assert_eq!(member.unsubscribe("$share/g/t").await, Got::UnsubAck { codes: vec![0] });
+}
+
+/// A member who takes one message at a time, begun with the first of these, while the others wait for it.
+async fn begun(house: &House, qos: u8, payloads: &[&str]) -> Client {
+    let mut member = house.connect(As { receive_max: Some(1), ..v(5, "begun") }).await;
+    assert_eq!(member.subscribe("$share/g/t", qos).await, qos);
+    let mut writer = house.connect(v(5, "writer")).await;
+    for payload in payloads {
+        writer.publish("t", payload, qos).await;
+    }
+    let first = member.message().await;
+    assert_eq!(first.payload, payloads[0].as_bytes());
+    member
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_member_left_when_its_session_ended_goes_to_another_but_nothing_begun_at_qos_2() {
+    for (qos, goes_on) in [(1, &["1", "2", "3"][..]), (2, &["2", "3"])] {
+        let house = house().await;
+        let member = begun(&house, qos, &["1", "2", "3"]).await;
+        let mut alone = house.connect(v(5, "alone")).await;
+        alone.subscribe("t", 1).await;
+        let mut heir = house.connect(v(5, "heir")).await;
+        heir.subscribe("$share/g/t", qos).await;
+        heir.fence().await;
+        member.leave().await;
+        for payload in goes_on {
+            let got = heir.expect(payload).await;
+            assert_eq!((got.qos.value(), got.dup), (qos, false));
+        }
+        heir.fence().await;
+        alone.fence().await;
+        assert_eq!(house.broker.stats().dropped, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_member_who_is_away_waits_until_its_session_ends_and_outlives_a_kill() {
+    let shelf = Shelf::new();
+    let (stays, heirs) = (v(5, "member").staying(), v(5, "heir").staying());
+    {
+        let house = house_of(Limits::default(), Arc::clone(&shelf) as _).await;
+        let mut member = house.connect(stays.clone()).await;
+        member.subscribe("$share/g/t/+", 1).await;
+        member.subscribe("t/own", 1).await;
+        member.goodbye().await;
+        let mut writer = house.connect(v(5, "writer")).await;
+        for (topic, payload) in [("t/1", "1"), ("t/own", "for the group and for me"), ("t/2", "2")] {
+            writer.publish(topic, payload, 1).await;
+        }
+    }
+    {
+        let house = house_of(Limits::default(), Arc::clone(&shelf) as _).await;
+        let mut heir = house.connect(heirs.clone()).await;
+        heir.subscribe("$share/g/t/+", 1).await;
+        heir.fence().await;
+        heir.goodbye().await;
+        // A clean start ends the session of before.
+        house.connect(v(5, "member")).await.goodbye().await;
+    }
+    let house = house_of(Limits::default(), Arc::clone(&shelf) as _).await;
+    let mut heir = house.connect(heirs).await;
+    assert_eq!(drain(&mut heir).await, ["1", "for the group and for me", "2"]);
+    house.connect(stays).await.fence().await;
+    assert!(drain(&mut heir).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_goes_to_nobody_who_may_not_have_it_and_breaks_nobody_who_has_no_room() {
+    let limits = Limits { queue_messages: 6, ..Limits::default() };
+    let house = crate::harness::house_with(limits).await;
+    house.rules.deliver.lock().insert("bob".to_owned(), filter("t"));
+    let payloads = ["1", "2", "3", "4", "5"];
+    let member = begun(&house, 1, &payloads).await;
+    let mut bob = house.connect(v(5, "bob").account("bob")).await;
+    bob.subscribe("$share/g/t", 1).await;
+    let mut heir = house.connect(As { receive_max: Some(1), ..v(5, "heir") }).await;
+    heir.subscribe("$share/g/t", 1).await;
+    heir.fence().await;
+    member.leave().await;
+    // One is under way, and half of its queue of six is filled.
+    let first = heir.message().await;
+    until_hit(&house, Limit::Queue, 1).await;
+    bob.fence().await;
+    heir.ack(first.packet_id.unwrap().get()).await;
+    for payload in &payloads[1..4] {
+        heir.expect(payload).await;
+    }
+    heir.fence().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -195,3 +195,20 @@ async fn what_one_member_refuses_nobody_else_is_sent() {
     first.silent().await;
     second.silent().await;
 }
+
+#[tokio::test]
+async fn our_broker_sends_another_what_a_member_left_when_its_session_ended() {
+    let broker = broker().await;
+    let group = format!("$share/grp/{}", broker.t("x"));
+    let mut first = broker.client(5, "a").await;
+    first.subscribe(&group, 1).await;
+    let mut writer = broker.client(5, "writer").await;
+    writer.publish(&broker.t("x"), "one", 1).await;
+    assert_eq!(first.message().await.text(), "one");
+    let mut second = broker.client(5, "b").await;
+    second.subscribe(&group, 1).await;
+    second.silent().await;
+    first.vanish().await;
+    let one = second.expect("one").await;
+    assert_eq!((one.qos, one.dup), (1, false));
+}

@@ -140,7 +140,8 @@ impl Inbound {
             let message = Arc::clone(retained.get(topic, now)?);
             let (qos, subscription_ids) = (message.qos.min(options.qos), Arc::clone(&subscription_ids));
             let (retain, replay, number, again, after, void) = (true, true, 0, false, None, false);
-            Some(Parcel { message, qos, retain, subscription_ids, replay, number, again, after, void })
+            let share = None;
+            Some(Parcel { message, qos, retain, subscription_ids, replay, share, number, again, after, void })
         });
         self.session.replay(parcels.collect(), &mut self.tickets);
     }

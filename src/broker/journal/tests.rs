@@ -21,8 +21,15 @@ fn queued(session: u64, number: u64, bytes: usize) -> Change {
         retain: false,
         expires_ms: None,
     });
-    let parcel =
-        KeptParcel { number, message, qos: 1, retain: false, replay: false, subscription_ids: Arc::from([]) };
+    let parcel = KeptParcel {
+        number,
+        message,
+        qos: 1,
+        retain: false,
+        replay: false,
+        shared: false,
+        subscription_ids: Arc::from([]),
+    };
     Change::Queued { session, parcel }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{super::inbound::Burst, Fanout, Outbox, Outcome};
+use super::{super::inbound::Burst, Delivery, Fanout, Outbox, Outcome};
 
 /// What became of messages that were given to sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,7 +59,8 @@ impl Outbox {
             return taken;
         }
         for message in burst.messages() {
-            let outcome = self.push(message, qos, false, ids, fanout);
+            let delivery = Delivery { qos, retain: false, subscription_ids: ids, share: None };
+            let outcome = self.push(message, delivery, fanout);
             taken.note(outcome);
         }
         taken

@@ -15,7 +15,7 @@ use tokio_util::codec::Decoder;
 use super::{super::journal::Journal, *};
 use crate::{
     broker::{
-        BoxFuture, Forgetful, Identity, KeepError, Keeper, Kept, Protocol, Transport,
+        BoxFuture, Change, Forgetful, Identity, KeepError, Keeper, Kept, Protocol, Transport,
         session::{Session, SessionKey},
         signals::Signal,
     },
@@ -43,8 +43,12 @@ fn link(id: u64, window: usize) -> Link {
     Link::new(Arc::new(control), false, window, usize::MAX, BytesMut::new())
 }
 
+fn plainly(qos: u8, subscription_ids: &Arc<[u32]>) -> Delivery<'_> {
+    Delivery { qos, retain: false, subscription_ids, share: None }
+}
+
 fn push(outbox: &mut Outbox, number: u32, qos: u8) -> Outcome {
-    outbox.push(&message(number), qos, false, &Arc::from([]), &mut Fanout::default())
+    outbox.push(&message(number), plainly(qos, &Arc::from([])), &mut Fanout::default())
 }
 
 /// What comes to the client.
@@ -328,6 +332,7 @@ fn qos_0_that_waited_behind_retained_messages_does_not_wait_for_the_next_connect
         qos: 1,
         retain: true,
         subscription_ids: Arc::from([]),
+        share: None,
         replay: true,
         number: 0,
         again: false,
@@ -370,7 +375,7 @@ async fn the_writer_is_woken_for_what_came_on_disk_while_it_looked() {
     let early = Arc::new(Early(Arc::clone(&session), Mutex::default()));
     let told_first: Weak<Early> = Arc::downgrade(&early);
     assert!(tickets.last().unwrap().watch(told_first));
-    session.push(&message(1), 2, false, &Arc::from([]), &mut Fanout::default());
+    session.push(&message(1), plainly(2, &Arc::from([])), &mut Fanout::default());
     control.signals.lower(Signal::Output);
     tokio::spawn(Arc::clone(&journal).run());
     journal.close();
@@ -401,7 +406,7 @@ async fn a_pubrec_that_cannot_be_kept_is_not_tried_again_at_once() {
     let (session, _, mut tickets) = kept_session(&journal);
     tokio::spawn(Arc::clone(&journal).run());
     let mut fanout = Fanout::default();
-    session.push(&message(1), 2, false, &Arc::from([]), &mut fanout);
+    session.push(&message(1), plainly(2, &Arc::from([])), &mut fanout);
     tickets.extend(fanout.kept);
     assert!(journal.settled(&tickets).await);
     session.take(1, &mut BytesMut::new());

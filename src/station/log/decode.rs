@@ -86,7 +86,7 @@ impl Decoder<'_> {
             tag::UNSUBSCRIBED => Change::Unsubscribed { session: self.number()?, filter: self.filter()? },
             tag::QUEUED => {
                 let (session, number, body) = (self.number()?, self.number()?, self.body_id()?);
-                let (qos, [retain, replay, has_ids]) = self.flags()?;
+                let (qos, [retain, replay, has_ids, shared]) = self.flags()?;
                 let ids: Vec<u32> = if has_ids { self.list(Self::small)? } else { Vec::new() };
                 let Some(message) = find(&body, record) else {
                     record.orphans += 1;
@@ -94,7 +94,7 @@ impl Decoder<'_> {
                 };
                 record.bodies.push(body);
                 let subscription_ids = ids.into();
-                let parcel = KeptParcel { number, message, qos, retain, replay, subscription_ids };
+                let parcel = KeptParcel { number, message, qos, retain, replay, shared, subscription_ids };
                 Change::Queued { session, parcel }
             }
             tag::RELEASED => Change::Released { session: self.number()?, numbers: self.numbers()? },
@@ -168,9 +168,9 @@ impl Decoder<'_> {
         Ok(self.last_body)
     }
 
-    fn flags(&mut self) -> Result<(u8, [bool; 3]), Malformed> {
+    fn flags<const N: usize>(&mut self) -> Result<(u8, [bool; N]), Malformed> {
         let flags = self.byte()?;
-        Ok((flags & 3, [flags & 4 != 0, flags & 8 != 0, flags & 16 != 0]))
+        Ok((flags & 3, std::array::from_fn(|place| flags >> 2 >> place & 1 == 1)))
     }
 
     fn text(&mut self) -> Result<&str, Malformed> {

@@ -19,7 +19,7 @@
 //! | 4 | ended | session |
 //! | 5 | subscribed | session, filter, flags (QoS in bits 0-1, no local 2, as published 3, has an id 4), id |
 //! | 6 | unsubscribed | session, filter |
-//! | 7 | queued | session, number, id difference, flags (QoS in 0-1, retain 2, replay 3, has ids 4), count, ids |
+//! | 7 | queued | session, number, id difference, flags (QoS in 0-1, retain 2, replay 3, has ids 4, shared 5), count, ids |
 //! | 8, 9 | released, delivered | session, count, numbers (each as the difference to the one before, zigzag) |
 //! | 10 | accepted | session, packet id |
 //! | 11 | completed | session, count, packet ids |
@@ -198,7 +198,7 @@ impl<'a> Encoder<'a> {
         self.number(parcel.number);
         self.body_id(body);
         let ids = &parcel.subscription_ids;
-        self.flags(parcel.qos, [parcel.retain, parcel.replay, !ids.is_empty()]);
+        self.flags(parcel.qos, [parcel.retain, parcel.replay, !ids.is_empty(), parcel.shared]);
         if !ids.is_empty() {
             self.number(ids.len() as u64);
             ids.iter().for_each(|id| self.number((*id).into()));
@@ -234,8 +234,10 @@ impl<'a> Encoder<'a> {
         self.last_body = id;
     }
 
-    fn flags(&mut self, qos: u8, [two, three, four]: [bool; 3]) {
-        self.out.push(qos & 3 | u8::from(two) << 2 | u8::from(three) << 3 | u8::from(four) << 4);
+    /// QoS in bits 0 and 1, and what else there is from bit 2 on.
+    fn flags<const N: usize>(&mut self, qos: u8, others: [bool; N]) {
+        self.out
+            .push(others.iter().rev().fold(0, |flags, other| flags << 1 | u8::from(*other)) << 2 | qos & 3);
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

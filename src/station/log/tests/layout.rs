@@ -32,12 +32,13 @@ fn a_record_has_the_bytes_that_its_description_says() {
         qos: 1,
         retain: false,
         replay: true,
+        shared: true,
         subscription_ids: [9].into(),
     };
     let changes = [Change::Queued { session: 5, parcel }, delivered(5, [2, 1]), Change::Retained { message }];
     let (bytes, bodies) = encoded(&changes);
     let body = [0, 0, 0xAC, 2, 0b101, 1, b't', 0, 2, b'h', b'i'];
-    let queued = [7, 5, 2, 0, 0b1_1001, 1, 9];
+    let queued = [7, 5, 2, 0, 0b11_1001, 1, 9];
     let delivered = [9, 5, 2, 4, 1];
     assert_eq!(bytes, [&[7], &body[..], &queued, &delivered, &[14, 0]].concat());
     assert_eq!(bodies, [0, 0]);

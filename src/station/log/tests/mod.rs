@@ -44,7 +44,15 @@ fn message(number: u64) -> Arc<KeptMessage> {
 fn parcel(number: u64, message: &Arc<KeptMessage>) -> KeptParcel {
     let ids: &[u32] = if number.is_multiple_of(2) { &[1, 268_435_455] } else { &[] };
     let message = Arc::clone(message);
-    KeptParcel { number, message, qos: 1, retain: false, replay: true, subscription_ids: ids.into() }
+    KeptParcel {
+        number,
+        message,
+        qos: 1,
+        retain: false,
+        replay: true,
+        shared: number.is_multiple_of(2),
+        subscription_ids: ids.into(),
+    }
 }
 
 fn opened(session: u64) -> Change {
