@@ -91,6 +91,9 @@ pub(super) struct StationOptions {
     /// Take client certificates that these authorities (PEM) signed: the name in one is the account.
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
+    /// Refuse those certificates that their authority has taken back: a revocation list (CRL, PEM) of each authority.
+    #[arg(long, value_name = "FILE", requires = "client_ca")]
+    pub client_crl: Option<PathBuf>,
     /// Refuse clients without such a certificate.
     #[arg(long)]
     pub require_client_certificate: bool,

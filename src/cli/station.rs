@@ -66,6 +66,7 @@ fn configure(folders: DataFolders, options: StationOptions) -> anyhow::Result<Co
             certificate: options.cert.or(certificates.certificate),
             key: options.key.or(certificates.key),
             client_ca: options.client_ca.or(certificates.client_ca),
+            client_crl: options.client_crl.or(certificates.client_crl),
             require_client_certificate: options.require_client_certificate
                 || certificates.require_client_certificate,
         },

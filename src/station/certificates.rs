@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::{
         ClientHello, NoServerSessionStorage, ResolvesServerCert, ResolvesServerCertUsingSni,
         WebPkiClientVerifier,
@@ -24,6 +24,7 @@ use rustls::{
 };
 use webpki::EndEntityCert;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::{broker::SharedTls, files::read_bounded};
 
@@ -41,13 +42,16 @@ pub struct CertificateFiles {
     pub key: Option<PathBuf>,
     /// The authorities that sign clients' certificates, PEM.
     pub client_ca: Option<PathBuf>,
+    /// What those authorities have taken back: a revocation list of each, PEM. Where there are any, a certificate whose
+    /// authority has none here is refused.
+    pub client_crl: Option<PathBuf>,
     /// Whether a client without a certificate is refused in the TLS handshake.
     pub require_client_certificate: bool,
 }
 
 impl CertificateFiles {
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.certificate, &self.key, &self.client_ca].into_iter().flatten()
+        [&self.certificate, &self.key, &self.client_ca, &self.client_crl].into_iter().flatten()
     }
 
     /// Reads all that there is and makes of it how TLS is spoken.
@@ -68,6 +72,9 @@ impl CertificateFiles {
             .with_safe_default_protocol_versions()
             .map_err(|e| StationError::Tls(e.to_string()))?;
         let Some(client_ca) = &self.client_ca else {
+            if let Some(path) = &self.client_crl {
+                return Err(alone(path, "the authority whose list it is is not named: give --client-ca too"));
+            }
             if self.require_client_certificate {
                 return Err(StationError::Tls(
                     "client certificates are required, and no authority that signs them is named: \
@@ -78,7 +85,11 @@ impl CertificateFiles {
             return Ok(Arc::new(builder.with_no_client_auth().with_cert_resolver(Arc::new(resolver))));
         };
         let roots = Arc::new(read_authorities(client_ca)?);
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        if let Some(path) = &self.client_crl {
+            // Only the client's own: authorities between it and the named ones seldom have lists.
+            verifier = verifier.with_crls(read_revocations(path, clock)?).only_check_end_entity_revocation();
+        }
         let verifier =
             if self.require_client_certificate { verifier } else { verifier.allow_unauthenticated() };
         let verifier = verifier.build().map_err(|e| unusable(client_ca, &e))?;
@@ -188,8 +199,7 @@ fn read_given(path: &Path, key_path: &Path, clock: &Clock) -> Result<Arc<Certifi
     let chain = chain.map_err(|e| unusable(path, &e))?;
     let leaf = chain.first().ok_or_else(|| unusable(path, &"it holds no certificate"))?;
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|e| unusable(path, &e))?;
-    let now = i64::try_from(clock.now_ms() / 1000).unwrap_or(i64::MAX);
-    if parsed.validity().not_after.timestamp() < now {
+    if parsed.validity().not_after.timestamp() < now_s(clock) {
         return Err(unusable(path, &format!("it ended on {}", parsed.validity().not_after)));
     }
     let pem = read_bounded(key_path, MAX_PEM_BYTES)?;
@@ -211,12 +221,38 @@ fn read_authorities(path: &Path) -> Result<RootCertStore, StationError> {
     Ok(roots)
 }
 
+/// An overdue list is used all the same: one that was not renewed in time must not shut everybody out.
+fn read_revocations(
+    path: &Path,
+    clock: &Clock,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, StationError> {
+    let pem = read_bounded(path, MAX_PEM_BYTES)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&pem).collect();
+    let lists = lists.map_err(|e| unusable(path, &e))?;
+    if lists.is_empty() {
+        return Err(unusable(path, &"it holds no revocation list"));
+    }
+    for list in &lists {
+        let (_, parsed) = CertificateRevocationList::from_der(list).map_err(|e| unusable(path, &e))?;
+        let due = parsed.next_update().filter(|due| due.timestamp() < now_s(clock));
+        if let Some(due) = due {
+            let authority = parsed.issuer();
+            tracing::warn!(path = %path.display(), %authority, %due, "a revocation list is overdue: fetch a newer one");
+        }
+    }
+    Ok(lists)
+}
+
+fn now_s(clock: &Clock) -> i64 {
+    i64::try_from(clock.now_ms() / 1000).unwrap_or(i64::MAX)
+}
+
 fn unusable(path: &Path, reason: &dyn fmt::Display) -> StationError {
     StationError::KeyFile {
         path: path.to_owned(),
         reason: reason.to_string(),
-        next: "Certificates and keys are PEM files: the server's own certificate first, then those that lead to its \
-               authority",
+        next: "Certificates, keys and revocation lists are PEM files; of certificates the server's own first, then those \
+               that lead to its authority",
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -42,6 +42,7 @@ struct Signer {
 struct Signed {
     certificate: String,
     key: String,
+    serial: SerialNumber,
 }
 
 impl Signer {
@@ -69,12 +70,33 @@ impl Signer {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
+        let serial = SerialNumber::from(key.public_key_raw()[..16].to_vec());
+        params.serial_number = Some(serial.clone());
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Signed { certificate, key: key.serialize_pem() }
+        Signed { certificate, key: key.serialize_pem(), serial }
     }
 
     fn client(&self, common: &str) -> Signed {
         self.sign(Vec::new(), common, ExtendedKeyUsagePurpose::ClientAuth, 2090)
+    }
+
+    /// Its revocation list, PEM, with these on it.
+    fn takes_back(&self, signed: &[&Signed]) -> String {
+        let revoked = |signed: &&Signed| RevokedCertParams {
+            serial_number: signed.serial.clone(),
+            revocation_time: date_time_ymd(2021, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2021, 1, 1),
+            next_update: date_time_ymd(2022, 1, 1),
+            crl_number: SerialNumber::from(signed.len() as u64),
+            issuing_distribution_point: None,
+            revoked_certs: signed.iter().map(revoked).collect(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     fn server(&self, name: &str) -> Signed {
@@ -228,6 +250,48 @@ async fn a_clients_certificate_is_its_account_where_there_is_such_an_account() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_was_taken_back_does_not_come_in_from_the_next_reading_on() {
+    let (plant, depot) = (Signer::new("plant"), Signer::new("depot"));
+    let (first, second, other) = (plant.client("paul"), plant.client("paul"), depot.client("paul"));
+    let (authorities, list) = (format!("{}{}", plant.pem, depot.pem), plant.takes_back(&[&first]));
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), "crl.pem", &list);
+    let listed = path.clone();
+    let station = start_with(move |config| {
+        config.certificates.client_ca = Some(file(config.data.root(), "client-ca.pem", &authorities));
+        config.certificates.client_crl = Some(listed.clone());
+    })
+    .await;
+    station.member("paul", "publisher").await;
+    assert_eq!(
+        station.as_certificate(Some(&first), None).await,
+        None,
+        "taken back, by a list that is overdue"
+    );
+    assert_eq!(station.as_certificate(Some(&second), None).await, Some(0));
+    assert_eq!(station.as_certificate(Some(&other), None).await, None, "its authority has no list");
+
+    file(
+        dir.path(),
+        "crl.pem",
+        &format!("{}{}", plant.takes_back(&[&first, &second]), depot.takes_back(&[])),
+    );
+    hang_up().await;
+    let reread = async {
+        while station.as_certificate(Some(&second), None).await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, reread).await.expect("the second is taken back too");
+    assert_eq!(station.as_certificate(Some(&other), None).await, Some(0));
+    // A list that cannot be read takes nothing back that it took.
+    std::fs::write(&path, "cut off").unwrap();
+    hang_up().await;
+    assert_eq!(station.as_certificate(Some(&first), None).await, None);
+    assert_eq!(station.as_certificate(Some(&other), None).await, Some(0));
+}
+
+#[tokio::test]
 async fn where_client_certificates_are_required_nobody_comes_without() {
     let plant = Signer::new("plant");
     let ca = plant.pem.clone();
@@ -326,6 +390,18 @@ async fn what_cannot_be_used_keeps_a_station_from_starting_and_says_what_to_do()
     let error =
         refused_with(&|config| config.certificates.client_ca = write("ca.pem", "not a certificate")).await;
     assert!(error.contains("it holds no certificate"));
+    let error = refused_with(&|config| {
+        config.certificates.client_ca = write("ca.pem", &plant.pem);
+        config.certificates.client_crl = write("crl.pem", &plant.pem);
+    })
+    .await;
+    assert!(
+        error.contains("crl.pem cannot be used") && error.contains("it holds no revocation list"),
+        "{error}"
+    );
+    let list = plant.takes_back(&[]);
+    let error = refused_with(&|config| config.certificates.client_crl = write("crl.pem", &list)).await;
+    assert!(error.contains("--client-ca"), "{error}");
     let error = refused_with(&|config| config.certificates.require_client_certificate = true).await;
     assert!(error.contains("--client-ca"));
 

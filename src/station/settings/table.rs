@@ -229,6 +229,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Authorities that sign client certificates, PEM. A client that shows one is the account that the certificate \
          names (its first alternative name, or else common name, that is a username) and needs no password."
     ),
+    file!(
+        client_crl,
+        "\"client-crl.pem\"",
+        "What those authorities have taken back: revocation lists, PEM, one of each authority. Read again as the others."
+    ),
     Setting {
         section: "certificates",
         name: "require_client_certificate",

@@ -74,6 +74,7 @@ fn what_is_printed_says_the_same_again_and_shows_every_setting() {
         "limits.sys_interval=60",
         "listen.websocket_origins=[\"https://a.example\"]",
         "certificates.client_ca=/x/ca.pem",
+        "certificates.client_crl=/x/crl.pem",
         "limits.queue_bytes_total=\"3 GiB\"",
         "limits.reader_patience=0.25",
         "limits.spare_loopback=false",
