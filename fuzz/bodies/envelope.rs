@@ -151,6 +151,10 @@ fn cbc_hmac(sealed: &[u8]) {
     let wire = STANDARD.encode([sealed, &hmac_sha256(&mac_key, sealed)].concat());
     match open("cbc/x", wire.as_bytes()) {
         Ok(opened) => assert_eq!(opened.body.len() / 16, sealed.len() / 16 - 2),
+        // No message of this suite is as long as a Fernet token; what is, and begins like one, is taken for one.
+        Err(OpenError::NotSealedAsRequired { .. }) => {
+            assert!(sealed.starts_with(&[0x80, 0, 0, 0]) && sealed.len() % 16 == 9, "the MAC holds");
+        }
         Err(error) => assert!(
             matches!(error, OpenError::BadContents(_) | OpenError::CutShort { .. }),
             "the MAC holds, and it says: {error}"

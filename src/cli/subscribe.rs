@@ -1,6 +1,6 @@
 //! `sealwire sub`: opens what comes and shows it.
 
-use std::{collections::HashMap, process::ExitCode};
+use std::{collections::HashMap, path::PathBuf, process::ExitCode};
 
 use crate::{
     client::{
@@ -58,6 +58,10 @@ pub(super) struct SubscribeOptions {
     /// Write no line break after a message.
     #[arg(short = 'N', long, conflicts_with = "json")]
     no_newline: bool,
+    /// Remember in this file what was seen, for later commands with the same file: what they see again is a repeat, and a
+    /// retained message older than the one before shows as rolled back. One command at a time has it.
+    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    memory: Option<PathBuf>,
     /// Somebody whose signature is known: a name and the 64 hex digits of the identity key. May be given several times.
     #[arg(long, value_name = "NAME=IDENTITY", help_heading = "Keys")]
     known: Vec<String>,
@@ -80,8 +84,8 @@ Examples:
 
 Standard output gets a message only where its seal holds and it was not seen before. What is
 withheld is told on standard error, and --json shows it with its verdict. A connection that
-breaks is made again, with growing waits. What was seen is remembered while the command runs,
-not longer: an old message may pass as new once after a start.
+breaks is made again, with growing waits. What was seen is remembered while the command runs;
+for longer, give --memory FILE: without it an old message may pass as new once after a start.
 
 ";
 
@@ -117,11 +121,13 @@ pub(super) fn run(
                         None => Ok(()),
                     },
                 };
-                if subscription.repeats() > 0 {
-                    note(&format!("{} repeats of messages were dropped", subscription.repeats()));
+                match subscription.repeats() {
+                    0 => {}
+                    1 => note("1 repeat of a message was dropped"),
+                    many => note(&format!("{many} repeats of messages were dropped")),
                 }
-                subscription.end().await;
-                done
+                let ended = subscription.end(&mut way.ring).await;
+                done.and(ended.map_err(Into::into))
             }
             Err(error) => Err(error),
         };
@@ -146,6 +152,9 @@ fn begin(
 ) -> anyhow::Result<Subscription> {
     for (name, key) in known {
         way.ring.add_known(name, key)?;
+    }
+    if let Some(path) = &options.memory {
+        way.ring.remember_in(path)?;
     }
     if let Some(account) = way.decides() {
         for filter in &topics {

@@ -2,6 +2,8 @@
 
 use std::{io::Write, process::Stdio};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use crate::harness::{Desk, Listener, Mosquitto, PASSPHRASE, python};
 
 #[test]
@@ -178,7 +180,7 @@ fn a_message_that_comes_again_is_dropped_and_counted() {
     desk.run(&[&["pub", "-t", "a/b", "-m", "two"], &common[..]].concat()).ok();
     let done = listener.rest().ok();
     assert_eq!(done.text().lines().count(), 2, "{done:?}");
-    assert!(done.err.contains("1 repeats of messages were dropped"), "{done:?}");
+    assert!(done.err.contains("1 repeat of a message was dropped"), "{done:?}");
 }
 
 #[test]
@@ -213,4 +215,52 @@ fn a_subscriber_outlives_its_broker_and_says_so() {
     desk.run(&[&["pub", "-t", "a/b", "-m", "again"], &common[..]].concat()).ok();
     assert!(listener.line().ends_with(": again"));
     listener.rest().ok();
+}
+
+#[test]
+fn what_was_seen_is_remembered_in_a_file_for_the_next_command() {
+    let (desk, broker) = (Desk::new(), Mosquitto::start());
+    let (url, key) = (broker.url(), desk.key_line("k", "a/#", "cose-a256gcm"));
+    let common = ["--broker", &url, "--key-line", key.to_str().unwrap()];
+    let memory = desk.path("seen");
+    let memory = memory.to_str().unwrap();
+    let sub = [&["sub", "-t", "a/#", "--json", "--memory", memory], &common[..]].concat();
+    let heard = |more: &[&str]| desk.run(&[&sub[..], more].concat());
+    let retain = |body: &str| {
+        desk.run(&[&["pub", "-t", "a/state", "-r", "-m", body], &common[..]].concat()).ok();
+        desk.file("wire", broker.retained("a/state"))
+    };
+    let old = std::fs::read(retain("on")).unwrap();
+    retain("off");
+    let first = heard(&["--count", "1"]).ok();
+    assert_eq!((&first.lines()[0]["body"], &first.lines()[0]["verdict"]), (&"off".into(), &"fresh".into()));
+    // Whoever has the broker puts the old one back: the next command knows it for what it is.
+    let old = desk.file("wire", old);
+    broker.publish(&["-t", "a/state", "-r", "-f", old.to_str().unwrap()]);
+    let second = heard(&["--count", "1", "--strict"]).ends(3);
+    assert_eq!(second.lines()[0]["verdict"], "rolled-back");
+
+    // A live message, sent once more after the command that heard it.
+    let mut listener = Listener::start(&desk, &[&sub[1..], &["--count", "1"]].concat(), &[]);
+    assert_eq!(listener.json()["verdict"], "rolled-back");
+    let other_command = heard(&["--count", "1"]).ends(1);
+    assert!(other_command.err.contains("in use by another command"), "{}", other_command.err);
+    let raw = ["--broker", &url, "-t", "a/live", "--raw", "--json", "--count", "1"];
+    let mut raw = Listener::start(&desk, &raw, &[]);
+    desk.run(&[&["pub", "-t", "a/live", "-m", "open the gate"], &common[..]].concat()).ok();
+    assert_eq!(listener.json()["body"], "open the gate");
+    listener.rest().ok();
+    let wire = raw.json()["wire_base64"].as_str().unwrap().to_owned();
+    let wire = desk.file("live", STANDARD.decode(wire).unwrap());
+    let mut listener = Listener::start(&desk, &[&sub[1..], &["--timeout", "3"]].concat(), &[]);
+    listener.json();
+    broker.publish(&["-t", "a/live", "-q", "1", "-f", wire.to_str().unwrap()]);
+    let rest = listener.rest().ok();
+    assert!(rest.out.is_empty() && rest.err.contains("1 repeat of a message was dropped"), "{rest:?}");
+
+    let kept = std::fs::read_to_string(memory).unwrap();
+    assert!(!kept.contains("a/live") && !kept.contains("gate"));
+    std::fs::write(memory, &kept[..kept.len() / 2]).unwrap();
+    let damaged = heard(&["--count", "1"]).ends(1);
+    assert!(damaged.err.contains("delete it to remember anew"), "{}", damaged.err);
 }

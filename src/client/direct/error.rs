@@ -106,6 +106,8 @@ pub enum DirectError {
     TooMuch(String),
     #[error("the keyring {0} is being changed by another program: try again when that is done")]
     FileInUse(String),
+    #[error("the memory {0} is in use by another command: give each its own")]
+    MemoryInUse(String),
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error("{0}")]

@@ -1,7 +1,7 @@
 //! Publishing and subscribing without a window, a state folder or a history: what the terminal does.
 //!
-//! Nothing is kept but which version of a vault was seen: the keyring is in memory, so is the replay guard, and the
-//! broker's session begins and ends with the connection. It knows nothing of the account's folder on this computer (the
+//! Nothing is kept but which version of a vault was seen, and in a file that the command names what it has seen of
+//! messages: the keyring is in memory, and the broker's session begins and ends with the connection. It knows nothing of the account's folder on this computer (the
 //! pinned stations and a remembered one-time code are read, never written), so it works beside an open window. It writes no
 //! audit log of its own.
 //!
@@ -18,6 +18,7 @@ mod account;
 mod error;
 mod keystore;
 mod line;
+mod memory;
 mod publication;
 mod ring;
 mod seen;

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, hash_map::Entry},
+    path::Path,
 };
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use super::{
     },
     Account, DirectError,
     line::{Wire, password},
+    memory::Memory,
 };
 
 pub use crate::seal::replay::Replay as Verdict;
@@ -54,6 +56,8 @@ pub struct Ring {
     /// One a key epoch, hence one session a program start.
     sealers: HashMap<Kid, Sealer>,
     guard: ReplayGuard,
+    /// Where what the guard knows outlives the command.
+    memory: Option<Memory>,
 }
 
 /// What came of the bytes that arrived. Always shown, never guessed.
@@ -88,7 +92,7 @@ pub struct Opened {
     pub sender: Option<SenderView>,
     /// Whether its topic asks for a signature of somebody known.
     pub must_be_known: bool,
-    /// Whether it was here before, as far as this command has seen.
+    /// Whether it was here before, as far as this command and its memory have seen.
     pub verdict: Verdict,
     /// What else is notable. Empty when all is well.
     pub notes: Vec<String>,
@@ -153,6 +157,26 @@ impl Ring {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What was seen before by commands with this file counts from now on, and what is seen now for those to come.
+    ///
+    /// # Errors
+    /// It is in use, or cannot be read.
+    pub fn remember_in(&mut self, path: &Path) -> Result<(), DirectError> {
+        let (memory, guard) = Memory::open(path)?;
+        (self.memory, self.guard) = (Some(memory), guard);
+        Ok(())
+    }
+
+    /// What was seen is written down, if there is a file for it and it is time.
+    pub(super) fn keep(&mut self) -> Result<(), DirectError> {
+        self.memory.as_mut().map_or(Ok(()), |memory| memory.keep(&mut self.guard))
+    }
+
+    /// What was seen is written down, if there is a file for it.
+    pub(super) fn keep_all(&mut self) -> Result<(), DirectError> {
+        self.memory.as_mut().map_or(Ok(()), |memory| memory.write(&mut self.guard))
     }
 
     /// Whether there is no key.

@@ -95,9 +95,10 @@ impl Subscription {
     /// Waits for the next thing to tell. May be dropped while it waits.
     ///
     /// # Errors
-    /// The first connection failed; or the broker refused a later one, or a filter.
+    /// The first connection failed; the broker refused a later one, or a filter; or what was seen could not be written
+    /// down.
     pub async fn next(&mut self, ring: &mut Ring) -> Result<Told, DirectError> {
-        self.acknowledge();
+        self.acknowledge(ring)?;
         loop {
             let happening = match &mut self.state {
                 State::Waiting(until) => {
@@ -131,7 +132,7 @@ impl Subscription {
                     if let Some(arrived) = self.arrived(ring, incoming, share) {
                         return Ok(Told::Message(Box::new(arrived)));
                     }
-                    self.acknowledge();
+                    self.acknowledge(ring)?;
                 }
                 Happening::Lost(lost) => {
                     if !self.was_online || !may_pass(&lost) {
@@ -172,17 +173,31 @@ impl Subscription {
         })
     }
 
-    fn acknowledge(&mut self) {
+    /// What came is in the memory first, as far as it is written at all.
+    fn acknowledge(&mut self, ring: &mut Ring) -> Result<(), DirectError> {
+        ring.keep()?;
+        self.acknowledge_held();
+        Ok(())
+    }
+
+    fn acknowledge_held(&mut self) {
         if let (Some((packet, _)), State::Line(connection)) = (self.held.take(), &mut self.state) {
             connection.acknowledge([packet]);
         }
     }
 
     /// Acknowledges what the caller has, and says goodbye.
-    pub async fn end(mut self) {
-        self.acknowledge();
+    ///
+    /// # Errors
+    /// What was seen could not be written down; then the last message is not acknowledged.
+    pub async fn end(mut self, ring: &mut Ring) -> Result<(), DirectError> {
+        let kept = ring.keep_all();
+        if kept.is_ok() {
+            self.acknowledge_held();
+        }
         if let State::Line(connection) = self.state {
             Line::end(connection).await;
         }
+        kept
     }
 }

@@ -123,6 +123,12 @@ impl ReplayGuard {
         }
     }
 
+    /// Whether something changed since [`Self::take_changes`].
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// The rows that changed since the last call, for the transaction that stores the message.
     ///
     /// If that transaction fails, write [`Self::all_rows`] with the next one.
