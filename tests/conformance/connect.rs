@@ -341,11 +341,11 @@ async fn a_silent_client_is_closed_after_one_and_a_half_keep_alives_as_if_it_had
         silent.push(broker.connect(&connect.will(&topic, "gone", 0, false, Vec::new())).await);
     }
     let mut without = broker.client(4, "without").await;
-    let mut lively = broker.connect(&broker.plain(5, "lively").keep_alive(1)).await;
+    let mut lively = broker.connect(&broker.plain(5, "lively").keep_alive(2)).await;
     let started = Instant::now();
-    // What is tested takes time: a client that sends a packet each second stays, one that does not goes.
-    for _ in 0..4 {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+    // What is tested takes time: a client that sends a packet now and then stays, one that does not goes.
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(600)).await;
         lively.silent().await;
         if started.elapsed() < Duration::from_millis(1_000) {
             reader.silent().await;
@@ -362,9 +362,9 @@ async fn a_silent_client_is_closed_after_one_and_a_half_keep_alives_as_if_it_had
 #[tokio::test]
 async fn any_packet_counts_for_the_keep_alive() {
     let broker = broker().await;
-    let mut peer = broker.connect(&broker.plain(4, "writer").keep_alive(1)).await;
+    let mut peer = broker.connect(&broker.plain(4, "writer").keep_alive(2)).await;
     let started = Instant::now();
-    while started.elapsed() < Duration::from_millis(2_500) {
+    while started.elapsed() < Duration::from_millis(3_500) {
         tokio::time::sleep(Duration::from_millis(600)).await;
         peer.send(&message(broker.t("x"), "x", 0).bytes(4)).await;
     }

@@ -136,10 +136,10 @@ async fn a_delayed_will_comes_when_its_delay_is_over() {
     let mut reader = broker.client(5, "reader").await;
     reader.subscribe(broker.t("will"), 1).await;
     let started = Instant::now();
-    broker.connect(&delayed(&broker, 1, 60)).await.vanish().await;
+    broker.connect(&delayed(&broker, 3, 60)).await.vanish().await;
     reader.silent().await;
     reader.expect("gone").await;
-    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(2_900), "{:?}", started.elapsed());
     reader.silent().await;
 }
 
@@ -151,7 +151,7 @@ async fn the_end_of_a_session_cuts_the_delay_of_its_will_short() {
     // It ends at once, after its expiry, or with a clean start; the delay alone would be longer than a test waits.
     broker.connect(&delayed(&broker, 1_000, 0)).await.vanish().await;
     reader.expect("gone").await;
-    broker.connect(&delayed(&broker, 1_000, 1)).await.vanish().await;
+    broker.connect(&delayed(&broker, 1_000, 3)).await.vanish().await;
     reader.silent().await;
     reader.expect("gone").await;
     broker.connect(&delayed(&broker, 1_000, 60)).await.vanish().await;
@@ -165,14 +165,14 @@ async fn a_client_that_is_back_within_the_delay_leaves_no_will() {
     let broker = broker().await;
     let mut reader = broker.client(5, "reader").await;
     reader.subscribe(broker.t("will"), 1).await;
-    broker.connect(&delayed(&broker, 1, 60)).await.vanish().await;
+    broker.connect(&delayed(&broker, 3, 60)).await.vanish().await;
     reader.silent().await;
     let back = broker.connect(&broker.plain(5, "leaver").staying()).await;
     assert!(back.present);
     // A takeover within the delay is a return as well.
     let _third = broker.connect(&broker.plain(5, "leaver").staying()).await;
     // Longer than the delay, which is what is tested.
-    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    tokio::time::sleep(Duration::from_millis(3_600)).await;
     reader.silent().await;
 }
 
@@ -181,11 +181,11 @@ async fn a_takeover_of_a_continued_session_leaves_no_delayed_will() {
     let broker = broker().await;
     let mut reader = broker.client(5, "reader").await;
     reader.subscribe(broker.t("will"), 1).await;
-    let mut first = broker.connect(&delayed(&broker, 1, 60)).await;
+    let mut first = broker.connect(&delayed(&broker, 3, 60)).await;
     let second = broker.connect(&broker.plain(5, "leaver").staying()).await;
     assert!(second.present);
     first.cut_off(&[0x8E]).await;
-    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    tokio::time::sleep(Duration::from_millis(3_600)).await;
     reader.silent().await;
 }
 
