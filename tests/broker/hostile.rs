@@ -206,7 +206,7 @@ async fn a_packet_that_never_ends_is_no_sign_of_life() {
             Ok(got) => break got,
             Err(_) => client.bytes(&[0]).await,
         }
-        assert!(started.elapsed() < Duration::from_secs(4), "bytes alone keep it alive");
+        assert!(started.elapsed() < Duration::from_secs(20), "bytes alone keep it alive");
     };
     assert!(matches!(end, Got::Disconnect { code: 0x8D, .. }), "{end:?}");
 }
