@@ -92,7 +92,7 @@ pub(super) struct StationOptions {
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
     /// Refuse those certificates that their authority has taken back: a revocation list (CRL, PEM) of each authority.
-    #[arg(long, value_name = "FILE", requires = "client_ca")]
+    #[arg(long, value_name = "FILE")]
     pub client_crl: Option<PathBuf>,
     /// Refuse clients without such a certificate.
     #[arg(long)]

@@ -17,8 +17,8 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::{
-        ClientHello, NoServerSessionStorage, ResolvesServerCert, ResolvesServerCertUsingSni,
-        WebPkiClientVerifier,
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
     },
     sign::CertifiedKey,
 };
@@ -54,55 +54,51 @@ impl CertificateFiles {
         [&self.certificate, &self.key, &self.client_ca, &self.client_crl].into_iter().flatten()
     }
 
-    /// Reads all that there is and makes of it how TLS is spoken.
-    fn server_config(
-        &self,
-        own: Arc<dyn ResolvesServerCert>,
-        clock: &Clock,
-    ) -> Result<Arc<ServerConfig>, StationError> {
-        let given = match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => Some(read_given(certificate, key, clock)?),
-            (None, None) => None,
-            (Some(path), None) => return Err(alone(path, "its key is not named: give --key too")),
-            (None, Some(path)) => return Err(alone(path, "its certificate is not named: give --cert too")),
-        };
-        let resolver = ByName { own, given };
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| StationError::Tls(e.to_string()))?;
+    /// The certificate that the server was given, if it was.
+    fn given(&self, clock: &Clock) -> Result<Option<Arc<CertifiedKey>>, StationError> {
+        match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => read_given(certificate, key, clock).map(Some),
+            (None, None) => Ok(None),
+            (Some(path), None) => Err(alone(path, "its key is not named: give --key too")),
+            (None, Some(path)) => Err(alone(path, "its certificate is not named: give --cert too")),
+        }
+    }
+
+    /// Which clients' certificates are taken, if any are.
+    fn clients(&self) -> Result<Option<Clients>, StationError> {
         let Some(client_ca) = &self.client_ca else {
-            if let Some(path) = &self.client_crl {
-                return Err(alone(path, "the authority whose list it is is not named: give --client-ca too"));
-            }
-            if self.require_client_certificate {
-                return Err(StationError::Tls(
+            return match &self.client_crl {
+                Some(path) => {
+                    Err(alone(path, "the authority whose list it is is not named: give --client-ca too"))
+                }
+                None if self.require_client_certificate => Err(StationError::Tls(
                     "client certificates are required, and no authority that signs them is named: \
                      give one with --client-ca FILE"
                         .to_owned(),
-                ));
-            }
-            return Ok(Arc::new(builder.with_no_client_auth().with_cert_resolver(Arc::new(resolver))));
+                )),
+                None => Ok(None),
+            };
         };
         let roots = Arc::new(read_authorities(client_ca)?);
+        let provider = Arc::new(ring::default_provider());
         let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        let mut due = Vec::new();
         if let Some(path) = &self.client_crl {
+            let lists = read_revocations(path)?;
+            due = lists.due;
             // Only the client's own: authorities between it and the named ones seldom have lists.
-            verifier = verifier.with_crls(read_revocations(path, clock)?).only_check_end_entity_revocation();
+            verifier = verifier.with_crls(lists.newest_first).only_check_end_entity_revocation();
         }
         let verifier =
             if self.require_client_certificate { verifier } else { verifier.allow_unauthenticated() };
         let verifier = verifier.build().map_err(|e| unusable(client_ca, &e))?;
-        let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(Arc::new(resolver));
-        // A resumed session would not be asked for its certificate again, which may have ended meanwhile.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Arc::new(config))
+        Ok(Some(Clients { verifier, due }))
     }
 
     /// Whether they can be used.
     pub(super) fn check(&self, clock: &Clock) -> Result<(), StationError> {
-        self.server_config(Arc::new(ResolvesServerCertUsingSni::new()), clock).map(|_| ())
+        self.given(clock)?;
+        self.clients().map(|_| ())
     }
 
     /// What shows that a file was exchanged.
@@ -115,13 +111,47 @@ impl CertificateFiles {
     }
 }
 
+/// Whose certificates are taken of clients.
+#[derive(Clone)]
+struct Clients {
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// When each list should be followed by another, in seconds since 1970, and whose it is.
+    due: Vec<(i64, String)>,
+}
+
+/// What was read last and can be used.
+struct Read {
+    stamps: Vec<Option<(SystemTime, u64)>>,
+    given: Option<Arc<CertifiedKey>>,
+    clients: Option<Clients>,
+}
+
+impl Read {
+    /// How TLS is spoken by it.
+    fn server_config(&self, own: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, StationError> {
+        let resolver = Arc::new(ByName { own, given: self.given.clone() });
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| StationError::Tls(e.to_string()))?;
+        let Some(clients) = &self.clients else {
+            return Ok(Arc::new(builder.with_no_client_auth().with_cert_resolver(resolver)));
+        };
+        let verifier = Arc::clone(&clients.verifier);
+        let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
+        // A resumed session would not be asked for its certificate again, which may have ended meanwhile.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+}
+
 /// See the module.
 pub(crate) struct Certificates {
     files: CertificateFiles,
     own: tls::Authority,
     clock: Clock,
     shared: SharedTls,
-    stamps: Mutex<Vec<Option<(SystemTime, u64)>>>,
+    read: Mutex<Read>,
 }
 
 impl Certificates {
@@ -131,9 +161,12 @@ impl Certificates {
         own: &tls::Authority,
         clock: &Clock,
     ) -> Result<Self, StationError> {
-        let stamps = Mutex::new(files.stamps());
-        let shared = files.server_config(own.resolver(), clock)?.into();
-        Ok(Self { files: files.clone(), own: own.clone(), clock: clock.clone(), shared, stamps })
+        let read = Read { stamps: files.stamps(), given: files.given(clock)?, clients: files.clients()? };
+        let shared = read.server_config(own.resolver())?.into();
+        let opened =
+            Self { files: files.clone(), own: own.clone(), clock: clock.clone(), shared, read: read.into() };
+        opened.tell_overdue();
+        Ok(opened)
     }
 
     /// What the MQTT listeners use, and go on using through every reload.
@@ -141,25 +174,54 @@ impl Certificates {
         self.shared.clone()
     }
 
-    /// Reads everything again: new connections have it, live ones go on. What cannot be used changes nothing.
+    /// Reads everything again: new connections have it, live ones go on. What cannot be used changes nothing, and keeps
+    /// nothing else from being taken: a certificate that has ended must not keep another from being taken back.
     pub(crate) fn reload(&self) {
-        *self.stamps.lock() = self.files.stamps();
-        match self.files.server_config(self.own.resolver(), &self.clock) {
-            Ok(config) => {
-                self.shared.replace(config);
-                tracing::info!("the certificates were read again: new connections have them");
-            }
+        let mut read = self.read.lock();
+        read.stamps = self.files.stamps();
+        let mut refused = false;
+        match self.files.given(&self.clock) {
+            Ok(given) => read.given = given,
             Err(error) => {
-                tracing::error!(%error, "the new certificates cannot be used: those from before stay in use");
+                refused = true;
+                tracing::error!(%error, "the new certificate cannot be used: the one from before stays in use");
             }
         }
+        match self.files.clients() {
+            Ok(clients) => read.clients = clients,
+            Err(error) => {
+                refused = true;
+                let what = "the new authorities of clients, or their lists, cannot be used: those from before stay in use";
+                tracing::error!(%error, "{what}");
+            }
+        }
+        match read.server_config(self.own.resolver()) {
+            Ok(config) => {
+                self.shared.replace(config);
+                if !refused {
+                    tracing::info!("the certificates were read again: new connections have them");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the certificates from before stay in use"),
+        }
+        drop(read);
+        self.tell_overdue();
     }
 
     /// The same, where a file is not what it was.
     pub(crate) fn reload_if_changed(&self) {
-        let changed = *self.stamps.lock() != self.files.stamps();
+        let changed = self.read.lock().stamps != self.files.stamps();
         if changed {
             self.reload();
+        }
+    }
+
+    /// Says in the log which revocation list should have been followed by another. It is used all the same: one that was not
+    /// renewed in time must not shut everybody out.
+    pub(crate) fn tell_overdue(&self) {
+        let due = self.read.lock().clients.as_ref().map(|clients| clients.due.clone()).unwrap_or_default();
+        for (_, authority) in due.iter().filter(|(due, _)| *due < now_s(&self.clock)) {
+            tracing::warn!(authority, "a revocation list is overdue: fetch a newer one");
         }
     }
 }
@@ -221,26 +283,35 @@ fn read_authorities(path: &Path) -> Result<RootCertStore, StationError> {
     Ok(roots)
 }
 
-/// An overdue list is used all the same: one that was not renewed in time must not shut everybody out.
-fn read_revocations(
-    path: &Path,
-    clock: &Clock,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, StationError> {
+/// The lists of a file.
+struct Revocations {
+    /// Of several of one authority the first is looked at.
+    newest_first: Vec<CertificateRevocationListDer<'static>>,
+    /// See [`Clients::due`]: of each authority's newest.
+    due: Vec<(i64, String)>,
+}
+
+fn read_revocations(path: &Path) -> Result<Revocations, StationError> {
     let pem = read_bounded(path, MAX_PEM_BYTES)?;
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&pem).collect();
-    let lists = lists.map_err(|e| unusable(path, &e))?;
+    let mut lists = Vec::new();
+    for list in CertificateRevocationListDer::pem_slice_iter(&pem) {
+        let list = list.map_err(|e| unusable(path, &e))?;
+        let (_, parsed) = CertificateRevocationList::from_der(&list).map_err(|e| unusable(path, &e))?;
+        let authority = parsed.issuer().to_string();
+        let due = parsed.next_update().map(|due| due.timestamp());
+        lists.push((parsed.last_update().timestamp(), authority, due, list));
+    }
     if lists.is_empty() {
         return Err(unusable(path, &"it holds no revocation list"));
     }
-    for list in &lists {
-        let (_, parsed) = CertificateRevocationList::from_der(list).map_err(|e| unusable(path, &e))?;
-        let due = parsed.next_update().filter(|due| due.timestamp() < now_s(clock));
-        if let Some(due) = due {
-            let authority = parsed.issuer();
-            tracing::warn!(path = %path.display(), %authority, %due, "a revocation list is overdue: fetch a newer one");
+    lists.sort_by_key(|(made, ..)| std::cmp::Reverse(*made));
+    let mut due: Vec<(i64, String)> = Vec::new();
+    for (_, authority, next, _) in &lists {
+        if let Some(next) = next.filter(|_| !due.iter().any(|(_, known)| known == authority)) {
+            due.push((next, authority.clone()));
         }
     }
-    Ok(lists)
+    Ok(Revocations { newest_first: lists.into_iter().map(|(.., list)| list).collect(), due })
 }
 
 fn now_s(clock: &Clock) -> i64 {
@@ -292,20 +363,21 @@ mod tests {
         };
         let certificates = Certificates::open(&files, &own, &clock).unwrap();
         let shared = certificates.shared();
-        let before = shared.now();
+        let (before, given) = (shared.now(), certificates.read.lock().given.clone().unwrap());
+        let stays = || Arc::ptr_eq(&given, certificates.read.lock().given.as_ref().unwrap());
         certificates.reload_if_changed();
         assert!(Arc::ptr_eq(&before, &shared.now()), "nothing changed");
 
         for broken in [(second.0.clone(), first.1.clone()), ("cut off".to_owned(), first.1.clone())] {
             put(&broken);
             certificates.reload();
-            assert!(Arc::ptr_eq(&before, &shared.now()), "it cannot be used");
+            assert!(stays(), "it cannot be used");
         }
         std::fs::remove_file(&key).unwrap();
         certificates.reload_if_changed();
-        assert!(Arc::ptr_eq(&before, &shared.now()), "it is not there");
+        assert!(stays(), "it is not there");
         put(&second);
         certificates.reload_if_changed();
-        assert!(!Arc::ptr_eq(&before, &shared.now()));
+        assert!(!stays() && !Arc::ptr_eq(&before, &shared.now()));
     }
 }

@@ -309,10 +309,11 @@ async fn keep_house(
             tracing::error!(%error, "what is over could not be cleared away");
         }
         certificates.reload_if_changed();
-        if number % RENEW_EVERY == 0
-            && let Err(error) = authority.renew()
-        {
-            tracing::error!(%error, "the certificate could not be renewed");
+        if number % RENEW_EVERY == 0 {
+            certificates.tell_overdue();
+            if let Err(error) = authority.renew() {
+                tracing::error!(%error, "the certificate could not be renewed");
+            }
         }
     }
 }

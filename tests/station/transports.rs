@@ -81,7 +81,7 @@ impl Signer {
     }
 
     /// Its revocation list, PEM, with these on it.
-    fn takes_back(&self, signed: &[&Signed]) -> String {
+    fn takes_back(&self, year: i32, signed: &[&Signed]) -> String {
         let revoked = |signed: &&Signed| RevokedCertParams {
             serial_number: signed.serial.clone(),
             revocation_time: date_time_ymd(2021, 1, 1),
@@ -89,8 +89,8 @@ impl Signer {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2021, 1, 1),
-            next_update: date_time_ymd(2022, 1, 1),
+            this_update: date_time_ymd(year, 1, 1),
+            next_update: date_time_ymd(year + 1, 1, 1),
             crl_number: SerialNumber::from(signed.len() as u64),
             issuing_distribution_point: None,
             revoked_certs: signed.iter().map(revoked).collect(),
@@ -253,13 +253,18 @@ async fn a_clients_certificate_is_its_account_where_there_is_such_an_account() {
 async fn a_certificate_that_was_taken_back_does_not_come_in_from_the_next_reading_on() {
     let (plant, depot) = (Signer::new("plant"), Signer::new("depot"));
     let (first, second, other) = (plant.client("paul"), plant.client("paul"), depot.client("paul"));
-    let (authorities, list) = (format!("{}{}", plant.pem, depot.pem), plant.takes_back(&[&first]));
+    let (authorities, list) = (format!("{}{}", plant.pem, depot.pem), plant.takes_back(2021, &[&first]));
+    let server = plant.server("plant.example");
     let dir = tempfile::tempdir().unwrap();
     let path = file(dir.path(), "crl.pem", &list);
     let listed = path.clone();
+    let certificate = file(dir.path(), "cert.pem", &server.certificate);
+    let key = file(dir.path(), "key.pem", &server.key);
     let station = start_with(move |config| {
         config.certificates.client_ca = Some(file(config.data.root(), "client-ca.pem", &authorities));
         config.certificates.client_crl = Some(listed.clone());
+        config.certificates.certificate = Some(certificate.clone());
+        config.certificates.key = Some(key.clone());
     })
     .await;
     station.member("paul", "publisher").await;
@@ -271,11 +276,10 @@ async fn a_certificate_that_was_taken_back_does_not_come_in_from_the_next_readin
     assert_eq!(station.as_certificate(Some(&second), None).await, Some(0));
     assert_eq!(station.as_certificate(Some(&other), None).await, None, "its authority has no list");
 
-    file(
-        dir.path(),
-        "crl.pem",
-        &format!("{}{}", plant.takes_back(&[&first, &second]), depot.takes_back(&[])),
-    );
+    // The newer list counts wherever it stands, also where the server's own certificate is at fault.
+    file(dir.path(), "cert.pem", "cut off");
+    let newer = plant.takes_back(2022, &[&first, &second]);
+    file(dir.path(), "crl.pem", &format!("{list}{newer}{}", depot.takes_back(2021, &[])));
     hang_up().await;
     let reread = async {
         while station.as_certificate(Some(&second), None).await.is_some() {
@@ -399,7 +403,7 @@ async fn what_cannot_be_used_keeps_a_station_from_starting_and_says_what_to_do()
         error.contains("crl.pem cannot be used") && error.contains("it holds no revocation list"),
         "{error}"
     );
-    let list = plant.takes_back(&[]);
+    let list = plant.takes_back(2021, &[]);
     let error = refused_with(&|config| config.certificates.client_crl = write("crl.pem", &list)).await;
     assert!(error.contains("--client-ca"), "{error}");
     let error = refused_with(&|config| config.certificates.require_client_certificate = true).await;
