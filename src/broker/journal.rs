@@ -139,6 +139,11 @@ impl Journal {
         ticket
     }
 
+    /// The batch into which a change goes now; the same as long as the gate's guard lives.
+    pub(super) fn batch(&self) -> Ticket {
+        Ticket(Arc::clone(&self.pending.lock().batch))
+    }
+
     /// While the guard lives, all that is added goes into one batch. Not to be held across an await, nor taken twice.
     pub(super) fn gate(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read()
@@ -312,7 +317,7 @@ impl Journal {
         let removals = changes.into_iter().filter(|change| {
             matches!(
                 change,
-                Change::Ended { .. }
+                Change::Ended { handed_on: false, .. }
                     | Change::Left { .. }
                     | Change::Unsubscribed { .. }
                     | Change::Released { .. }
@@ -401,7 +406,7 @@ fn prune(changes: &mut Vec<Change>) {
                 over.is_some() || ended.contains(session)
             }
             Change::Accepted { session, .. } | Change::Completed { session, .. } => ended.contains(session),
-            Change::Ended { session } => {
+            Change::Ended { session, .. } => {
                 ended.insert(*session);
                 false
             }

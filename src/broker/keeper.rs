@@ -66,8 +66,9 @@ pub enum Change {
     Resumed { session: u64, expiry_secs: u32 },
     /// Its client is away since then, in milliseconds since 1970.
     Left { session: u64, expiry_secs: u32, at_ms: u64 },
-    /// It is over, with its subscriptions and all that waits in it.
-    Ended { session: u64 },
+    /// It is over, with its subscriptions and all that waits in it. Where some of that was handed on to other sessions, they
+    /// are told of it in the same batch; such an end does not come again after an error, since they are not either.
+    Ended { session: u64, handed_on: bool },
     /// It has a subscription, new or in place of the one to the same filter.
     Subscribed { session: u64, filter: TopicFilter, options: SubscriptionOptions },
     /// It gave one back.

@@ -90,6 +90,24 @@ impl Delivery<'_> {
     }
 }
 
+/// How much more a queue may be given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    /// Takes its part of the room for a message; false where there is too little.
+    pub(super) fn take(&mut self, weight: usize) -> bool {
+        let fits = self.messages > 0 && weight <= self.bytes;
+        if fits {
+            (self.messages, self.bytes) = (self.messages - 1, self.bytes - weight);
+        }
+        fits
+    }
+}
+
 /// What a session that is over leaves behind.
 #[derive(Debug, Default)]
 pub(super) struct Remains {
@@ -216,7 +234,7 @@ impl Outbox {
     /// The session ends with its connection from now on, or now.
     pub(super) fn end_page(&mut self, tickets: &mut Tickets) {
         if let Some(page) = self.page.take() {
-            tickets.note(page.ended());
+            tickets.note(page.ended(false));
         }
     }
 
@@ -265,6 +283,31 @@ impl Outbox {
             page: self.page.take(),
             shared: sent.chain(waiting).collect(),
         }
+    }
+
+    /// How much more it may be given of what another session has left: an eighth of the queue stays free, because
+    /// whoever publishes next waits for room only afterwards.
+    pub(super) fn room(&self) -> Room {
+        let left =
+            |max: usize, taken: usize| if self.ended { 0 } else { (max - max / 8).saturating_sub(taken) };
+        Room {
+            messages: left(self.max_messages, self.waiting.bounded()),
+            bytes: left(self.max_bytes, self.waiting.bytes()),
+        }
+    }
+
+    /// As [`Outbox::push`], but what would overflow the queue is lost, and costs nobody the connection.
+    pub(super) fn push_within(
+        &mut self,
+        message: &Arc<Message>,
+        delivery: Delivery<'_>,
+        fanout: &mut Fanout,
+    ) -> Outcome {
+        let weight = message.weight();
+        let fits = self.waiting.bounded() < self.max_messages
+            && self.waiting.bytes() + weight <= self.max_bytes
+            && self.waiting.total_has_room(weight, self.link.is_some());
+        if fits { self.push(message, delivery, fanout) } else { Outcome::Lost }
     }
 
     /// Sends a message, or keeps it for later.

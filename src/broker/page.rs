@@ -45,9 +45,9 @@ impl Page {
         self.record(|session| Change::Queued { session, parcel })
     }
 
-    /// The session is over.
-    pub(super) fn ended(&self) -> Ticket {
-        self.record(|session| Change::Ended { session })
+    /// The session is over. See [`Change::Ended`] for `handed_on`.
+    pub(super) fn ended(&self, handed_on: bool) -> Ticket {
+        self.record(|session| Change::Ended { session, handed_on })
     }
 
     /// PUBREC came for these. Somebody waits for it: their PUBREL. Not in a hurry while the keeper fails, since what it

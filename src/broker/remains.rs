@@ -1,5 +1,8 @@
 //! The end of a session, and what it leaves behind: its will, and messages that other members of its groups are sent
 //! instead (MQTT 5 §4.8.2).
+//!
+//! Who is sent what is settled first, with no lock held, since the authority is asked; then it is given in one go, so that
+//! the end of the session and what others have of it are kept together or not at all.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -7,17 +10,102 @@ use super::{
     Limit,
     control::Control,
     core::Core,
-    outbox::{Fanout, Given, Remains},
+    message::Message,
+    outbox::{Fanout, Given, Readiness, Remains, Room},
     parcels::Parcel,
+    router::{Target, may_be_given},
     session::Session,
-    shared::{SharedFilter, SharedTarget},
+    shared::SharedFilter,
     stats::Counters,
     ticket::Tickets,
 };
 use crate::topic::TopicName;
 
-/// Who else may be sent a topic's messages, by group.
-type Heirs = HashMap<(Arc<SharedFilter>, TopicName), Option<SharedTarget>>;
+/// So many members at most are looked at for one message before it is given up.
+const MOST_LOOKED: usize = 64;
+
+/// What waited for one client, and which of the heirs is sent it.
+struct Legacy {
+    parcel: Parcel,
+    heir: usize,
+}
+
+/// A member of a group that may be sent what another has left.
+struct Heir {
+    target: Target,
+    room: Room,
+    /// The last topic that was asked about, and the answer.
+    asked: Option<(TopicName, bool)>,
+}
+
+/// The members of one group, who take turns.
+struct Heirs {
+    all: Vec<Heir>,
+    /// Those who are connected and then those who are away, by their places in `all`, as long as they have room.
+    with_room: [Vec<usize>; 2],
+    turn: usize,
+}
+
+enum Choice {
+    Heir(usize),
+    NoRoom,
+    /// Nobody is there who may have it.
+    Nobody,
+}
+
+impl Heir {
+    fn may_have(&mut self, topic: &TopicName, may: impl Fn(&Target, &TopicName) -> bool) -> bool {
+        match &self.asked {
+            Some((asked, answer)) if asked == topic => *answer,
+            _ => {
+                let answer = may(&self.target, topic);
+                self.asked = Some((topic.clone(), answer));
+                answer
+            }
+        }
+    }
+}
+
+impl Heirs {
+    fn of(members: Vec<Target>) -> Self {
+        let (mut all, mut with_room) = (Vec::new(), [Vec::new(), Vec::new()]);
+        for target in members {
+            let list = match target.session.readiness() {
+                Readiness::Ready | Readiness::Busy => &mut with_room[0],
+                Readiness::Away if target.qos > 0 => &mut with_room[1],
+                Readiness::Away | Readiness::Gone => continue,
+            };
+            list.push(all.len());
+            all.push(Heir { room: target.session.room_left(), target, asked: None });
+        }
+        Self { all, with_room, turn: 0 }
+    }
+
+    fn choose(&mut self, message: &Message, may: impl Fn(&Target, &TopicName) -> bool) -> Choice {
+        let mut no_room = self.with_room.iter().map(Vec::len).sum::<usize>() < self.all.len();
+        self.turn += 1;
+        for list in &mut self.with_room {
+            let (mut place, mut looked) = (self.turn, 0);
+            while looked < MOST_LOOKED.min(list.len()) {
+                let at = place % list.len();
+                let Some(heir) = list.get(at).and_then(|heir| self.all.get_mut(*heir)) else { break };
+                if heir.room.messages == 0 {
+                    no_room = true;
+                    list.swap_remove(at);
+                    continue;
+                }
+                (place, looked) = (place + 1, looked + 1);
+                if heir.may_have(&message.topic, &may) {
+                    if heir.room.take(message.weight()) {
+                        return Choice::Heir(list[at]);
+                    }
+                    no_room = true;
+                }
+            }
+        }
+        if no_room { Choice::NoRoom } else { Choice::Nobody }
+    }
+}
 
 impl Core {
     /// A session that is no longer among the sessions ends; returns its connection, if it has one.
@@ -41,43 +129,60 @@ impl Core {
         control
     }
 
-    /// Hands on what can be, and writes down that the session is over. All of it is kept together: else a crash
-    /// between the two would lose what it left, or have it twice.
+    /// Hands on what can be, and writes down that the session is over.
     fn settle(&self, remains: Remains, tickets: &mut Tickets) -> Option<Arc<Control>> {
         let Remains { control, page, shared } = remains;
-        let heirs = self.heirs(&shared);
+        let (legacies, heirs, lost) = self.divide(shared);
+        let mut given = Given { lost, ..Given::default() };
         let _whole = self.journal.as_ref().map(|journal| journal.gate());
-        self.hand_on(shared, &heirs, tickets);
-        if let Some(page) = page {
-            tickets.note(page.ended());
-        }
-        control
-    }
-
-    fn heirs(&self, left: &[Parcel]) -> Heirs {
-        let mut heirs = Heirs::new();
-        for parcel in left {
-            let (Some(share), topic) = (&parcel.share, &parcel.message.topic) else { continue };
-            heirs
-                .entry((Arc::clone(share), topic.clone()))
-                .or_insert_with(|| self.router.shared_by(share, topic, &*self.authority, &*self.observer));
-        }
-        heirs
-    }
-
-    fn hand_on(&self, left: Vec<Parcel>, heirs: &Heirs, tickets: &mut Tickets) {
-        let (mut given, now) = (Given::default(), Instant::now());
-        for parcel in left {
-            let Parcel { message, share: Some(share), after, .. } = parcel else { continue };
-            let heir = heirs.get(&(share, message.topic.clone())).and_then(Option::as_ref);
-            // What was to be on disk first and is not was never acknowledged to its publisher.
-            let never_kept = after.as_ref().is_some_and(|ticket| ticket.outcome() == Some(false));
-            let Some(heir) = heir.filter(|_| !never_kept && !message.is_expired(now)) else { continue };
+        // Where the session was kept, it still has at the next start what it had, until its end is on disk.
+        let end = self.journal.as_ref().filter(|_| page.is_some()).map(|journal| journal.batch());
+        let handed_on = !legacies.is_empty();
+        for Legacy { parcel, heir } in legacies {
+            let heir = parcel.share.as_ref().and_then(|share| heirs.get(share)?.all.get(heir));
+            let Some(Heir { target, .. }) = heir else { continue };
+            let delivery = target.delivery(&parcel.message);
+            let pending = parcel.after.filter(|ticket| ticket.outcome().is_none());
+            let end = end.clone().filter(|_| delivery.qos == 2);
+            let after = match (pending, end) {
+                (Some(pending), Some(end)) => Some(pending.and(end)),
+                (pending, end) => pending.or(end),
+            };
             let mut fanout = Fanout { after, ..Fanout::default() };
-            given.note(heir.give_on(&message, &mut fanout));
+            given.note(target.session.push_within(&parcel.message, delivery, &mut fanout));
             tickets.extend(fanout.kept);
+        }
+        if let Some(page) = page {
+            tickets.note(page.ended(handed_on));
         }
         Counters::add(&self.counters.dropped, given.lost);
         self.counters.hit(Limit::Queue, given.lost);
+        control
+    }
+
+    /// Who is sent what of it, and how many find nobody who has room.
+    fn divide(&self, left: Vec<Parcel>) -> (Vec<Legacy>, HashMap<Arc<SharedFilter>, Heirs>, u64) {
+        let (mut heirs, mut legacies) = (HashMap::new(), Vec::new());
+        let (mut lost, now) = (0, Instant::now());
+        for parcel in left {
+            // What was to be on disk first and is not was never acknowledged to its publisher.
+            let never_kept = parcel.after.as_ref().is_some_and(|ticket| ticket.outcome() == Some(false));
+            let Some(share) = parcel.share.as_ref().filter(|_| !never_kept) else { continue };
+            if parcel.message.is_expired(now) {
+                continue;
+            }
+            let heirs: &mut Heirs = heirs
+                .entry(Arc::clone(share))
+                .or_insert_with(|| Heirs::of(self.router.members(share, &*self.authority)));
+            let may = |target: &Target, topic: &TopicName| {
+                may_be_given(target, topic, &*self.authority, &*self.observer)
+            };
+            match heirs.choose(&parcel.message, may) {
+                Choice::Heir(heir) => legacies.push(Legacy { parcel, heir }),
+                Choice::NoRoom => lost += 1,
+                Choice::Nobody => {}
+            }
+        }
+        (legacies, heirs, lost)
     }
 }

@@ -47,6 +47,19 @@ impl Subscription {
     }
 }
 
+impl Subscription {
+    /// As a member of a group.
+    fn target_for(&self, share: &Arc<SharedFilter>) -> Target {
+        Target {
+            session: Arc::clone(&self.session),
+            qos: self.options.qos,
+            retain_as_published: self.options.retain_as_published,
+            subscription_ids: self.options.id.into_iter().collect(),
+            share: Some(Arc::clone(share)),
+        }
+    }
+}
+
 /// One session that is sent the messages of a route, once each, whatever number of its filters match.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -65,15 +78,19 @@ impl Target {
         self.qos > 0 && self.session.is_kept()
     }
 
-    /// Gives its session a copy.
-    pub(super) fn give(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
-        let delivery = Delivery {
+    /// How its session is sent a message.
+    pub(super) fn delivery(&self, message: &Message) -> Delivery<'_> {
+        Delivery {
             qos: message.qos.min(self.qos),
             retain: message.retain && self.retain_as_published,
             subscription_ids: &self.subscription_ids,
             share: self.share.as_ref(),
-        };
-        self.session.push(message, delivery, fanout)
+        }
+    }
+
+    /// Gives its session a copy.
+    pub(super) fn give(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
+        self.session.push(message, self.delivery(message), fanout)
     }
 }
 
@@ -198,15 +215,12 @@ impl Router {
         found.filter_map(|found| self.shared_target(found, topic, authority, observer)).collect()
     }
 
-    /// The same of one group, where it has members still.
-    pub(super) fn shared_by(
-        &self,
-        share: &SharedFilter,
-        topic: &TopicName,
-        authority: &dyn Authority,
-        observer: &dyn Observer,
-    ) -> Option<SharedTarget> {
-        self.shared_target(self.groups.named(share)?, topic, authority, observer)
+    /// The members of a group who may have subscribed to it, whatever they may be sent.
+    pub(super) fn members(&self, share: &SharedFilter, authority: &dyn Authority) -> Vec<Target> {
+        let permissions = self.permissions();
+        let Some(Found { share, members, .. }) = self.groups.named(share) else { return Vec::new() };
+        let members = members.iter().filter(|member| member.is_permitted(authority, permissions));
+        members.map(|member| member.target_for(&share)).collect()
     }
 
     fn shared_target(
@@ -220,14 +234,7 @@ impl Router {
         let Found { share, members, turn } = found;
         let members = members.into_iter().filter(|member| member.is_permitted(authority, permissions));
         let members = members.filter_map(|member| {
-            let options = member.options;
-            let target = Target {
-                session: Arc::clone(&member.session),
-                qos: options.qos,
-                retain_as_published: options.retain_as_published,
-                subscription_ids: options.id.into_iter().collect(),
-                share: Some(Arc::clone(&share)),
-            };
+            let target = member.target_for(&share);
             may_be_given(&target, topic, authority, observer).then_some(target)
         });
         let members: Box<[Target]> = members.collect();
@@ -288,7 +295,7 @@ impl Router {
 }
 
 /// Asks whether a session may be given messages of a topic, whatever its subscription was.
-fn may_be_given(
+pub(super) fn may_be_given(
     target: &Target,
     topic: &TopicName,
     authority: &dyn Authority,

@@ -1,7 +1,7 @@
 //! One client's session: its subscriptions and its outbox. It outlives connections where the client asked for it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -21,10 +21,12 @@ use super::{
     figures::Depth,
     inbound::Burst,
     journal::Journal,
-    keeper::{Change, KeptSession, now_ms},
+    keeper::{Change, KeptParcel, KeptSession, now_ms},
     live::Traces,
     message::Message,
-    outbox::{Answer, Congestion, Delivery, Fanout, Given, Link, Outbox, Outcome, Readiness, Remains, Taken},
+    outbox::{
+        Answer, Congestion, Delivery, Fanout, Given, Link, Outbox, Outcome, Readiness, Remains, Room, Taken,
+    },
     page::Page,
     parcels::{Parcel, Total},
     shared::SharedFilter,
@@ -32,7 +34,7 @@ use super::{
     ticket::{Ticket, Tickets, Watcher},
     will::Will,
 };
-use crate::topic::{TopicFilter, TopicName};
+use crate::topic::TopicFilter;
 
 /// Whose session it is: another account can neither take it over nor inherit it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,9 +108,15 @@ impl Session {
         let page = Page::new(Arc::clone(journal), id);
         let shares = kept.subscriptions.iter().filter_map(|(filter, _)| SharedFilter::parse(filter).ok()?);
         let shares: Vec<_> = shares.map(Arc::new).collect();
-        // Of several groups that share a topic it is not known any more for which one a message was sent.
-        let share_of = |shared: bool, topic: &TopicName| {
-            shares.iter().find(|share| shared && share.filter.matches(topic)).cloned()
+        // It is not known any more for which of several groups a message was sent: each copy stands for another.
+        let mut copies: HashMap<u64, usize> = HashMap::new();
+        let mut share_of = |parcel: &KeptParcel| {
+            let copy =
+                if parcel.shared { copies.entry(parcel.message.number).or_default() } else { return None };
+            *copy += 1;
+            let mut matching =
+                shares.iter().filter(|share| share.filter.matches(&parcel.message.topic)).cycle();
+            matching.nth(*copy - 1).cloned()
         };
         let (mut expired, mut released) = (Vec::new(), kept.released);
         let bare = kept.queue.is_empty() && released.is_empty();
@@ -122,13 +130,14 @@ impl Session {
                 }
                 return None;
             };
+            let share = share_of(&parcel);
             Some(Parcel {
                 message: Arc::new(message),
                 qos: parcel.qos,
                 retain: parcel.retain,
                 subscription_ids: parcel.subscription_ids,
                 replay: parcel.replay,
-                share: share_of(parcel.shared, &parcel.message.topic),
+                share,
                 number: parcel.number,
                 again: true,
                 after: None,
@@ -218,6 +227,21 @@ impl Session {
             end_of_overflow(&control);
         }
         outcome
+    }
+
+    /// See [`Outbox::push_within`].
+    pub(super) fn push_within(
+        &self,
+        message: &Arc<Message>,
+        delivery: Delivery<'_>,
+        fanout: &mut Fanout,
+    ) -> Outcome {
+        self.with_outbox(|outbox| outbox.push_within(message, delivery, fanout))
+    }
+
+    /// See [`Outbox::room`].
+    pub(super) fn room_left(&self) -> Room {
+        self.outbox.lock().room()
     }
 
     /// See [`Outbox::room_for_burst`].

@@ -165,27 +165,11 @@ impl SharedTarget {
     /// Gives a message to the next member that has room; to one that is connected if none has; to one that is away,
     /// and will come back, if none is connected.
     pub(super) fn give(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
-        self.give_to(message, fanout, |_| true)
-    }
-
-    /// Gives a message that another member has left behind. No publisher waits for room here, so nobody whose queue is
-    /// half full is given more.
-    pub(super) fn give_on(&self, message: &Arc<Message>, fanout: &mut Fanout) -> Outcome {
-        let has_room = |member: &Target| member.session.room_for_burst() > 0;
-        if self.members.iter().any(has_room) {
-            self.give_to(message, fanout, has_room)
-        } else {
-            Outcome::Lost
-        }
-    }
-
-    fn give_to(&self, message: &Arc<Message>, fanout: &mut Fanout, may: impl Fn(&Target) -> bool) -> Outcome {
         let turn = self.turn.fetch_add(1, Relaxed);
         let count = self.members.len();
         let mut others = Vec::new();
         for place in 0..count {
-            let member = self.members.get((turn.wrapping_add(place)) % count);
-            let Some(member) = member.filter(|member| may(member)) else { continue };
+            let Some(member) = self.members.get((turn.wrapping_add(place)) % count) else { continue };
             match member.session.readiness() {
                 Readiness::Ready => match member.give(message, fanout) {
                     outcome @ (Outcome::Taken | Outcome::Congested) => return outcome,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use rmqtt_codec::v5::SubscriptionOptions;
-use sealwire::broker::{Limit, Limits};
+use sealwire::broker::{Change, Limit, Limits};
 
 use crate::{
     bounds::until_hit,
     harness::{As, Client, Got, House, filter, house, house_of, id, message, v},
-    shelf::Shelf,
+    shelf::{Mood, Shelf},
 };
 
 /// The payloads that have come up to now, acknowledged.
@@ -267,26 +267,91 @@ async fn what_waits_for_a_member_who_is_away_waits_until_its_session_ends_and_ou
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_left_goes_to_nobody_who_may_not_have_it_and_breaks_nobody_who_has_no_room() {
-    let limits = Limits { queue_messages: 6, ..Limits::default() };
+    let limits = Limits { queue_messages: 8, queue_bytes: 64 << 10, max_inflight: 100, ..Limits::default() };
     let house = crate::harness::house_with(limits).await;
     house.rules.deliver.lock().insert("bob".to_owned(), filter("t"));
-    let payloads = ["1", "2", "3", "4", "5"];
-    let member = begun(&house, 1, &payloads).await;
     let mut bob = house.connect(v(5, "bob").account("bob")).await;
-    bob.subscribe("$share/g/t", 1).await;
     let mut heir = house.connect(As { receive_max: Some(1), ..v(5, "heir") }).await;
-    heir.subscribe("$share/g/t", 1).await;
-    heir.fence().await;
+    heir.subscribe("own", 1).await;
+    let member = begun(&house, 1, &["a", "b", "c", "d", "e"]).await;
+    let mut writer = house.connect(v(5, "writer")).await;
+    for payload in ["0", "1", "2", "3", "4"] {
+        writer.publish("own", payload, 1).await;
+    }
+    bob.subscribe("$share/g/t", 1).await;
+    let at_least_once = SubscriptionOptions { qos: 1.try_into().unwrap(), ..Default::default() };
+    heir.ask_subscribe("$share/g/t", at_least_once, None).await;
+    heir.skip_to(|got| matches!(got, Got::SubAck { .. })).await;
     member.leave().await;
-    // One is under way, and half of its queue of six is filled.
-    let first = heir.message().await;
-    until_hit(&house, Limit::Queue, 1).await;
+    // Four wait for it already, and an eighth of its queue stays free.
+    until_hit(&house, Limit::Queue, 2).await;
     bob.fence().await;
-    heir.ack(first.packet_id.unwrap().get()).await;
-    for payload in &payloads[1..4] {
+    for payload in ["0", "1", "2", "3", "4", "a", "b", "c"] {
         heir.expect(payload).await;
     }
     heir.fence().await;
+
+    // What was under way to one client can be more than the queue of another takes.
+    let mut member = house.connect(v(5, "large")).await;
+    member.subscribe("$share/h/large", 1).await;
+    let large = "x".repeat(40 << 10);
+    for _ in 0..3 {
+        writer.publish("large", &large, 1).await;
+        member.message().await;
+    }
+    heir.subscribe("$share/h/large", 1).await;
+    member.leave().await;
+    until_hit(&house, Limit::Queue, 4).await;
+    heir.expect(&large).await;
+    heir.fence().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_session_and_what_others_have_of_it_are_kept_together_or_not_at_all() {
+    for (qos, mood) in [(2, Mood::Waits), (2, Mood::Fails), (1, Mood::Fails)] {
+        let shelf = Shelf::new();
+        let house = house_of(Limits::default(), Arc::clone(&shelf) as _).await;
+        let stays = v(5, "member").account("bob").staying();
+        let mut member = house.connect(stays).await;
+        member.subscribe("$share/g/t", qos).await;
+        member.goodbye().await;
+        let mut writer = house.connect(v(5, "writer")).await;
+        writer.publish("t", "x", qos).await;
+        assert_eq!(shelf.queue("member"), ["x"]);
+        let mut heir = house.connect(v(5, "heir").staying()).await;
+        heir.subscribe("$share/g/t", qos).await;
+
+        shelf.set(mood);
+        house.broker.forget("bob");
+        let asked = |shelf: &Shelf| {
+            let failed = || house.broker.figures().commits.unwrap().failures > 0;
+            shelf.batches.lock().iter().flatten().any(is_end) && (mood == Mood::Waits || failed())
+        };
+        if qos == 1 {
+            heir.expect("x").await;
+        }
+        heir.fence().await;
+        shelf.until("the end is to be kept", asked).await;
+        heir.fence().await;
+        shelf.set(Mood::Keeps);
+        if mood == Mood::Waits {
+            heir.expect("x").await;
+            shelf.until("the end", |shelf| shelf.session("member").is_none()).await;
+            let whole = |batch: &Vec<Change>| {
+                batch.iter().any(is_end) && batch.iter().any(|change| matches!(change, Change::Queued { .. }))
+            };
+            assert!(shelf.batches.lock().iter().any(whole), "kept together");
+        } else {
+            // The next start finds it as it was: at QoS 1 for another to have it again, at QoS 2 for its own client.
+            writer.retain("other", "to be kept again", 1).await;
+            assert_eq!(shelf.queue("member"), ["x"]);
+        }
+        heir.fence().await;
+    }
+}
+
+fn is_end(change: &Change) -> bool {
+    matches!(change, Change::Ended { handed_on: true, .. })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -106,7 +106,7 @@ impl Shelf {
             Change::Left { session, expiry_secs, at_ms } => find(sessions, *session, &|session| {
                 (session.expiry_secs, session.left_ms) = (*expiry_secs, Some(*at_ms));
             }),
-            Change::Ended { session } => sessions.retain(|there| there.session != *session),
+            Change::Ended { session, .. } => sessions.retain(|there| there.session != *session),
             Change::Subscribed { session, filter, options } => find(sessions, *session, &|session| {
                 session.subscriptions.retain(|(there, _)| there != filter);
                 session.subscriptions.push((filter.clone(), *options));

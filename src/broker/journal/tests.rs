@@ -98,7 +98,7 @@ fn what_is_delivered_in_the_batch_that_queued_it_is_in_neither() {
 
 #[test]
 fn what_was_queued_before_a_session_ended_is_not_kept_and_what_comes_after_it_began_again_is() {
-    let again = [Change::Ended { session: 1 }, opened(1), queued(1, 2, 0)];
+    let again = [Change::Ended { session: 1, handed_on: false }, opened(1), queued(1, 2, 0)];
     let mut changes = vec![queued(1, 1, 0)];
     changes.extend(again.clone());
     prune(&mut changes);
@@ -121,10 +121,15 @@ fn of_wills_and_exchanges_what_came_last_counts() {
     prune(&mut changes);
     assert_eq!(changes, [left, released(&[1]), delivered(1, &[2])]);
     let accepted = Change::Accepted { session: 1, packet_id: 1 };
-    let mut changes =
-        vec![accepted.clone(), released(&[1]), Change::Ended { session: 1 }, opened(1), accepted.clone()];
+    let mut changes = vec![
+        accepted.clone(),
+        released(&[1]),
+        Change::Ended { session: 1, handed_on: false },
+        opened(1),
+        accepted.clone(),
+    ];
     prune(&mut changes);
-    assert_eq!(changes, [Change::Ended { session: 1 }, opened(1), accepted]);
+    assert_eq!(changes, [Change::Ended { session: 1, handed_on: false }, opened(1), accepted]);
 }
 
 #[test]
@@ -149,7 +154,7 @@ proptest! {
         let (mut changes, mut next) = (Vec::new(), 1);
         for (session, step) in steps {
             changes.push(match step {
-                0 => Change::Ended { session },
+                0 => Change::Ended { session, handed_on: false },
                 1 => opened(session),
                 // Delivered are only numbers that were queued before.
                 2..=3 => delivered(session, &[next / 2, next.saturating_sub(1)]),
@@ -178,7 +183,7 @@ proptest! {
                             gone.insert(place);
                         });
                     }
-                    Change::Ended { session } => {
+                    Change::Ended { session, .. } => {
                         waits.retain(|(s, _)| s != session);
                         releases.retain(|(s, _)| s != session);
                     }

@@ -75,7 +75,7 @@ impl Decoder<'_> {
                 let (session, expiry_secs) = (self.number()?, self.small()?);
                 Change::Left { session, expiry_secs, at_ms: self.number()? }
             }
-            tag::ENDED => Change::Ended { session: self.number()? },
+            tag::ENDED => Change::Ended { session: self.number()?, handed_on: false },
             tag::SUBSCRIBED => {
                 let (session, filter) = (self.number()?, self.filter()?);
                 let (qos, [no_local, retain_as_published, has_id]) = self.flags()?;

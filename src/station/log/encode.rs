@@ -147,7 +147,7 @@ impl<'a> Encoder<'a> {
                 self.number((*expiry_secs).into());
                 self.number(*at_ms);
             }
-            Change::Ended { session } => self.entry(tag::ENDED, *session),
+            Change::Ended { session, .. } => self.entry(tag::ENDED, *session),
             Change::Subscribed { session, filter, options } => {
                 self.entry(tag::SUBSCRIBED, *session);
                 self.bytes(filter.as_str().as_bytes());

@@ -112,7 +112,7 @@ impl Index {
             Change::Left { session, expiry_secs, at_ms } => self.session(session, |session| {
                 (session.expiry_secs, session.left_ms) = (expiry_secs, Some(at_ms));
             }),
-            Change::Ended { session } => self.end(session),
+            Change::Ended { session, .. } => self.end(session),
             Change::Subscribed { session, filter, options } => {
                 let length = filter.as_str().len();
                 if let Some(session) = self.sessions.get_mut(&session)

@@ -109,7 +109,11 @@ fn work() -> Vec<Vec<Change>> {
             batch.push(delivered(1, [n - 2, n - 1]));
         }
         if n.is_multiple_of(8) {
-            batch.extend([Change::Ended { session: 2 }, opened(2), queued(2, n, &message(n - 4))]);
+            batch.extend([
+                Change::Ended { session: 2, handed_on: false },
+                opened(2),
+                queued(2, n, &message(n - 4)),
+            ]);
         }
         batches.push(batch);
     }

@@ -124,7 +124,7 @@ fn a_message_stands_in_the_log_once_however_many_wait_for_it() {
     assert!(length() < 13_000, "{}", length());
     // In later batches too, also one that takes the last place away and gives another.
     log.commit(vec![Change::Retained { message: long.clone() }]).unwrap();
-    let ended = (1..=50).map(|session| Change::Ended { session });
+    let ended = (1..=50).map(|session| Change::Ended { session, handed_on: false });
     let clear = Change::Cleared { topic: long.topic.clone() };
     log.commit(ended.chain([clear, opened(51), queued(51, 1, &long)]).collect()).unwrap();
     assert!(length() < 14_000, "{}", length());

@@ -51,7 +51,7 @@ impl Model {
                 self.retained.insert(message.topic.clone(), message.clone());
             }
             Change::Cleared { topic } => drop(self.retained.remove(topic)),
-            Change::Ended { session } => drop(self.sessions.remove(session)),
+            Change::Ended { session, .. } => drop(self.sessions.remove(session)),
             Change::Resumed { session, .. }
             | Change::Left { session, .. }
             | Change::Subscribed { session, .. }
@@ -116,7 +116,7 @@ pub(super) fn change() -> impl Strategy<Value = Change> {
         1 => (session(), 0..9_u32).prop_map(|(session, expiry_secs)| Change::Resumed { session, expiry_secs }),
         1 => (session(), any::<u32>(), any::<u64>())
             .prop_map(|(session, expiry_secs, at_ms)| Change::Left { session, expiry_secs, at_ms }),
-        1 => session().prop_map(|session| Change::Ended { session }),
+        1 => session().prop_map(|session| Change::Ended { session, handed_on: false }),
         2 => (session(), filter(), any::<Option<u32>>()).prop_map(|(s, filter, id)| subscribed(s, filter, id)),
         1 => (session(), filter()).prop_map(|(session, filter)| Change::Unsubscribed {
             session,
