@@ -160,8 +160,9 @@ pub enum LinkState {
         /// Why.
         reason: String,
     },
-    /// Another broker was set on this computer and cannot be used. Nothing goes to any until a person has chosen one
-    /// by [`Command::SetBroker`](super::Command::SetBroker).
+    /// Another broker was set on this computer, or may have been, and cannot be used. Nothing goes to any until a person has
+    /// chosen one by [`Command::SetBroker`](super::Command::SetBroker); [`Command::RetryNow`](super::Command::RetryNow)
+    /// looks again.
     ChooseBroker {
         /// Why.
         reason: String,

@@ -25,6 +25,7 @@ use super::{
     http::{Http, Pinned},
     keyring::OpenVault,
     link::{Ask, Broker, Link, Start},
+    other_broker,
     people::Strangers,
     sealing::Sealing,
     store::{Store, StoreError},
@@ -182,11 +183,14 @@ impl Desk {
     async fn open_store(&self, what: &str, folder: &Path) -> Result<Store, Failure> {
         match Store::open(folder, now_ms()).await {
             Ok((store, None)) => Ok(store),
-            Ok((store, Some(aside))) => {
+            Ok((mut store, Some(aside))) => {
                 let what = "What this computer kept of this account was damaged.";
                 let why = format!("The file was moved aside: {}.", aside.display());
                 let next = "Outbox, history and replay memory begin anew; keys are safe in the vault.";
                 self.teller.fail(Asked::History, Failure::new(what, why, next));
+                if let Err(error) = store.set_setting(other_broker::SETTING, other_broker::UNKNOWN).await {
+                    tracing::warn!(%error, "the station's broker is used, whatever was set before");
+                }
                 Ok(store)
             }
             Err(StoreError::InUse) => {

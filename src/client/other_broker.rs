@@ -17,6 +17,8 @@ use super::{
 
 /// What the box is for; the setting of the same name holds it.
 pub(super) const SETTING: &str = "other_broker";
+/// In its place where it was lost: nobody knows whether one was set.
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// Another broker, as a person sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -201,8 +201,15 @@ impl Model {
     /// governs the station's broker: another one decides for itself.
     #[must_use]
     pub fn may(&self, right: Right) -> bool {
-        let may = |account: &AccountView| self.other_broker.is_some() || account.role.may_ever(right);
+        let may = |account: &AccountView| !self.role_governs() || account.role.may_ever(right);
         self.account.as_ref().is_some_and(may)
+    }
+
+    /// Whether the station's role decides what may be sent and watched: not for another broker, nor for one that is still to be
+    /// chosen.
+    #[must_use]
+    pub fn role_governs(&self) -> bool {
+        self.other_broker.is_none() && !matches!(self.link, LinkState::ChooseBroker { .. })
     }
 
     /// Whether the account's role administers the station.

@@ -118,9 +118,19 @@ impl Done {
     }
 }
 
+/// Ends with the test, also with one that fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// `sealwire sub`, once it is subscribed.
 pub struct Listener {
-    child: Child,
+    child: Running,
     out: BufReader<ChildStdout>,
     err: Receiver<String>,
     told: Vec<String>,
@@ -142,7 +152,7 @@ impl Listener {
                 }
             }
         });
-        let mut listener = Self { child, out, err, told: Vec::new() };
+        let mut listener = Self { child: Running(child), out, err, told: Vec::new() };
         listener.hear("subscribed");
         listener
     }
@@ -173,7 +183,7 @@ impl Listener {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Ctrl+C.
@@ -186,14 +196,14 @@ impl Listener {
     pub fn hang_up(self) -> ExitStatus {
         let Self { mut child, out, .. } = self;
         drop(out);
-        child.wait().unwrap()
+        child.0.wait().unwrap()
     }
 
     /// Everything else it says, and how it ends.
     pub fn rest(mut self) -> Done {
         let mut out = Vec::new();
         self.out.read_to_end(&mut out).unwrap();
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.wait().unwrap();
         self.told.extend(self.err.iter());
         Done { code: status.code(), out, err: self.told.join("\n") }
     }

@@ -123,6 +123,13 @@ fn a_damaged_state_file_is_moved_aside_told_and_costs_neither_the_login_nor_the_
     anna.ask_log_in("anna", crate::harness::PASSWORD);
     assert!(anna.failure(Asked::History).why.contains("damaged-"));
     anna.logged_in();
+    // Nobody knows any more which broker carried her messages.
+    anna.until("the question", |event| match event {
+        Event::Link(LinkState::ChooseBroker { reason }) => reason.contains("damaged").then_some(()),
+        Event::Link(other) => panic!("it goes somewhere: {other:?}"),
+        _ => None,
+    });
+    anna.send(Command::SetBroker(None));
     anna.online();
     anna.subscribe("plant/#");
     anna.publish("plant/x", "goes on");

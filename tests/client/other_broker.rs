@@ -214,7 +214,7 @@ fn a_choice_that_no_vault_opens_any_more_waits_for_a_person_and_nothing_goes_to_
         Event::Link(other) => panic!("it goes somewhere: {other:?}"),
         _ => None,
     };
-    assert!(anna.until("the question", chooses).contains("made anew"));
+    assert!(anna.until("the question", chooses).contains("the vault of before"));
 
     anna.key("Plant", "plant/#", Suite::CoseA256Gcm);
     anna.publish("plant/x", "for whom I choose");

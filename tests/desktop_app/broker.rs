@@ -101,18 +101,23 @@ fn a_url_chooses_the_connection_and_the_choice_corrects_the_url() {
 #[test]
 fn a_broker_that_cannot_be_used_any_more_leaves_the_choice_to_the_person() {
     let mut world = World::new(SIZE);
-    world.logged_in("publisher");
+    world.logged_in("subscriber");
+    assert!(!world.has("Publish"));
     let reason = "only the vault of before opens it".into();
     world.tell([Event::Broker(None), Event::Link(LinkState::ChooseBroker { reason })]);
-    assert!(world.sees("The other broker that was set here cannot be used."));
+    assert!(world.sees("Choose the broker that carries your messages."));
     assert!(world.sees("Only the vault of before opens it."));
+    assert!(world.has("Publish"), "the station's role may not be asked");
+    world.click("No broker is chosen. About this connection");
+    world.click("Retry now");
+    assert!(matches!(world.asked()[..], [Command::RetryNow]));
     world.click("Choose the broker…");
     assert!(world.sees("No broker carries your messages") && world.has("Another broker…"));
     world.click("Use the station's broker again");
     assert!(matches!(world.asked()[..], [Command::SetBroker(None)]));
     world.tell([Event::Broker(None), Event::Link(LinkState::Connecting { attempt: 1 })]);
     assert!(world.sees("The station's broker carries your messages"));
-    assert!(!world.sees("cannot be used"));
+    assert!(!world.sees("Choose the broker"));
 }
 
 #[test]

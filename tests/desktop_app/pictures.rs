@@ -249,7 +249,8 @@ fn another_broker() {
         })]);
         draw(&mut world, &format!("46-broker-lost-{tag}"));
         let reason =
-            "what this computer noted of it cannot be read; only the vault of before opens it".into();
+            "another broker was set here, and what was noted of it opens only with the vault of before"
+                .into();
         world.tell([Event::Broker(None), Event::Link(LinkState::ChooseBroker { reason })]);
         draw(&mut world, &format!("47-broker-choose-{tag}"));
     }

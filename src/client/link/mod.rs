@@ -436,12 +436,12 @@ impl Link {
             Ask::Consequences(key) => self.tell_consequences(*key).await,
             Ask::VaultSeen { version } => remember_version(&mut self.store, version).await,
             Ask::Role(role) => self.role = role,
-            Ask::RetryNow => self.retry_now(),
+            Ask::RetryNow => self.retry_now().await,
             Ask::Moved(address) => {
                 self.broker.address = address;
                 if !self.carrier.is_other() {
                     self.carrier = Carrier::station(&self.broker);
-                    self.retry_now();
+                    self.retry_now().await;
                 }
             }
             Ask::Refused { reason } => self.refused(reason),
@@ -520,9 +520,14 @@ impl Link {
         Subject { username: &self.broker.username, client_id: &self.broker.client_id }
     }
 
+    /// Another broker decides for itself, also one that is still to be chosen.
+    fn role_governs(&self) -> bool {
+        !self.carrier.is_other() && !matches!(self.phase, state::Phase::Choosing)
+    }
+
     /// What the role says about publishing; nothing, where another broker carries the messages and decides itself.
     fn why_not_publish(&self, qos: u8, topic: &TopicName) -> Option<String> {
-        if self.carrier.is_other() {
+        if !self.role_governs() {
             return None;
         }
         let decision = self.role.decide_publish(&self.subject_at(qos), topic);
@@ -531,7 +536,7 @@ impl Link {
 
     /// As well, about watching.
     fn why_not_subscribe(&self, filter: &TopicFilter) -> Option<String> {
-        if self.carrier.is_other() {
+        if !self.role_governs() {
             return None;
         }
         let decision = self.role.decide_subscribe(&self.subject(), filter);

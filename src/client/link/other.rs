@@ -9,7 +9,7 @@ use super::{
     super::{
         Asked, AuditLog, Endpoint, Event, Failure, OtherBroker, OtherBrokerView,
         mqtt::{Connection, Happening, Server, Session},
-        other_broker::{self, SETTING},
+        other_broker::{self, SETTING, UNKNOWN},
     },
     Carrier, GOODBYE, Link, Turn, carrier,
     state::Phase,
@@ -22,15 +22,34 @@ impl Link {
     /// At login, before the first connection: an account that uses another broker never goes to the station's by mistake,
     /// also where that other one cannot be used; then, why.
     pub(super) async fn load_other_broker(&mut self) -> Result<(), String> {
-        let Some(text) = self.store.setting(SETTING).await.map_err(|error| error.to_string())? else {
-            return Ok(());
-        };
-        let endpoint = other_broker::open(&text, &self.vault).ok_or(
-            "what this computer noted of it cannot be read; only the vault of before opens it, if yours was made anew",
-        )?;
-        self.carrier = Carrier::other(&endpoint).map_err(|error| error.to_string())?;
+        self.other = None;
+        let noted = self.store.setting(SETTING).await;
+        let noted =
+            noted.map_err(|error| format!("whether another broker was set cannot be read: {error}"))?;
+        let Some(text) = noted else { return Ok(()) };
+        if text == UNKNOWN {
+            let why =
+                "what this computer kept of this account was damaged, and another broker may have been set";
+            return Err(why.to_owned());
+        }
+        let opens =
+            "another broker was set here, and what was noted of it opens only with the vault of before";
+        let endpoint = other_broker::open(&text, &self.vault).ok_or(opens)?;
+        let carrier = Carrier::other(&endpoint);
         self.other = Some(endpoint);
+        let unusable = |error| format!("the other broker that was set here cannot be used: {error}");
+        self.carrier = carrier.map_err(unusable)?;
         Ok(())
+    }
+
+    /// A person asks again what could not be read, or is at fault.
+    pub(super) async fn load_again(&mut self) {
+        let loaded = self.load_other_broker().await;
+        self.tell_broker();
+        match loaded {
+            Ok(()) => self.connect(),
+            Err(why) => self.choose_broker(why),
+        }
     }
 
     pub(super) fn tell_broker(&self) {
@@ -98,6 +117,8 @@ impl Link {
             }
         };
         tokio::join!(goodbye(own, announced), goodbye(at_2, false));
+        // What it said last is not about the next.
+        turn.lost = None;
         turn.changes.unreleased.clear();
         self.forget_unreleased().await;
         self.will_forgets_refusal();

@@ -102,9 +102,11 @@ impl Link {
         }
     }
 
-    pub(super) fn retry_now(&mut self) {
-        if matches!(self.phase, Phase::Waiting { .. } | Phase::Checking) {
-            self.connect();
+    pub(super) async fn retry_now(&mut self) {
+        match self.phase {
+            Phase::Waiting { .. } | Phase::Checking => self.connect(),
+            Phase::Choosing => self.load_again().await,
+            Phase::Idle | Phase::Line { .. } | Phase::Over => {}
         }
     }
 
@@ -112,7 +114,7 @@ impl Link {
     pub(super) async fn connect_anew(&mut self, turn: &mut Turn) {
         let announced = self.will.is_announced();
         let Some(connection) = self.phase.take_connection() else {
-            self.retry_now();
+            self.retry_now().await;
             return;
         };
         self.gather_back(turn);
@@ -221,7 +223,7 @@ impl Link {
         }
     }
 
-    /// The broker that was chosen cannot be used: what waits for it goes to no other by itself.
+    /// Which broker was chosen is not known, or it cannot be used: what waits for it goes to no other by itself.
     pub(super) fn choose_broker(&mut self, reason: String) {
         self.phase = Phase::Choosing;
         self.teller.tell(Event::Link(LinkState::ChooseBroker { reason }));

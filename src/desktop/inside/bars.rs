@@ -154,14 +154,11 @@ impl Snapshot {
             }
             LinkState::ChooseBroker { reason } => {
                 let reason = &sentence(reason);
-                let banner =
-                    Banner::new(Severity::Warning, "The other broker that was set here cannot be used.")
-                        .why(reason)
-                        .next(
-                            "Until you choose, nothing goes to any broker. What you send waits on this disk.",
-                        )
-                        .low()
-                        .action("Choose the broker…");
+                let banner = Banner::new(Severity::Warning, "Choose the broker that carries your messages.")
+                    .why(reason)
+                    .next("Until then nothing goes to any. What you send waits on this disk.")
+                    .low()
+                    .action("Choose the broker…");
                 if banner.show(ui).acted { Pressed::ChooseBroker } else { Pressed::None }
             }
             _ => Pressed::None,

@@ -159,7 +159,7 @@ fn link_dialog(ctx: &Context, model: &Model, out: &mut Outbound) -> bool {
         ui.add_space(8.0);
         ui.horizontal(|ui| {
             let close = Button::primary("Done").show(ui).clicked();
-            let retry = matches!(model.link, LinkState::Waiting { .. })
+            let retry = matches!(model.link, LinkState::Waiting { .. } | LinkState::ChooseBroker { .. })
                 && Button::secondary("Retry now").icon(icons::ARROW_CLOCKWISE).show(ui).clicked();
             if retry {
                 out.send(Command::RetryNow);

@@ -58,7 +58,7 @@ pub(super) fn subject(account: &AccountView) -> Subject<'_> {
 /// decides for itself.
 #[must_use]
 pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String> {
-    let account = model.account.as_ref().filter(|_| model.other_broker.is_none())?;
+    let account = model.account.as_ref().filter(|_| model.role_governs())?;
     let decision = account.role.decide_publish(&subject(account), topic);
     (!decision.is_allowed())
         .then(|| capital(&decision.explain(&account.role, Right::Publish, topic.as_str())))
@@ -67,7 +67,7 @@ pub(super) fn why_not_publish(model: &Model, topic: &TopicName) -> Option<String
 /// Why the role does not permit watching a filter; `None` where it does.
 #[must_use]
 pub(super) fn why_not_watch(model: &Model, filter: &TopicFilter) -> Option<String> {
-    let account = model.account.as_ref().filter(|_| model.other_broker.is_none())?;
+    let account = model.account.as_ref().filter(|_| model.role_governs())?;
     let decision = account.role.decide_subscribe(&subject(account), filter);
     (!decision.is_allowed())
         .then(|| capital(&decision.explain(&account.role, Right::Subscribe, filter.as_str())))

@@ -95,8 +95,7 @@ fn no_broker_card(ui: &mut Ui, model: &Model) {
         section_header(ui, "No broker carries your messages", None, |ui| state_pill(ui, model, true));
         muted(
             ui,
-            "Another broker was set here and cannot be used. Write it down again, or use the station's: what waits in the \
-             outbox goes to the one that you choose.",
+            "Write another broker down again, or use the station's: what waits in the outbox goes to the one that you choose.",
         );
     });
 }
