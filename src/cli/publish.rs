@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     client::{
         Draft,
-        direct::{Line, Manner, Publication, Published},
+        direct::{Happened, Line, Manner, Publication, Published, Ring},
         legacy::Profile,
     },
     station::host::DataFolders,
@@ -25,7 +25,7 @@ use crate::{
 use super::{
     exit::{Ended, INTERRUPTED, TIMED_OUT},
     legacy::{self, Voice, VoiceOptions},
-    note, say,
+    note, printable, say,
     show::json_line,
     stop,
     way::{self, AccountOptions, BrokerOptions, KeyOptions, Plans, Way},
@@ -50,7 +50,8 @@ pub(super) struct PublishOptions {
     /// The message is the content of this file. Without -m, -f and -l it is standard input, to its end.
     #[arg(short, long, value_name = "FILE", conflicts_with = "lines")]
     file: Option<PathBuf>,
-    /// Each line of standard input is a message, sent when it comes.
+    /// Each line of standard input is a message, sent when it comes. A connection that breaks is made again, and what has no
+    /// answer sent once more.
     #[arg(short, long)]
     lines: bool,
     /// Quality of service: 0 sent, 1 acknowledged, 2 exactly once. 1 unless given, and always 0 under a key for programs of an
@@ -60,8 +61,11 @@ pub(super) struct PublishOptions {
     /// Ask the broker to keep the message for later subscribers.
     #[arg(short, long)]
     retain: bool,
+    /// Have the broker forget the message that it keeps for the topic. Nothing is sealed: an empty message is how MQTT says it.
+    #[arg(long, conflicts_with_all = ["message", "file", "lines", "content_type", "sign", "profile", "retain", "will_topic"])]
+    clear_retained: bool,
     /// What kind of content it is (a MIME type), told inside the seal.
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = way::content_type)]
     content_type: Option<String>,
     /// Sign with the account's identity, also where the topic's key does not ask for it.
     #[arg(long, requires = "station")]
@@ -107,6 +111,7 @@ Examples:
   sensor | sealwire pub --broker mqtts://broker.example --key-line plant.key -t plant/press -l
   sealwire pub --broker mqtt://localhost --fernet secret.key -t news -f report.txt
   sealwire pub --broker mqtt://localhost --profile room-chat --name anna -l
+  sealwire pub --broker mqtt://localhost -t news --clear-retained
 
 Ends once the broker has answered every message as its quality of service asks. Under MQTT
 3.1.1 a broker cannot say that it did not permit a message: it answers and drops it. What is
@@ -147,13 +152,16 @@ pub(super) fn run(
         (None, Some(profile)) => legacy::topic(profile)?,
         (None, None) => return Err(Ended::misused("give --topic")),
     };
+    if options.keys.fernet.is_some() && options.keys.passphrase_room.is_some() {
+        return Err(Ended::misused("--fernet and --passphrase-room are both for the topic given: name one"));
+    }
     if let Some(profile) = options.keys.profile {
         // Before anybody types a passphrase.
         Job::of(options, topic.clone(), Some(profile))?;
     }
     let will = options.will.draft()?;
-    let plans =
-        Plans::of(folders, &options.account, &options.broker, &options.keys, !options.keys.in_the_clear)?;
+    let needs_keys = !options.keys.in_the_clear && !options.clear_retained;
+    let plans = Plans::of(folders, &options.account, &options.broker, &options.keys, needs_keys)?;
     let mut filters = vec![TopicFilter::new(topic.as_str())?];
     filters.extend(options.will.filter()?);
     let runtime = way::runtime()?;
@@ -164,7 +172,7 @@ pub(super) fn run(
         }
         let mut publication = None;
         let told = tokio::select! {
-            done = work(options, topic, &mut way, &line, &mut publication) => done,
+            done = work(options, topic, &mut way, line, &mut publication) => done,
             () = stop::told() => Err(Ended::with(INTERRUPTED, "ended before all was done")),
             () = over(options.timeout) => Err(Ended::with(TIMED_OUT, "the time was over before the broker had everything")),
         };
@@ -176,7 +184,10 @@ pub(super) fn run(
             let waiting = publication.waiting();
             publication.end().await;
             if told.is_err() && waiting > 0 {
-                note(&format!("{waiting} messages have no answer of the broker"));
+                note(&match waiting {
+                    1 => "1 message was not taken by the broker, as far as it told".to_owned(),
+                    many => format!("{many} messages were not taken by the broker, as far as it told"),
+                });
             }
         }
         way.close().await;
@@ -240,11 +251,14 @@ async fn work(
     options: &PublishOptions,
     topic: TopicName,
     way: &mut Way,
-    line: &Line,
+    line: Line,
     publication: &mut Option<Publication>,
 ) -> anyhow::Result<()> {
     if let Some(account) = way.decides() {
-        account.may_publish(line, &topic)?;
+        account.may_publish(&line, &topic)?;
+    }
+    if options.clear_retained {
+        return clear_retained(options, topic, line, publication).await;
     }
     let manner = manner(options);
     way.ring.may_seal(&topic, manner)?;
@@ -252,41 +266,61 @@ async fn work(
         account.tell_identity().await;
     }
     let ring = &mut way.ring;
+    if let Some(weakness) = ring.weakness_for(&topic) {
+        note(&format!("warning: {weakness}"));
+    }
     let profile = ring.profile_for(&topic);
     let job = Job::of(options, topic, profile)?;
     if options.lines {
-        let publication = connect(line, ring, publication).await?;
+        let publication = publication.insert(Publication::begin(line, ring, true).await?);
         let mut lines = lines();
         loop {
             tokio::select! {
                 line = lines.recv() => match line {
-                    Some(line) => publication.send(ring, &job.draft(line?)?, manner).await?,
+                    Some(line) => publication.send(ring, &job.draft(line?)?, manner, tell_wait).await?,
                     None => break,
                 },
-                happened = publication.happen() => happened?,
+                happened = publication.happen(ring) => tell_wait(&happened?),
             }
             tell(options, &publication.take_done())?;
         }
-        return settle(options, publication).await;
+        return settle(options, ring, publication).await;
     }
     // Read before it connects: a broker need not wait for whoever types.
     let draft = job.draft(job.words().await?)?;
-    let publication = connect(line, ring, publication).await?;
-    publication.send(ring, &draft, manner).await?;
-    settle(options, publication).await
+    let publication = publication.insert(Publication::begin(line, ring, false).await?);
+    publication.send(ring, &draft, manner, tell_wait).await?;
+    settle(options, ring, publication).await
 }
 
-async fn connect<'p>(
-    line: &Line,
-    ring: &mut crate::client::direct::Ring,
-    publication: &'p mut Option<Publication>,
-) -> anyhow::Result<&'p mut Publication> {
-    Ok(publication.insert(Publication::begin(line, ring).await?))
+/// Under no key: a sealed message is never empty.
+async fn clear_retained(
+    options: &PublishOptions,
+    topic: TopicName,
+    line: Line,
+    publication: &mut Option<Publication>,
+) -> anyhow::Result<()> {
+    let (body, qos) = (Vec::new(), options.qos.unwrap_or(1));
+    let draft = Draft { topic, body, content_type: None, qos, retain: true };
+    let (mut no_keys, manner) = (Ring::new(), Manner { sign: false, in_the_clear: true });
+    let publication = publication.insert(Publication::begin(line, &mut no_keys, false).await?);
+    publication.send(&mut no_keys, &draft, manner, tell_wait).await?;
+    settle(options, &mut no_keys, publication).await
 }
 
-async fn settle(options: &PublishOptions, publication: &mut Publication) -> anyhow::Result<()> {
+fn tell_wait(happened: &Happened) {
+    if let Happened::Waiting { why, wait } = happened {
+        note(&format!("{}; trying again in {} s", printable(why), wait.as_secs()));
+    }
+}
+
+async fn settle(
+    options: &PublishOptions,
+    ring: &mut Ring,
+    publication: &mut Publication,
+) -> anyhow::Result<()> {
     while publication.waiting() > 0 {
-        publication.happen().await?;
+        tell_wait(&publication.happen(ring).await?);
         tell(options, &publication.take_done())?;
     }
     Ok(())

@@ -12,7 +12,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::client::direct::{Arrived, Opened, Reading, SenderView};
+use crate::{
+    client::direct::{Arrived, Opened, Reading, SenderView},
+    topic::TopicName,
+};
 
 use super::{legacy, note, printable};
 
@@ -46,9 +49,14 @@ impl Show {
                 for told in opened.notes.iter().chain(&unknown_signer(opened)) {
                     note(&format!("{topic}: {}", printable(told)));
                 }
-                match self.doubt(opened) {
-                    None => self.body(&heading(&topic, opened), &self.words(opened))?,
-                    Some(doubt) => note(&format!("{topic}: {doubt}: not shown; --json shows it")),
+                match (self.doubt(opened), &opened.sender) {
+                    (None, _) => self.body(&heading(&topic, opened), &self.words(opened))?,
+                    (Some(doubt @ "unknown-signer"), Some(sender)) => note(&format!(
+                        "{topic}: {doubt}: not shown; once you have compared the identity with its owner, --known {}={} shows it",
+                        sender.name.as_deref().map_or("NAME".into(), printable),
+                        sender.key
+                    )),
+                    (Some(doubt), _) => note(&format!("{topic}: {doubt}: not shown; --json shows it")),
                 }
             }
             Reading::InTheClear if self.in_the_clear => {
@@ -61,6 +69,15 @@ impl Show {
             Reading::Refused { name, why } => note(&format!("{topic}: {name}: {}", printable(why))),
         }
         Ok(holds)
+    }
+
+    /// A repeat, which is nothing new: only JSON has a line for it.
+    pub(super) fn repeat(&self, topic: &TopicName, qos: u8) -> anyhow::Result<()> {
+        if self.json {
+            let told = json!({ "topic": topic.as_str(), "qos": qos, "verdict": "repeated" });
+            self.line(json_line(&told).as_bytes(), true)?;
+        }
+        Ok(())
     }
 
     /// The body; of a program of an older system as that would show it, and marked where no heading does.
@@ -140,8 +157,10 @@ impl Show {
             }
             Reading::InTheClear => {
                 put("verdict", json!("in-the-clear"));
-                let (name, body) = text_or_base64("body", &arrived.wire);
-                put(name, body);
+                if self.in_the_clear {
+                    let (name, body) = text_or_base64("body", &arrived.wire);
+                    put(name, body);
+                }
             }
             Reading::Refused { name, why } => {
                 put("verdict", json!(name));

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    exit::{DOES_NOT_HOLD, Ended, TIMED_OUT},
+    exit::{DOES_NOT_HOLD, Ended, NO_CONNECTION, TIMED_OUT},
     note, printable,
     publish::{WillOptions, over},
     show::Show,
@@ -37,14 +37,16 @@ pub(super) struct SubscribeOptions {
     /// End after so many messages that hold.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// End after so many seconds: with 5 where --count was not reached.
+    /// End after so many seconds: with 5 where --count was not reached; without --count with 6 where there is no connection
+    /// then.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
-    /// End with 3 at the first message that does not hold: altered, in the clear, not fresh, without a key, or signed by
-    /// somebody whom neither the account nor --known knows.
+    /// End with 3 at the first message that does not hold: altered, in the clear, rolled back, replayed as retained, too old to
+    /// judge, without a key, or signed by somebody whom neither the account nor --known knows. Repeats, which MQTT allows, are
+    /// dropped and counted.
     #[arg(long)]
     strict: bool,
-    /// Write one line of JSON for each message, also for those that do not hold: topic, body or body_base64, content_type,
+    /// Write one line of JSON for each message, also for those that do not hold, which the verdict tells: topic, body or body_base64, content_type,
     /// suite, key, kid, profile, sender, sender_key, signature, verdict, notes, sealed_at, arrived, qos, retained, will, wire_length;
     /// of programs of older systems also author, text, place, call_id and leaves.
     #[arg(long)]
@@ -78,14 +80,16 @@ pub(super) struct SubscribeOptions {
 const AFTERWARDS: &str = "\
 Examples:
   sealwire sub --station station.example:8443 --user ben -t 'plant/#' -v
-  sealwire sub --broker mqtts://broker.example --key-line plant.key -t 'plant/#' --json | jq .body
+  sealwire sub --broker mqtts://broker.example --key-line plant.key -t 'plant/#' --json \\
+    | jq 'select(.verdict == \"fresh\").body'
   sealwire sub --broker mqtt://localhost --fernet secret.key -t news --count 1 --strict
   sealwire sub --broker mqtt://localhost --profile window-chat
 
 Standard output gets a message only where its seal holds and it was not seen before. What is
-withheld is told on standard error, and --json shows it with its verdict. A connection that
-breaks is made again, with growing waits. What was seen is remembered while the command runs;
-for longer, give --memory FILE: without it an old message may pass as new once after a start.
+withheld is told on standard error, and --json shows it with its verdict; a repeat, and what is
+in the clear without --in-the-clear, without its body. A connection that breaks is made again,
+with growing waits. What was seen is remembered while the command runs; for longer, give
+--memory FILE: without it an old message may pass as new once after a start.
 
 ";
 
@@ -114,13 +118,11 @@ pub(super) fn run(
         let done = match done {
             Ok(mut subscription) => {
                 let done = tokio::select! {
-                    done = work(options, way.account.as_ref(), &mut way.ring, &mut subscription) => done,
-                    () = stop::told() => Ok(()),
-                    () = over(options.timeout) => match options.count {
-                        Some(_) => Err(Ended::with(TIMED_OUT, "the time was over before so many messages had come")),
-                        None => Ok(()),
-                    },
+                    done = work(options, way.account.as_ref(), &mut way.ring, &mut subscription) => Some(done),
+                    () = stop::told() => Some(Ok(())),
+                    () = over(options.timeout) => None,
                 };
+                let done = done.unwrap_or_else(|| out_of_time(options, &subscription));
                 match subscription.repeats() {
                     0 => {}
                     1 => note("1 repeat of a message was dropped"),
@@ -134,6 +136,18 @@ pub(super) fn run(
         way.close().await;
         done.map(|()| ExitCode::SUCCESS)
     })
+}
+
+/// What `--timeout` means where it is over.
+fn out_of_time(options: &SubscribeOptions, subscription: &Subscription) -> anyhow::Result<()> {
+    match (options.count, subscription.is_subscribed()) {
+        (Some(_), _) => Err(Ended::with(TIMED_OUT, "the time was over before so many messages had come")),
+        (None, true) => Ok(()),
+        (None, false) => {
+            let why = "the time was over while there was no connection: what was sent meanwhile did not come";
+            Err(Ended::with(NO_CONNECTION, why))
+        }
+    }
 }
 
 fn pair(known: &str) -> anyhow::Result<(&str, &str)> {
@@ -190,6 +204,7 @@ async fn work(
             Told::Waiting { why, wait } => {
                 note(&format!("{}; trying again in {} s", printable(&why), wait.as_secs()));
             }
+            Told::Repeat { topic, qos } => show.repeat(&topic, qos)?,
             Told::Message(mut arrived) => {
                 name_sender(account, ring, &mut names, &mut arrived).await;
                 let holds = show.message(&arrived)?;

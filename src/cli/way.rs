@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     client::{
@@ -45,7 +48,7 @@ pub(super) struct AccountOptions {
 pub(super) struct BrokerOptions {
     /// Any broker: mqtt://[USER@]HOST[:PORT], mqtts://, ws:// or wss://HOST[:PORT][/PATH]. With --station too, the account's keys
     /// are used and the messages go here.
-    #[arg(long, value_name = "URL", required_unless_present = "station", help_heading = "Broker")]
+    #[arg(long, value_name = "URL", help_heading = "Broker")]
     pub broker: Option<String>,
     /// The authorities that may have signed the broker's certificate (PEM), instead of the system's.
     #[arg(long, value_name = "FILE", requires = "broker", help_heading = "Broker")]
@@ -94,7 +97,7 @@ pub(super) struct KeyOptions {
     #[arg(long, value_name = "FILE", requires = "stretched", help_heading = "Keys")]
     pub passphrase_file: Option<PathBuf>,
     /// How the room's key seals: cose-a256gcm, cose-chacha20, fernet or aes-cbc-hmac. Every other key has its suite for life.
-    #[arg(long, value_name = "SUITE", requires = "passphrase_room", default_value_t = Suite::default(), help_heading = "Keys")]
+    #[arg(long, value_name = "SUITE", value_parser = suites(), requires = "passphrase_room", default_value_t = Suite::default(), help_heading = "Keys")]
     pub suite: Suite,
     /// Send, or show, what has no seal on topics without a key. Topics with a key stay sealed.
     #[arg(long, help_heading = "Keys")]
@@ -173,8 +176,17 @@ impl BrokerOptions {
             let key = std::str::from_utf8(&key).context("the client key is no PEM file")?;
             endpoint.identity = Some(ClientIdentity { certificate: pem(cert)?, key: Password::new(key) });
         }
-        if self.username.is_some() {
-            endpoint.username.clone_from(&self.username);
+        match (&endpoint.username, &self.username) {
+            (Some(named), Some(given)) if named != given => {
+                return Err(Ended::misused("--username and the user in --broker differ: give one of them"));
+            }
+            (_, Some(_)) => endpoint.username.clone_from(&self.username),
+            (None, None) if self.broker_password_file.is_some() => {
+                return Err(Ended::misused(
+                    "--broker-password-file is the password of whom? Give --username too",
+                ));
+            }
+            _ => {}
         }
         if let Some(user) = &endpoint.username {
             let what = format!("the password of {user} at the broker");
@@ -200,6 +212,19 @@ impl BrokerOptions {
 fn is_this_computer(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+/// The suites by name, so that shells can offer them.
+pub(super) fn suites() -> impl TypedValueParser<Value = Suite> {
+    PossibleValuesParser::new(Suite::ALL.map(Suite::name)).try_map(|name| name.parse::<Suite>())
+}
+
+/// A MIME type: one line of text, as MQTT takes it.
+pub(super) fn content_type(text: &str) -> Result<String, &'static str> {
+    match text.chars().any(char::is_control) || text.is_empty() || text.len() > 255 {
+        true => Err("a content type is one line, such as application/json"),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// A room's name: room and passphrase together make the key, so spaces around it, which nobody sees, do not count.
@@ -255,6 +280,9 @@ impl Plans {
         keys: &KeyOptions,
         needs_keys: bool,
     ) -> anyhow::Result<Self> {
+        if account.station.is_none() && broker.broker.is_none() {
+            return Err(Ended::misused("say where to: --broker URL, or --station and --user"));
+        }
         let has_key = account.station.is_some()
             || keys.keyring.is_some()
             || !keys.key_line.is_empty()

@@ -8,7 +8,7 @@ mod write;
 
 pub use folders::DataFolders;
 pub use lock::FileLock;
-pub use write::{create_private_dir, read_bounded, write_atomic, write_secret};
+pub use write::{create_private_dir, read_bounded, real_path, write_atomic, write_secret};
 
 /// A file or folder that could not be used: which, for what, and why.
 #[derive(Debug, thiserror::Error)]

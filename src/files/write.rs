@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tempfile::{Builder, NamedTempFile};
@@ -25,6 +25,20 @@ pub fn create_private_dir(path: &Path) -> Result<(), FilesError> {
         builder.mode(0o700);
     }
     builder.create(path).map_err(|e| FilesError::io("make the folder", path, e))
+}
+
+/// Where a file is that somebody named: what a link leads to, so that the link stays one and two names are one lock.
+///
+/// # Errors
+/// A link that leads nowhere.
+pub fn real_path(path: &Path) -> Result<PathBuf, FilesError> {
+    let path = std::path::absolute(path).map_err(|e| FilesError::io("find", path, e))?;
+    match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => {
+            path.canonicalize().map_err(|e| FilesError::io("follow the link", &path, e))
+        }
+        _ => Ok(path),
+    }
 }
 
 /// Writes a file whole: beside it, flushed to disk, then put in its place. Owner only.
@@ -93,6 +107,19 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_to_the_file_and_one_that_leads_nowhere_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let (file, link) = (dir.join("file"), dir.join("link"));
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        assert!(real_path(&link).unwrap_err().to_string().contains("follow the link"));
+        write_atomic(&file, b"x").unwrap();
+        assert_eq!((real_path(&link).unwrap(), real_path(&file).unwrap()), (file.clone(), file));
+        assert_eq!(real_path(&dir.join("new")).unwrap(), dir.join("new"));
     }
 
     #[test]

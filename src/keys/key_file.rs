@@ -62,6 +62,11 @@ pub enum KeyFileError {
         "opening this file would take more than 1 GiB of memory: write it again with a work factor of at most 20"
     )]
     TooMuchWork,
+    /// A key line, which is under no passphrase.
+    #[error(
+        "this is a key line, under no passphrase: give it as one (in the terminal with --key-line, or to key import)"
+    )]
+    KeyLine,
     /// Opened in part: cut short, or altered.
     #[error("the file is damaged: it was cut short or altered; take another copy")]
     Damaged,
@@ -154,6 +159,9 @@ pub fn read(file: &[u8], passphrase: &Password) -> Result<Vec<TopicKey>, KeyFile
 fn decrypt(file: &[u8], passphrase: &Password) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     if file.len() > MAX_FILE_BYTES {
         return Err(KeyFileError::TooLarge);
+    }
+    if file.trim_ascii_start().starts_with(b"sealwire-key") {
+        return Err(KeyFileError::KeyLine);
     }
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(file)).map_err(|error| refusal(&error))?;
     if !decryptor.is_scrypt() {

@@ -98,10 +98,11 @@ fn a_hostile_file_cannot_stall_the_computer() {
 #[test]
 fn what_is_wrong_with_a_file_is_named() {
     let p = passphrase("p");
-    for not_one in [&b""[..], b"hello", b"sealwire-key:abc", b"age-encryption.org/v9\n"] {
+    for not_one in [&b""[..], b"hello", b"age-encryption.org/v9\n"] {
         let error = read(not_one, &p).unwrap_err();
         assert!(matches!(error, KeyFileError::NotAKeyFile | KeyFileError::Damaged), "{error:?}");
     }
+    assert_eq!(read(b"\nsealwire-key:abc", &p).unwrap_err(), KeyFileError::KeyLine);
     assert_eq!(read(&raw(br#"{"sealwire-keys":2,"x":1}"#, "p", QUICK), &p).unwrap_err(), KeyFileError::Newer);
     for malformed in [&b"{}"[..], br#"{"sealwire-keys":1,"keys":[{"label":"a"}]}"#, b"{", b"\xff"] {
         assert_eq!(read(&raw(malformed, "p", QUICK), &p).unwrap_err(), KeyFileError::Malformed);

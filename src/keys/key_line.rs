@@ -53,7 +53,9 @@ pub enum KeyLineError {
     #[error("this is not a Sealwire key: one begins with “sealwire-key:”; copy the whole line")]
     NotAKeyLine,
     /// It looks like a Fernet key instead.
-    #[error("this looks like a Fernet key, not a Sealwire key: import it as a Fernet key")]
+    #[error(
+        "this is a Fernet key and no Sealwire key: give it as a Fernet key file (in the terminal with --fernet)"
+    )]
     FernetKey,
     /// A character that no key line has.
     #[error(

@@ -46,6 +46,9 @@ pub enum KeyError {
     /// No epoch, numbers that do not ascend from 1, or a last epoch that is retired.
     #[error("the key's epochs are damaged: import the key again from a copy")]
     BadEpochs,
+    /// Signatures under a suite that cannot carry them.
+    #[error("{0} has no room for signatures: choose cose-a256gcm or cose-chacha20, or leave signatures off")]
+    NoSignatures(Suite),
     /// No randomness for a new secret.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -300,6 +303,17 @@ impl TopicKey {
         self.profile
     }
 
+    /// The same key, asking this of signatures, because a person said so.
+    ///
+    /// # Errors
+    /// Its suite has no room for them.
+    pub fn asking(self, signatures: Signatures) -> Result<Self, KeyError> {
+        if signatures != Signatures::Off && !self.suite.is_native() {
+            return Err(KeyError::NoSignatures(self.suite));
+        }
+        Ok(self.with_signatures(signatures))
+    }
+
     /// The same key, asking this of signatures; a suite without room for them stays without.
     #[must_use]
     pub const fn with_signatures(mut self, signatures: Signatures) -> Self {
@@ -417,7 +431,7 @@ impl TopicKey {
         let Self { suite, epochs, sealing_allowed, retired_ms, profile, .. } = self;
         let mut key = Self::from_parts(label, filters, suite, epochs, sealing_allowed)?;
         key.retired_ms = retired_ms;
-        Ok(key.with_signatures(signatures).with_profile(profile))
+        Ok(key.asking(signatures)?.with_profile(profile))
     }
 
     /// Takes over epochs of the same key that it does not have. The newest of all seals.

@@ -1,6 +1,9 @@
 //! `pub` and `sub` through a mosquitto, with its clients and Python's cryptography beside them.
 
-use std::{io::Write, process::Stdio};
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -256,11 +259,81 @@ fn what_was_seen_is_remembered_in_a_file_for_the_next_command() {
     listener.json();
     broker.publish(&["-t", "a/live", "-q", "1", "-f", wire.to_str().unwrap()]);
     let rest = listener.rest().ok();
-    assert!(rest.out.is_empty() && rest.err.contains("1 repeat of a message was dropped"), "{rest:?}");
+    let repeat = &rest.lines()[0];
+    assert_eq!((&repeat["verdict"], &repeat["topic"]), (&"repeated".into(), &"a/live".into()));
+    assert!(
+        repeat.get("body").is_none() && rest.err.contains("1 repeat of a message was dropped"),
+        "{rest:?}"
+    );
 
     let kept = std::fs::read_to_string(memory).unwrap();
     assert!(!kept.contains("a/live") && !kept.contains("gate"));
     std::fs::write(memory, &kept[..kept.len() / 2]).unwrap();
     let damaged = heard(&["--count", "1"]).ends(1);
     assert!(damaged.err.contains("delete it to remember anew"), "{}", damaged.err);
+}
+
+#[test]
+fn lines_go_on_when_the_broker_is_back_and_what_had_no_answer_goes_once_more() {
+    let (desk, mut broker) = (Desk::new(), Mosquitto::start());
+    let (url, key) = (broker.url(), desk.key_line("k", "a/#", "cose-a256gcm"));
+    let common = ["--broker", &url, "--key-line", key.to_str().unwrap(), "-t", "a/b"];
+    let publish = [&["pub", "-l", "--json"], &common[..]].concat();
+    let mut child = desk.sealwire(&publish).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut done = BufReader::new(child.stdout.take().unwrap()).lines();
+    input.write_all(b"one\n").unwrap();
+    assert!(done.next().unwrap().unwrap().contains("\"topic\":\"a/b\""), "the broker has it");
+    broker.stop();
+    assert!(told.next().unwrap().unwrap().contains("trying again"));
+    input.write_all(b"two\nthree\n").unwrap();
+    broker.start_again();
+    let mut listener = Listener::start(&desk, &[&common[..], &["--json"]].concat(), &[]);
+    drop(input);
+    // Whoever subscribes only now may miss them, the broker does not.
+    assert_eq!(done.by_ref().take(2).filter(Result::is_ok).count(), 2);
+    assert!(child.wait().unwrap().success());
+    desk.run(&[&["pub", "-m", "four"], &common[..]].concat()).ok();
+    while listener.json()["body"] != "four" {}
+}
+
+#[test]
+fn a_retained_message_is_cleared_and_nothing_sealed_takes_its_place() {
+    let (desk, broker) = (Desk::new(), Mosquitto::start());
+    let (url, key) = (broker.url(), desk.key_line("k", "a/#", "cose-a256gcm"));
+    let common = ["--broker", &url, "--key-line", key.to_str().unwrap()];
+    desk.run(&[&["pub", "-t", "a/b", "-r", "-m", "kept"], &common[..]].concat()).ok();
+    broker.retained("a/b");
+    desk.run(&[&["pub", "-t", "a/b", "--clear-retained"], &common[..]].concat()).ok();
+    let sub = [&["sub", "-t", "a/b", "--count", "1", "--timeout", "2"], &common[..]].concat();
+    assert!(desk.run(&sub).ends(5).out.is_empty());
+}
+
+#[test]
+fn what_is_in_the_clear_shows_only_where_that_was_asked_for_in_json_too() {
+    let (desk, broker) = (Desk::new(), Mosquitto::start());
+    let (url, key) = (broker.url(), desk.key_line("k", "a/#", "cose-a256gcm"));
+    broker.publish(&["-t", "other", "-r", "-m", "forged"]);
+    let sub = ["sub", "--broker", &url, "--key-line", key.to_str().unwrap(), "-t", "other", "--json"];
+    let withheld = desk.run(&[&sub[..], &["--strict"]].concat()).ends(3);
+    let line = &withheld.lines()[0];
+    assert_eq!((&line["verdict"], line.get("body")), (&"in-the-clear".into(), None));
+    let shown = desk.run(&[&sub[..], &["--in-the-clear", "--count", "1"]].concat()).ok();
+    assert_eq!(shown.lines()[0]["body"], "forged");
+}
+
+#[test]
+fn time_that_is_over_without_a_connection_is_told_from_time_in_which_nothing_came() {
+    let (desk, mut broker) = (Desk::new(), Mosquitto::start());
+    let (url, key) = (broker.url(), desk.key_line("k", "a/#", "cose-a256gcm"));
+    let sub = ["--broker", &url, "--key-line", key.to_str().unwrap(), "-t", "a/b", "--timeout", "3"];
+    desk.run(&[&["sub"], &sub[..]].concat()).ok();
+    let listener = Listener::start(&desk, &sub, &[]);
+    broker.stop();
+    assert!(listener.rest().ends(6).err.contains("there was no connection"));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mqtt://{}", silent.local_addr().unwrap());
+    let sub = ["sub", "--broker", &url, "--key-line", key.to_str().unwrap(), "-t", "a/b", "--timeout", "1"];
+    assert!(desk.run(&sub).ends(6).err.contains("there was no connection"));
 }

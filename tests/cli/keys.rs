@@ -166,3 +166,37 @@ fn a_keyring_seals_and_opens_also_what_was_sealed_before_a_rotation() {
     let refused = desk.run(&[&["pub", "-t", "a/x", "-m", "x"], &common[..]].concat()).ends(1);
     assert!(refused.err.contains("retire --undo"), "{refused:?}");
 }
+
+#[test]
+fn a_suite_without_room_for_signatures_is_not_made_to_promise_them() {
+    let desk = Desk::new();
+    for suite in ["fernet", "aes-cbc-hmac"] {
+        let new =
+            ["key", "new", "F", "-t", "f/#", "--suite", suite, "--signatures", "require", "--out", "f.key"];
+        let refused = desk.run(&new).ends(2);
+        assert!(refused.err.contains("no room for signatures"), "{}", refused.err);
+        assert!(!desk.path("f.key").exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_keyring_by_another_name_is_the_same_keyring() {
+    let desk = Desk::new();
+    let words = desk.file("words", PASSPHRASE);
+    let words = words.to_str().unwrap();
+    let new = |label: &str, keyring: &str| {
+        let filter = format!("{label}/#");
+        let args =
+            ["key", "new", label, "-t", &filter, "--keyring", keyring, "--keyring-passphrase-file", words];
+        desk.run(&args).ok();
+    };
+    new("A", "ring.age");
+    std::os::unix::fs::symlink("ring.age", desk.path("link.age")).unwrap();
+    new("B", "link.age");
+    new("C", "ring.age");
+    assert!(desk.path("link.age").is_symlink(), "it is still a link");
+    let list =
+        desk.run(&["key", "list", "--json", "--keyring", "link.age", "--keyring-passphrase-file", words]);
+    assert_eq!(list.ok().lines()[0].as_array().unwrap().len(), 3);
+}

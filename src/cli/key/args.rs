@@ -11,7 +11,7 @@ use crate::{
 
 use super::super::{
     legacy,
-    way::{AccountOptions, room_name},
+    way::{AccountOptions, room_name, suites},
 };
 
 #[derive(Debug, Subcommand)]
@@ -108,7 +108,7 @@ pub(in crate::cli) struct NewOptions {
     #[arg(short, long, value_name = "FILTER", required_unless_present = "profile")]
     pub topic: Vec<TopicFilter>,
     /// How it seals, for life: cose-a256gcm, cose-chacha20, fernet or aes-cbc-hmac.
-    #[arg(long, value_name = "SUITE", default_value_t = Suite::default())]
+    #[arg(long, value_name = "SUITE", value_parser = suites(), default_value_t = Suite::default())]
     pub suite: Suite,
     /// Whether its messages are signed, and whether such as are not are refused.
     #[arg(long, value_enum, default_value_t = SignaturesName::Off)]

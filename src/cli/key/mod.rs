@@ -165,6 +165,12 @@ fn new(
             SignaturesName::Require => Signatures::Require,
         },
     };
+    if new.signatures != Signatures::Off && !new.suite.is_native() {
+        return Err(Ended::misused(format!(
+            "{} has no room for signatures: choose cose-a256gcm or cose-chacha20, or leave --signatures out",
+            new.suite
+        )));
+    }
     let nowhere_to_rest = options.store.keyring.is_none() && options.store.account.station.is_none();
     if nowhere_to_rest && options.out.is_none() {
         return Err(Ended::misused(
@@ -291,6 +297,11 @@ fn export(
             ));
         }
     };
+    if named.is_some() && options.file_passphrase_file.is_some() {
+        return Err(Ended::misused(
+            "a line or a Fernet key file has no passphrase: whoever reads it has the key",
+        ));
+    }
     may_write(&options.out)?;
     let place = place(folders, &options.store, false)?;
     if let Some((form, key)) = named {

@@ -1,9 +1,12 @@
 //! Keys that rest: in a file under a passphrase, or in an account's vault. One face for both.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    files::{FileLock, FilesError, read_bounded, write_secret},
+    files::{FileLock, FilesError, read_bounded, real_path, write_secret},
     keys::{
         Consent, Imported, Keyring, KeyringError, TopicKey, fernet_key,
         key_file::{self, MAX_FILE_BYTES},
@@ -21,7 +24,11 @@ use super::{
     },
     Account, DirectError,
     line::password,
+    locked::lock_within,
 };
+
+/// How long another command may be changing a keyring: it stretches a passphrase twice meanwhile.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where keys rest.
 pub enum KeyStore {
@@ -77,9 +84,9 @@ impl KeyFile {
     /// # Errors
     /// It is in use, cannot be read, or the passphrase does not open it; or it is new and the passphrase is weak.
     pub async fn open(path: &Path, passphrase: Password) -> Result<Self, DirectError> {
-        let path = &std::path::absolute(path).map_err(|error| DirectError::Other(error.to_string()))?;
-        let lock_path = path.with_added_extension("lock");
-        let lock = FileLock::try_take(&lock_path)?
+        let path = &real_path(path)?;
+        let lock = lock_within(&path.with_added_extension("lock"), PATIENCE)
+            .await?
             .ok_or_else(|| DirectError::FileInUse(path.display().to_string()))?;
         let keyring = match read_bounded(path, MAX_FILE_BYTES as u64) {
             Ok(file) => {
@@ -174,7 +181,7 @@ impl KeyStore {
     /// Label or filters are not possible or taken, or it cannot be stored.
     pub async fn create(&mut self, new: &NewKey) -> Result<KeyView, DirectError> {
         let key = TopicKey::generate(&new.label, new.filters.clone(), new.suite, now_ms())?;
-        self.put(key.with_signatures(new.signatures)).await
+        self.put(key.asking(new.signatures)?).await
     }
 
     /// Makes the key that this room and passphrase give, here and on every other computer.
@@ -345,7 +352,7 @@ impl Written {
         let key = match room {
             Some((room, typed)) => room_key(new, room, typed).await?,
             None => TopicKey::generate(&new.label, new.filters.clone(), new.suite, now_ms())?
-                .with_signatures(new.signatures),
+                .asking(new.signatures)?,
         };
         written(&key, KeyForm::Line)
     }
@@ -375,7 +382,7 @@ async fn room_key(new: &NewKey, room: String, typed: Password) -> Result<TopicKe
     let derive = move || passphrase::room_secret(&room, &password(&typed));
     let secret = tokio::task::spawn_blocking(derive).await.map_err(|error| DirectError::thread(&error))??;
     let key = TopicKey::from_secret(&new.label, new.filters.clone(), new.suite, secret, now_ms())?;
-    Ok(key.with_signatures(new.signatures))
+    Ok(key.asking(new.signatures)?)
 }
 
 fn written(key: &TopicKey, form: KeyForm) -> Result<Written, DirectError> {

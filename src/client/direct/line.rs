@@ -95,6 +95,14 @@ impl Line {
     }
 }
 
+/// The longest wait between two tries.
+const MOST_WAIT: Duration = Duration::from_secs(30);
+
+/// How long to wait before the next try, after so many that came to nothing.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    Duration::from_secs(1 << attempt.min(5)).min(MOST_WAIT)
+}
+
 /// Whether it is of use to try again.
 pub(super) fn may_pass(lost: &Lost) -> bool {
     !matches!(lost.why, Why::Refused(_) | Why::Certificate(_) | Why::TakesNothing | Why::Stopped)

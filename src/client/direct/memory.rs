@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
-    files::{FileLock, FilesError, read_bounded, write_atomic},
+    files::{FileLock, FilesError, read_bounded, real_path, write_atomic},
     seal::replay::{BadReplayRow, ReplayGuard},
 };
 
@@ -47,7 +47,7 @@ pub(super) struct Memory {
 impl Memory {
     /// Takes the file for itself, and gives what stands in it: nothing where there is none yet.
     pub(super) fn open(path: &Path) -> Result<(Self, ReplayGuard), DirectError> {
-        let path = std::path::absolute(path)?;
+        let path = real_path(path)?;
         let lock = FileLock::try_take(&path.with_added_extension("lock"))?
             .ok_or_else(|| DirectError::MemoryInUse(path.display().to_string()))?;
         let guard = match read_bounded(&path, MAX_BYTES) {

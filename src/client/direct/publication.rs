@@ -1,14 +1,26 @@
 //! Sending: each message is done when the broker has answered it as its quality of service asks.
+//!
+//! One that has many to send does not end when its connection breaks: it connects again and sends what has no answer
+//! once more, as it was. Whoever has it already tells a repeat by its bytes.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::topic::TopicName;
 
 use super::{
     super::{
         Draft, SealedWith,
         failure::told,
-        mqtt::{Answer, Connection, Happening, Outgoing},
+        mqtt::{Answer, Connection, Happening, Lost, Outgoing},
     },
     DirectError, Line, Manner, Ring,
+    line::{backoff, may_pass},
 };
 
 /// What an MQTT packet has beside topic and payload: fixed header, topic's length, packet id, properties.
@@ -38,13 +50,52 @@ pub struct Published {
 struct Slot {
     /// Among packet ids, as [`Connection::publish`] gave it; 0 at QoS 0.
     number: u64,
+    topic: TopicName,
+    wire: Bytes,
+    content_type: Option<String>,
     published: Published,
+}
+
+impl Slot {
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing {
+            topic: &self.topic,
+            payload: self.wire.clone(),
+            qos: self.published.qos,
+            retain: self.published.retain,
+            content_type: self.content_type.as_deref(),
+        }
+    }
+}
+
+enum State {
+    Line(Connection),
+    Waiting(Instant),
+}
+
+/// What happened, beside what [`Publication::take_done`] gives.
+#[derive(Debug)]
+pub enum Happened {
+    /// Nothing to tell.
+    Nothing,
+    /// The connection is gone; the next try comes by itself.
+    Waiting {
+        /// Why it is gone.
+        why: String,
+        /// How long until the next try.
+        wait: Duration,
+    },
 }
 
 /// A connection that publishes.
 pub struct Publication {
-    connection: Connection,
-    who: &'static str,
+    line: Line,
+    state: State,
+    /// Whether it connects again when the connection breaks.
+    patient: bool,
+    attempt: u32,
+    /// To be sent once more, before anything else.
+    again: VecDeque<Slot>,
     /// Handed over and not yet on the network, in order.
     handed: VecDeque<Slot>,
     /// By packet id: on the network and not answered.
@@ -55,16 +106,20 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// Connects. A connection that fails is not tried again: whoever calls a command sees its failure.
+    /// Connects. A first connection that fails is not tried again: whoever calls a command sees its failure. One that breaks
+    /// later is made again where it is `patient`.
     ///
     /// # Errors
     /// Why it failed.
-    pub async fn begin(line: &Line, ring: &mut Ring) -> Result<Self, DirectError> {
+    pub async fn begin(line: Line, ring: &mut Ring, patient: bool) -> Result<Self, DirectError> {
         let mut connection = line.begin(ring)?;
         line.online(&mut connection).await.map_err(|lost| DirectError::lost(&lost, line.who))?;
         Ok(Self {
-            connection,
-            who: line.who,
+            line,
+            state: State::Line(connection),
+            patient,
+            attempt: 0,
+            again: VecDeque::new(),
             handed: VecDeque::new(),
             in_flight: HashMap::new(),
             open: BTreeSet::new(),
@@ -76,27 +131,37 @@ impl Publication {
     ///
     /// # Errors
     /// It cannot be sealed, the broker does not take such a message, or the connection broke.
-    pub async fn send(&mut self, ring: &mut Ring, draft: &Draft, manner: Manner) -> Result<(), DirectError> {
+    pub async fn send(
+        &mut self,
+        ring: &mut Ring,
+        draft: &Draft,
+        manner: Manner,
+        mut tell: impl FnMut(&Happened),
+    ) -> Result<(), DirectError> {
         let fitted = ring.fitted(draft)?;
         let draft = fitted.as_ref();
         let sealed = ring.seal(draft, manner, false)?;
-        if let Some(takes) = self.connection.takes {
+        let takes = match &self.state {
+            State::Line(connection) => connection.takes,
+            State::Waiting(_) => None,
+        };
+        if let Some(takes) = takes {
             let size = sealed.wire.len() + draft.topic.as_str().len() + PACKET_OVERHEAD;
             if size > takes.packet {
                 return Err(DirectError::TooMuch(format!(
                     "the sealed message has {} bytes and {} takes packets of {} bytes at most: send it in parts",
                     sealed.wire.len(),
-                    self.who,
+                    self.line.who,
                     takes.packet
                 )));
             }
             if draft.retain && !takes.retain {
-                return Err(DirectError::TooMuch(format!("{} keeps no retained messages", self.who)));
+                return Err(DirectError::TooMuch(format!("{} keeps no retained messages", self.line.who)));
             }
             if draft.qos > takes.qos {
                 return Err(DirectError::TooMuch(format!(
                     "{} takes messages at QoS {} at most",
-                    self.who, takes.qos
+                    self.line.who, takes.qos
                 )));
             }
         }
@@ -110,33 +175,61 @@ impl Publication {
             wire_len: sealed.wire.len(),
             no_subscribers: false,
         };
-        let message = |payload| Outgoing {
-            topic: &draft.topic,
-            payload,
-            qos: draft.qos,
-            retain: draft.retain,
-            content_type: sealed.content_type.as_deref(),
-        };
+        let content_type = sealed.content_type;
+        let mut slot =
+            Slot { number: 0, topic: draft.topic.clone(), wire: sealed.wire, content_type, published };
         loop {
-            let (open, oldest) = (self.open.len(), self.open.first().copied());
-            if let Some(number) = self.connection.publish(&message(sealed.wire.clone()), open, oldest) {
-                if number > 0 {
-                    self.open.insert(number);
+            if self.again.is_empty() {
+                match self.hand(slot) {
+                    Ok(()) => return Ok(()),
+                    Err(back) => slot = *back,
                 }
-                self.handed.push_back(Slot { number, published });
-                return Ok(());
             }
-            self.happen().await?;
+            tell(&self.happen(ring).await?);
+        }
+    }
+
+    /// Hands a message to the network; gives it back where it must wait.
+    fn hand(&mut self, mut slot: Slot) -> Result<(), Box<Slot>> {
+        let (open, oldest) = (self.open.len(), self.open.first().copied());
+        let State::Line(connection) = &mut self.state else { return Err(Box::new(slot)) };
+        let Some(number) = connection.publish(&slot.outgoing(), open, oldest) else {
+            return Err(Box::new(slot));
+        };
+        if number > 0 {
+            self.open.insert(number);
+        }
+        slot.number = number;
+        self.handed.push_back(slot);
+        Ok(())
+    }
+
+    /// Hands over what is to be sent once more, as far as there is room.
+    fn hand_again(&mut self) {
+        while let Some(slot) = self.again.pop_front() {
+            if let Err(back) = self.hand(slot) {
+                self.again.push_front(*back);
+                return;
+            }
         }
     }
 
     /// Waits for the next thing to happen on the connection. To be waited for beside whatever brings the next message, so
-    /// that a lost connection is heard of.
+    /// that a lost connection is heard of. May be dropped while it waits.
     ///
     /// # Errors
     /// The connection broke, or the broker refused a message.
-    pub async fn happen(&mut self) -> Result<(), DirectError> {
-        match self.connection.next().await {
+    pub async fn happen(&mut self, ring: &mut Ring) -> Result<Happened, DirectError> {
+        let happening = match &mut self.state {
+            State::Waiting(until) => {
+                tokio::time::sleep_until(*until).await;
+                self.state = State::Line(self.line.begin(ring)?);
+                return Ok(Happened::Nothing);
+            }
+            State::Line(connection) => connection.next().await,
+        };
+        match happening {
+            Happening::Online(_) => self.attempt = 0,
             Happening::Sent(packet_id) => {
                 if let Some(slot) = self.handed.pop_front() {
                     if slot.published.qos == 0 {
@@ -161,10 +254,26 @@ impl Publication {
                 return Err(DirectError::Other(self.refusal(answer, words)));
             }
             Happening::Completed(packet_id) => self.finish(packet_id),
-            Happening::Lost(lost) => return Err(DirectError::lost(&lost, self.who)),
+            Happening::Lost(lost) => return self.lost(&lost),
             _ => {}
         }
-        Ok(())
+        self.hand_again();
+        Ok(Happened::Nothing)
+    }
+
+    fn lost(&mut self, lost: &Lost) -> Result<Happened, DirectError> {
+        if !self.patient || !may_pass(lost) {
+            return Err(DirectError::lost(lost, self.line.who));
+        }
+        let mut unanswered: Vec<Slot> = self.in_flight.drain().map(|(_, slot)| slot).collect();
+        unanswered.sort_by_key(|slot| slot.number);
+        let unanswered = unanswered.into_iter().chain(self.handed.drain(..)).chain(self.again.drain(..));
+        self.again = unanswered.collect();
+        self.open.clear();
+        let wait = backoff(self.attempt);
+        self.attempt += 1;
+        self.state = State::Waiting(Instant::now() + wait);
+        Ok(Happened::Waiting { why: lost.told(self.line.who), wait })
     }
 
     fn finish(&mut self, packet_id: u16) {
@@ -175,14 +284,14 @@ impl Publication {
     }
 
     fn refusal(&self, answer: Answer, words: Option<String>) -> String {
-        let answer = answer.told(self.who);
+        let answer = answer.told(self.line.who);
         words.map_or_else(|| answer.clone(), |words| format!("{answer}: {}", told(&words)))
     }
 
     /// How many messages have no answer yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.handed.len() + self.in_flight.len()
+        self.again.len() + self.handed.len() + self.in_flight.len()
     }
 
     /// The messages that are done since the last call.
@@ -192,6 +301,8 @@ impl Publication {
 
     /// Says goodbye.
     pub async fn end(self) {
-        Line::end(self.connection).await;
+        if let State::Line(connection) = self.state {
+            Line::end(connection).await;
+        }
     }
 }

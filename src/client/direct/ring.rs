@@ -274,6 +274,12 @@ impl Ring {
         self.keyring.key_for_sealing(topic)?.profile()
     }
 
+    /// Why the key that seals this topic keeps little or nothing secret, where that is so.
+    #[must_use]
+    pub fn weakness_for(&self, topic: &TopicName) -> Option<&'static str> {
+        self.keyring.key_for_sealing(topic)?.weakness()
+    }
+
     /// The draft as it may go out: for the programs of an older system, as they would send it.
     pub(super) fn fitted<'d>(&self, draft: &'d Draft) -> Result<Cow<'d, Draft>, DirectError> {
         match self.profile_for(&draft.topic) {

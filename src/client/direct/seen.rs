@@ -18,13 +18,15 @@ use crate::{
     files::{FileLock, FilesError, read_bounded, write_atomic},
 };
 
-use super::super::{login, tls::Fingerprint};
+use super::{
+    super::{login, tls::Fingerprint},
+    locked::lock_within,
+};
 
 /// Some thousand accounts.
 const MAX_BYTES: u64 = 1 << 20;
-/// How often the file is tried where another command is writing it, and the wait between: writing takes milliseconds.
-const TRIES: u32 = 50;
-const WAIT: Duration = Duration::from_millis(20);
+/// How long another command may be writing it: that takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
@@ -100,13 +102,7 @@ impl SeenVaults {
             crate::files::create_private_dir(folder)?;
         }
         let path = self.path.with_added_extension("lock");
-        for _ in 0..TRIES {
-            if let Some(lock) = FileLock::try_take(&path)? {
-                return Ok(lock);
-            }
-            tokio::time::sleep(WAIT).await;
-        }
-        Err(FilesError::Io {
+        lock_within(&path, PATIENCE).await?.ok_or_else(|| FilesError::Io {
             action: "lock",
             path: path.display().to_string(),
             source: io::ErrorKind::WouldBlock.into(),

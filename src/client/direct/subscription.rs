@@ -13,11 +13,8 @@ use super::{
         mqtt::{Connection, Happening, Incoming},
     },
     DirectError, Line, Reading, Ring, Verdict,
-    line::may_pass,
+    line::{backoff, may_pass},
 };
-
-/// The longest wait between two tries.
-const MOST_WAIT: Duration = Duration::from_secs(30);
 
 /// One message that arrived.
 #[derive(Debug)]
@@ -41,6 +38,13 @@ pub struct Arrived {
 pub enum Told {
     /// Subscribed: the broker granted every filter.
     Subscribed,
+    /// A repeat of a sealed message, which MQTT allows: nothing new.
+    Repeat {
+        /// Where from.
+        topic: TopicName,
+        /// 0, 1 or 2.
+        qos: u8,
+    },
     /// A message. It is acknowledged with the next call of [`Subscription::next`], or with [`Subscription::end`].
     Message(Box<Arrived>),
     /// The connection is gone; the next try comes by itself.
@@ -65,6 +69,8 @@ pub struct Subscription {
     state: State,
     /// Whether it ever was online: before that a failure is final.
     was_online: bool,
+    /// Whether the broker has granted everything over the connection that there is now.
+    granted: bool,
     attempt: u32,
     /// The message that the caller has, and its share of the bytes that may wait.
     held: Option<((u16, u8), OwnedSemaphorePermit)>,
@@ -83,13 +89,29 @@ impl Subscription {
         qos: u8,
     ) -> Result<Self, DirectError> {
         let state = State::Line(line.begin(ring)?);
-        Ok(Self { line, filters, qos, state, was_online: false, attempt: 0, held: None, repeats: 0 })
+        Ok(Self {
+            line,
+            filters,
+            qos,
+            state,
+            was_online: false,
+            granted: false,
+            attempt: 0,
+            held: None,
+            repeats: 0,
+        })
     }
 
     /// How many repeats of sealed messages were dropped: MQTT may repeat a message at QoS 1.
     #[must_use]
     pub const fn repeats(&self) -> u64 {
         self.repeats
+    }
+
+    /// Whether messages would come now: connected, and every filter granted.
+    #[must_use]
+    pub const fn is_subscribed(&self) -> bool {
+        self.granted
     }
 
     /// Waits for the next thing to tell. May be dropped while it waits.
@@ -126,11 +148,12 @@ impl Subscription {
                             )));
                         }
                     }
+                    self.granted = true;
                     return Ok(Told::Subscribed);
                 }
                 Happening::Incoming(incoming, share) => {
-                    if let Some(arrived) = self.arrived(ring, incoming, share) {
-                        return Ok(Told::Message(Box::new(arrived)));
+                    if let Some(told) = self.arrived(ring, incoming, share) {
+                        return Ok(told);
                     }
                     self.acknowledge(ring)?;
                 }
@@ -138,8 +161,8 @@ impl Subscription {
                     if !self.was_online || !may_pass(&lost) {
                         return Err(DirectError::lost(&lost, self.line.who));
                     }
-                    self.held = None;
-                    let wait = Duration::from_secs(1 << self.attempt.min(5)).min(MOST_WAIT);
+                    (self.held, self.granted) = (None, false);
+                    let wait = backoff(self.attempt);
                     self.attempt += 1;
                     self.state = State::Waiting(Instant::now() + wait);
                     return Ok(Told::Waiting { why: lost.told(self.line.who), wait });
@@ -149,28 +172,23 @@ impl Subscription {
         }
     }
 
-    /// `None` for what is dropped: a repeat, or what stands under no topic name.
-    fn arrived(
-        &mut self,
-        ring: &mut Ring,
-        incoming: Incoming,
-        share: OwnedSemaphorePermit,
-    ) -> Option<Arrived> {
+    /// `None` for what stands under no topic name.
+    fn arrived(&mut self, ring: &mut Ring, incoming: Incoming, share: OwnedSemaphorePermit) -> Option<Told> {
         self.held = Some(((incoming.packet_id, incoming.qos), share));
         let topic = incoming.topic?;
         let reading = ring.open(&topic, &incoming.payload, incoming.retain);
         if matches!(&reading, Reading::Opened(opened) if opened.verdict == Verdict::Repeated) {
             self.repeats += 1;
-            return None;
+            return Some(Told::Repeat { topic, qos: incoming.qos });
         }
-        Some(Arrived {
+        Some(Told::Message(Box::new(Arrived {
             topic,
             qos: incoming.qos,
             retained: incoming.retain,
             wire: incoming.payload,
             arrived_ms: now_ms(),
             reading,
-        })
+        })))
     }
 
     /// What came is in the memory first, as far as it is written at all.

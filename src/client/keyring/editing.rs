@@ -37,7 +37,7 @@ impl Desk {
     pub(super) async fn try_create_key(&mut self, new: &NewKey) -> Result<(), Failure> {
         // Made once: a second try after a conflict must not make another secret.
         let key = wipe::clean(|| TopicKey::generate(&new.label, new.filters.clone(), new.suite, now_ms()));
-        self.add_key("create key", key.map(|key| key.with_signatures(new.signatures))).await
+        self.add_key("create key", key.and_then(|key| key.asking(new.signatures))).await
     }
 
     async fn add_key(&mut self, action: &str, key: Result<TopicKey, KeyError>) -> Result<(), Failure> {
@@ -84,7 +84,7 @@ impl Desk {
         });
         let secret = secret.await?.map_err(|error| Failure::new(what, error.to_string(), ""))?;
         let key = TopicKey::from_secret(&new.label, new.filters.clone(), new.suite, secret, now_ms());
-        self.add_key("create key from passphrase", key.map(|key| key.with_signatures(new.signatures))).await
+        self.add_key("create key from passphrase", key.and_then(|key| key.asking(new.signatures))).await
     }
 
     pub(in crate::client) fn suggest_passphrase(&self) {

@@ -125,7 +125,12 @@ impl Lost {
             Why::Tls(why) => format!("TLS failed: {why}"),
             Why::Io(kind, why) => told_of_io(*kind, why, who),
             Why::WebSocket(why) => format!("the WebSocket was not opened: {why}"),
-            Why::Protocol(why) => format!("{who} does not answer as MQTT wants it: {why}{}", self.hint()),
+            // What a TLS server or a web server says to a CONNECT is no packet at all.
+            Why::Protocol(_) if !self.was_online => format!(
+                "what answers at {who}'s address speaks no MQTT: perhaps it wants TLS (mqtts://, wss://), or is another program{}",
+                self.hint()
+            ),
+            Why::Protocol(why) => format!("{who} does not keep to MQTT: {why}"),
             Why::TakesNothing => format!("{who} says that it takes no messages at all"),
             Why::Stopped => "the connection was ended on this computer".to_owned(),
         }
