@@ -18,7 +18,7 @@ use crate::bench::{
     table,
 };
 
-use super::{DOES_NOT_HOLD, say};
+use super::{DOES_NOT_HOLD, say, secrets::Secret};
 
 /// The variable that a password may come in.
 const PASSWORD_VARIABLE: &str = "SEALWIRE_BENCH_PASSWORD";
@@ -328,12 +328,10 @@ fn password(username: &str, file: Option<&Path>) -> anyhow::Result<Password> {
         );
         return Ok(Password::new(text.lines().next().unwrap_or_default()));
     }
-    if let Ok(text) = std::env::var(PASSWORD_VARIABLE) {
-        return Ok(Password::new(text));
-    }
-    rpassword::prompt_password(format!("Password of {username}: ")).map(Password::new).with_context(|| {
-        format!("no password for {username}: set {PASSWORD_VARIABLE}, or give --password-file FILE")
-    })
+    let what = format!("the password of {username}");
+    let secret =
+        Secret { what: &what, option: "--password-file", file: None, variable: PASSWORD_VARIABLE }.read()?;
+    Ok(Password::new(secret.reveal()))
 }
 
 /// One line on a terminal's standard error, written over and over.
