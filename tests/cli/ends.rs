@@ -186,6 +186,45 @@ fn a_password_that_anybody_on_the_way_could_read_gets_a_warning() {
 }
 
 #[test]
+fn a_station_with_impossible_arguments_ends_with_2_and_with_a_faulty_file_with_1() {
+    let desk = Desk::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--set", "limits.nope=3"], "limits.nope"),
+        (&["--set", "limits.max_connections=many"], "whole number"),
+        (&["--anonymous", "nope"], "no role “nope”"),
+        (&["--plain", "0.0.0.0:0"], "this computer only"),
+        (&["--websocket", "0.0.0.0:0"], "this computer only"),
+        (&["--metrics", "0.0.0.0:0"], "this computer only"),
+    ];
+    let free = ["station", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
+    for (args, told) in cases {
+        for check in [&["--check"][..], &[]] {
+            let done = desk.run(&[&free[..], args, check].concat()).ends(2);
+            assert!(done.err.contains(told), "{args:?}: {}", done.err);
+            assert!(!desk.path("data").exists(), "a start that cannot be left something behind");
+        }
+    }
+    std::fs::create_dir(desk.path("data")).unwrap();
+    let faults =
+        ["[listen]\nnope = 1", "[listen]\nplain = \"0.0.0.0:0\"", "[accounts]\nanonymous = \"nope\""];
+    for fault in faults {
+        std::fs::write(desk.path("data").join("station.toml"), fault).unwrap();
+        desk.run(&[&free[..], &["--check"]].concat()).ends(1);
+        desk.run(&free).ends(1);
+    }
+}
+
+#[test]
+fn a_log_that_does_not_hold_is_told_in_whole_sentences() {
+    let desk = Desk::new();
+    let done = desk.run(&["audit", "verify", desk.file("empty.log", "").to_str().unwrap()]).ends(3);
+    assert!(done.text().starts_with("DOES NOT HOLD: the file is empty"), "{}", done.text());
+    let done = desk.run(&["audit", "verify", desk.file("none.log", "x\n").to_str().unwrap()]).ends(3);
+    assert!(done.text().contains("\n0 lines before that hold."), "{}", done.text());
+    desk.run(&["audit", "verify", "nowhere.log"]).ends(1);
+}
+
+#[test]
 fn completions_load_in_bash_and_every_command_has_its_page() {
     let desk = Desk::new();
     let script = desk.file("completions", desk.run(&["completions", "bash"]).ok().out);
