@@ -236,7 +236,22 @@ fn completions_load_in_bash_and_every_command_has_its_page() {
     for page in ["sealwire.1", "sealwire-pub.1", "sealwire-sub.1", "sealwire-key-new.1"] {
         let text = std::fs::read_to_string(desk.path("pages").join(page)).unwrap();
         assert!(text.contains(".SH SYNOPSIS") || text.contains(".SH NAME"), "{page}");
-        assert!(page.contains("key") || text.contains("Exit codes"), "{page}");
+        assert!(page.contains("key") || text.contains(".SH \"EXIT STATUS\"\n.nf\n0    done"), "{page}");
+        assert!(
+            page == "sealwire.1" || page.contains("key") || text.contains(".SH \"EXAMPLES\"\n.nf"),
+            "{page}"
+        );
+    }
+    // A page refers to no page that there is not.
+    let written: Vec<String> = std::fs::read_dir(desk.path("pages"))
+        .unwrap()
+        .map(|page| page.unwrap().file_name().into_string().unwrap().replace(".1", "(1)"))
+        .collect();
+    for page in std::fs::read_dir(desk.path("pages")).unwrap() {
+        let text = std::fs::read_to_string(page.unwrap().path()).unwrap().replace("\\-", "-");
+        for word in text.split_whitespace().filter(|word| word.ends_with("(1)")) {
+            assert!(written.iter().any(|page| page == word), "no page {word}: {written:?}");
+        }
     }
     let output = Process::new("man")
         .args(["--warnings", "-l"])
@@ -246,7 +261,14 @@ fn completions_load_in_bash_and_every_command_has_its_page() {
         .expect("man is needed (Debian: man-db): tests/run cli installs it");
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "{complaints}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("passphrase-room"));
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.contains("passphrase-room"));
+    // The table's columns, as they were written.
+    assert!(
+        page.contains("\n       3    what was to be verified")
+            && page.contains("\n            identity of a"),
+        "{page}"
+    );
     let help = desk.run(&["sub", "--help"]).ok().text();
     assert!(help.contains("130  ended by Ctrl+C"), "{help}");
     // A pipe that nobody reads.
