@@ -417,14 +417,15 @@ impl Connection {
         }
     }
 
-    fn lose(&mut self, turn: &Turn, loss: Loss) {
+    fn lose(&mut self, turn: &Turn, mut loss: Loss) {
         if self.stage == Stage::Closed {
             return;
         }
         // Dropping the socket takes it out of the poll.
         self.transport = None;
         self.stage = Stage::Closed;
-        turn.board.lose(Loss { what: format!("{}: {}", self.client_id, loss.what), ..loss });
+        loss.what = format!("{}: {}", self.client_id, loss.what);
+        turn.board.lose(loss);
     }
 
     /// Says good-bye. With a durable session true: it is still to be ended, by [`Self::forget_session`].

@@ -159,6 +159,8 @@ fn wrong_input_is_refused_with_the_way_out() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     says(&["one-to-one", &nobody], 6, "could not connect");
     says(&["one-to-one", "http://x"], 2, "mqtt://HOST:PORT");
+    says(&["one-to-one", "mqtt://anna:hush@x"], 2, "--password-file");
+    assert!(!String::from_utf8_lossy(&sealwire(&["idle", "mqtt://anna:hush@x"]).stderr).contains("hush"));
     says(&["one-to-one", "--payload", "3"], 2, "--payload 16");
     says(&["one-to-one", "mqtts://localhost"], 2, "--ca");
     says(&["one-to-one", "mqtts://localhost", "--ca", "nowhere.pem"], 1, "nowhere.pem");
@@ -184,6 +186,11 @@ fn a_role_that_may_not_subscribe_is_told_so_and_a_loss_ends_with_3() {
     let folder = tempfile::tempdir().unwrap();
     let station = Station::start(folder.path(), &["--plain", "127.0.0.1:0", "--anonymous", "publisher"]);
     says(&["one-to-one", station.plain.as_ref().unwrap()], 4, "refused the subscription");
+    let pin = ["--fingerprint", &"0".repeat(64), "--connections", "1"];
+    says(&[&["idle", &format!("mqtts://{}", station.mqtt)], &pin[..]].concat(), 3, "certificate");
+    drop(station);
+    let station = Station::start(folder.path(), &["--plain", "127.0.0.1:0"]);
+    says(&["idle", station.plain.as_ref().unwrap(), "--connections", "1"], 4, "refused the connection");
     drop(station);
     // Subscribers may listen; what they publish is acknowledged and dropped, as MQTT 3.1.1 wants it.
     let station = Station::start(folder.path(), &["--plain", "127.0.0.1:0", "--anonymous", "subscriber"]);
