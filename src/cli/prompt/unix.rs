@@ -1,6 +1,9 @@
 //! A prompt of our own, because one that leaves Ctrl+C and Ctrl+Z to the system ends or stops with the echo still off.
 //! Here the terminal hands over each key as it is pressed, also those two; whatever happens, a guard puts its mode back
 //! first. Start at [`ask`]; what the keys mean is `Typing`'s to say.
+//!
+//! A limit: a signal that another program sends (`kill`) ends this one at once, and its terminal stays without echo. To
+//! catch signals for the time of a prompt takes unsafe code.
 
 use std::{
     fs::{File, OpenOptions},
@@ -32,7 +35,7 @@ pub(in super::super) fn ask(prompt: &str) -> Result<Zeroizing<String>, NotTyped>
         let quiet = Quiet::begin(&terminal).map_err(|_| NotTyped::NoTerminal)?;
         let heard = listen(&terminal, prompt, &quiet.keys(), &mut typing);
         // The cursor left the line with the echo off.
-        let _ = (&terminal).write_all(b"\r\n");
+        let _ = (&terminal).write_all(b"\n");
         quiet.end(heard);
         match heard {
             Heard::Line => return typing.text(),
