@@ -1,6 +1,7 @@
 //! What the threads of a run tell each other: the phase, and counters that each thread writes for itself.
 
 use std::{
+    io,
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
@@ -76,7 +77,43 @@ pub struct Trouble {
     /// Connections that ended before they should.
     pub connections_lost: u64,
     /// The first that was heard of.
-    pub first: Option<String>,
+    pub first: Option<Loss>,
+}
+
+/// Why a connection ended, or was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// Which kind.
+    pub kind: LossKind,
+    /// In words.
+    pub what: String,
+}
+
+impl Loss {
+    pub(super) fn of(kind: LossKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into() }
+    }
+
+    /// The socket's error, with what failed.
+    pub(super) fn io(what: &str, error: &io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let untrusted = matches!(tls, Some(rustls::Error::InvalidCertificate(_)));
+        let kind = if untrusted { LossKind::Untrusted } else { LossKind::Broke };
+        Self::of(kind, format!("{what} ({error})"))
+    }
+}
+
+/// What a loss means for whoever asks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossKind {
+    /// Nobody was reached, or the connection broke.
+    Broke,
+    /// The broker said no to a login, or to a permission.
+    Refused,
+    /// The broker's certificate does not hold.
+    Untrusted,
+    /// The broker cannot do what was asked for.
+    Unable,
 }
 
 impl Board {
@@ -245,10 +282,10 @@ impl Board {
     }
 
     /// Notes a connection that ended, or could not be made.
-    pub fn lose(&self, what: String) {
+    pub fn lose(&self, loss: Loss) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.connections_lost += 1;
-        trouble.first.get_or_insert(what);
+        trouble.first.get_or_insert(loss);
     }
 
     /// What went wrong so far.

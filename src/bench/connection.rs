@@ -7,7 +7,7 @@ use mio::{Registry, Token};
 
 use super::{
     BenchError,
-    board::Board,
+    board::{Board, Loss, LossKind},
     packet::{self, Connect},
     publisher::{Next, Publisher},
     settings::{Scenario, Settings},
@@ -134,7 +134,8 @@ impl Connection {
                 .encode(&mut self.out);
             }
             Err(error) => {
-                self.lose(turn, &format!("could not connect to {} ({error})", turn.settings.broker));
+                let what = format!("could not connect to {}", turn.settings.broker);
+                self.lose(turn, Loss::io(&what, &error));
             }
         }
     }
@@ -145,7 +146,8 @@ impl Connection {
             match self.transport.as_ref().map(Transport::connected) {
                 Some(Ok(true)) => self.stage = Stage::Greeting,
                 Some(Err(error)) => {
-                    self.lose(turn, &format!("could not connect to {} ({error})", turn.settings.broker));
+                    let what = format!("could not connect to {}", turn.settings.broker);
+                    self.lose(turn, Loss::io(&what, &error));
                     return false;
                 }
                 Some(Ok(false)) | None => return false,
@@ -177,7 +179,8 @@ impl Connection {
                 && length > buffer.len()
             {
                 if length > LONGEST_PACKET {
-                    self.lose(turn, &format!("the broker began a packet of {length} bytes"));
+                    let what = format!("the broker began a packet of {length} bytes");
+                    self.lose(turn, Loss::of(LossKind::Unable, what));
                     return false;
                 }
                 buffer.resize(length, 0);
@@ -185,14 +188,14 @@ impl Connection {
             buffer[..held].copy_from_slice(&self.held);
             let got = match transport.read(&mut buffer[held..]) {
                 Ok(0) => {
-                    self.lose(turn, "the broker closed the connection");
+                    self.lose(turn, Loss::of(LossKind::Broke, "the broker closed the connection"));
                     return false;
                 }
                 Ok(got) => got,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    self.lose(turn, &format!("the connection broke ({error})"));
+                    self.lose(turn, Loss::io("the connection broke", &error));
                     return false;
                 }
             };
@@ -203,8 +206,8 @@ impl Connection {
                     self.held.clear();
                     self.held.extend_from_slice(&filled[taken..]);
                 }
-                Err(error) => {
-                    self.lose(turn, &error);
+                Err(loss) => {
+                    self.lose(turn, loss);
                     return false;
                 }
             }
@@ -216,15 +219,15 @@ impl Connection {
     }
 
     /// Takes every whole packet. How many bytes they had.
-    fn take_all(&mut self, turn: &mut Turn, bytes: &[u8]) -> Result<usize, String> {
+    fn take_all(&mut self, turn: &mut Turn, bytes: &[u8]) -> Result<usize, Loss> {
         let version = turn.settings.version;
         let now_ns = turn.board.now_ns();
         let measuring = turn.board.measuring();
         let mut at = 0;
         let acknowledged = turn.acknowledged;
         let delivered = turn.delivered;
-        while let Some((packet, length)) =
-            stream::next_packet(&bytes[at..], version).map_err(|error| error.to_string())?
+        while let Some((packet, length)) = stream::next_packet(&bytes[at..], version)
+            .map_err(|error| Loss::of(LossKind::Unable, error.to_string()))?
         {
             at += length;
             let Packet::Publish { qos, packet_id, topic, payload } = packet else {
@@ -253,17 +256,20 @@ impl Connection {
     }
 
     /// Everything but messages.
-    fn take_other(&mut self, turn: &mut Turn, packet: Packet<'_>, now_ns: u64) -> Result<(), String> {
+    fn take_other(&mut self, turn: &mut Turn, packet: Packet<'_>, now_ns: u64) -> Result<(), Loss> {
         match packet {
             Packet::ConnAck { code: 0, limits } => self.welcomed(turn, limits, now_ns)?,
             Packet::ConnAck { code, .. } => return Err(refusal(code)),
             Packet::SubAck { codes, .. } => {
                 if let Some(at) = codes.iter().position(|code| *code >= 0x80) {
                     let filter = self.filters.get(self.answered + at).map_or("?", String::as_str);
-                    return Err(format!(
-                        "the broker refused the subscription to {filter} (0x{:02x}): may this user subscribe there? \
-                         --topic moves the topics elsewhere",
-                        codes[at]
+                    return Err(Loss::of(
+                        LossKind::Refused,
+                        format!(
+                            "the broker refused the subscription to {filter} (0x{:02x}): may this user subscribe \
+                             there? --topic moves the topics elsewhere",
+                            codes[at]
+                        ),
                     ));
                 }
                 self.answered += codes.len();
@@ -281,7 +287,12 @@ impl Connection {
             }
             Packet::PingResp | Packet::Publish { .. } => {}
             Packet::Disconnect { reason } => {
-                return Err(format!("the broker ended the connection (reason 0x{reason:02x})"));
+                // MQTT 5 table 3-13: not authorized, banned.
+                let kind = if matches!(reason, 0x87 | 0x8a) { LossKind::Refused } else { LossKind::Broke };
+                return Err(Loss::of(
+                    kind,
+                    format!("the broker ended the connection (reason 0x{reason:02x})"),
+                ));
             }
         }
         Ok(())
@@ -295,11 +306,11 @@ impl Connection {
         }
     }
 
-    fn welcomed(&mut self, turn: &mut Turn, limits: Limits, now_ns: u64) -> Result<(), String> {
+    fn welcomed(&mut self, turn: &mut Turn, limits: Limits, now_ns: u64) -> Result<(), Loss> {
         if turn.settings.qos.bits() > limits.maximum_qos {
-            return Err(format!(
-                "the broker knows no QoS above {}: give --qos {0} or less",
-                limits.maximum_qos
+            return Err(Loss::of(
+                LossKind::Unable,
+                format!("the broker knows no QoS above {}: give --qos {0} or less", limits.maximum_qos),
             ));
         }
         if let Role::Publisher(publisher) = &mut self.role {
@@ -372,7 +383,7 @@ impl Connection {
                 match transport.flush() {
                     Ok(()) => return,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
-                    Err(error) => self.lose(turn, &format!("the connection broke ({error})")),
+                    Err(error) => self.lose(turn, Loss::io("the connection broke", &error)),
                 }
                 return;
             }
@@ -387,7 +398,7 @@ impl Connection {
                     return;
                 }
                 Err(error) => {
-                    self.lose(turn, &format!("the connection broke ({error})"));
+                    self.lose(turn, Loss::io("the connection broke", &error));
                     return;
                 }
             }
@@ -406,14 +417,15 @@ impl Connection {
         }
     }
 
-    fn lose(&mut self, turn: &Turn, what: &str) {
+    fn lose(&mut self, turn: &Turn, mut loss: Loss) {
         if self.stage == Stage::Closed {
             return;
         }
         // Dropping the socket takes it out of the poll.
         self.transport = None;
         self.stage = Stage::Closed;
-        turn.board.lose(format!("{}: {what}", self.client_id));
+        loss.what = format!("{}: {}", self.client_id, loss.what);
+        turn.board.lose(loss);
     }
 
     /// Says good-bye. With a durable session true: it is still to be ended, by [`Self::forget_session`].
@@ -437,7 +449,12 @@ impl Connection {
 }
 
 /// What a CONNACK's code means (MQTT 3.1.1 table 3.1, MQTT 5 table 3-1), and what to do.
-fn refusal(code: u8) -> String {
+fn refusal(code: u8) -> Loss {
+    let kind = match code {
+        3 | 0x88 | 0x89 | 0x97 | 0x9f => LossKind::Broke,
+        4 | 5 | 0x86 | 0x87 | 0x8a | 0x8c => LossKind::Refused,
+        _ => LossKind::Unable,
+    };
     let why = match code {
         1 | 0x84 => "it does not speak this version of MQTT: try the other with --mqtt",
         2 | 0x85 => "it does not like the client id",
@@ -451,5 +468,5 @@ fn refusal(code: u8) -> String {
         0x97 => "a quota is reached: fewer connections",
         _ => "no reason that is known",
     };
-    format!("the broker refused the connection (0x{code:02x}): {why}")
+    Loss::of(kind, format!("the broker refused the connection (0x{code:02x}): {why}"))
 }

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::board::Loss;
+
 /// Why there is no measurement. Each message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
@@ -39,8 +41,8 @@ pub enum BenchError {
         source: io::Error,
     },
     /// A connection failed before the measurement began.
-    #[error("{0}")]
-    Connect(String),
+    #[error("{}", .0.what)]
+    Connect(Loss),
     /// Not everybody was connected and subscribed in time.
     #[error(
         "only {ready} of {wanted} connections were ready after {seconds} s: is the broker able to hold that many? \

@@ -42,7 +42,9 @@ pub fn page(report: &Report) -> String {
         escape(&report.began),
         report.program_version
     );
-    if report.lost_acknowledged() {
+    if report.nothing_arrived() {
+        out.push_str("<p class=\"bad\">Nothing of what was sent arrived.</p>\n");
+    } else if report.lost_acknowledged() {
         out.push_str("<p class=\"bad\">Messages of QoS 1 or 2 were lost.</p>\n");
     }
     if report.runs.len() > 1 {

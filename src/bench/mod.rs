@@ -32,6 +32,7 @@ mod worker;
 
 use std::sync::Arc;
 
+pub use board::{Loss, LossKind};
 pub use error::BenchError;
 pub use report::Report;
 pub use run::{Doing, Progress};

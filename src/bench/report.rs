@@ -333,6 +333,18 @@ impl Report {
         self.settings.qos != Qos::AtMostOnce && self.runs.iter().any(Run::lost_acknowledged)
     }
 
+    /// Whether there was a run in which publishers sent, and no subscriber got anything of it.
+    #[must_use]
+    pub fn nothing_arrived(&self) -> bool {
+        self.runs.iter().any(|run| run.whole.sent > 0 && run.whole.received == 0)
+    }
+
+    /// Whether the broker refused every message of a run, which MQTT 5 lets it say.
+    #[must_use]
+    pub fn all_refused(&self) -> bool {
+        self.runs.iter().any(|run| run.whole.sent > 0 && run.whole.refused == run.whole.sent)
+    }
+
     /// The first of what went wrong in any run.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {

@@ -406,7 +406,7 @@ impl Conductor<'_> {
             broker: measured.broker,
             timeline: self.timeline,
             connections_lost: measured.trouble.connections_lost,
-            trouble: measured.trouble.first,
+            trouble: measured.trouble.first.map(|loss| loss.what),
         }
     }
 }

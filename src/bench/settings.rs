@@ -107,8 +107,13 @@ impl FromStr for Address {
             Some((host, port)) => (host, port.strip_prefix(':')),
             None => rest.rsplit_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
         };
-        // User information belongs in --username and a file, where `ps` does not show it.
-        if host.is_empty() || host.contains(['@', '/', ' ']) {
+        // User information belongs in --username and a file, where `ps` does not show it; nor does an error repeat it.
+        if rest.contains('@') {
+            let reason = "a broker's address holds no name and no password here, where everybody on this computer can \
+                          read it: give --username NAME, and --password-file FILE or SEALWIRE_BENCH_PASSWORD";
+            return Err(BenchError::Settings(reason.to_owned()));
+        }
+        if host.is_empty() || host.contains(['/', ' ']) {
             return Err(wrong());
         }
         let port = match port {

@@ -23,12 +23,19 @@ fn verify(file: &Path, anchor: Option<&str>) -> anyhow::Result<ExitCode> {
         audit::verify(file, |log_id| given.or_else(|| beside.filter(|b| b.0 == log_id).map(|b| b.1)))?;
     match report.broken {
         Some(broken) => {
+            if std::fs::metadata(file).is_ok_and(|file| file.len() == 0) {
+                say("DOES NOT HOLD: the file is empty: a log has at least the line that it was begun with.")?;
+                return Ok(ExitCode::from(DOES_NOT_HOLD));
+            }
             say(&format!("DOES NOT HOLD: {broken}."))?;
-            say(&format!("{} lines before that hold.", report.records))?;
+            say(&match report.records {
+                1 => "1 line before that holds.".to_owned(),
+                records => format!("{records} lines before that hold."),
+            })?;
             Ok(ExitCode::from(DOES_NOT_HOLD))
         }
         None => {
-            say(&format!("The chain holds: {} lines, head {}.", report.records, report.head))?;
+            say(&format!("The chain holds: {}, head {}.", lines(report.records), report.head))?;
             say(&match report.anchored {
                 Some(count) => format!("An anchor confirms it up to line {count}."),
                 None if has_anchor => {
@@ -51,8 +58,8 @@ fn parse_anchor(text: &str) -> anyhow::Result<Anchor> {
 }
 
 fn show(file: &Path, limit: usize) -> anyhow::Result<ExitCode> {
-    let (lines, total) = audit::tail(file, limit)?;
-    for line in lines.iter().rev() {
+    let (newest, total) = audit::tail(file, limit)?;
+    for line in newest.iter().rev() {
         let record = &line.record;
         let time = jiff::Timestamp::from_millisecond(i64::try_from(record.time_ms).unwrap_or(i64::MAX))
             .map_or_else(
@@ -66,6 +73,11 @@ fn show(file: &Path, limit: usize) -> anyhow::Result<ExitCode> {
             line.number, record.account, record.role, record.action, record.outcome
         )))?;
     }
-    say(&format!("{} of {total} lines.", lines.len()))?;
+    say(&format!("{} of {}.", newest.len(), lines(total)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// So many.
+fn lines(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "line" } else { "lines" })
 }

@@ -13,12 +13,16 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::bench::{
-    self, BenchError, Doing, Progress, Settings, html, relay,
+    self, BenchError, Doing, Progress, Report, Settings, html, relay,
     settings::{Address, Length, Pace, Password, Qos, Scenario, Suite, Version},
     table,
 };
 
-use super::{DOES_NOT_HOLD, say};
+use super::{
+    exit::{DOES_NOT_HOLD, Ended, FAILED, NO_CONNECTION, REFUSED},
+    say,
+    secrets::Secret,
+};
 
 /// The variable that a password may come in.
 const PASSWORD_VARIABLE: &str = "SEALWIRE_BENCH_PASSWORD";
@@ -148,14 +152,22 @@ At QoS 0 a broker may drop what it cannot pass on. Without --rate and --in-fligh
 the rate that counts is what subscribers got, and the loss stands beside it. With --in-flight N the load keeps to what
 comes through.
 
-Exit codes: 0 measured, 1 it failed (the reason is on standard error), 2 the arguments are wrong, 3 messages of QoS 1 or 2
-were lost.
-
 Examples:
   sealwire bench one-to-one mqtt://127.0.0.1:1883 --in-flight 10000
   sealwire bench many-to-many mqtts://broker.example --ca ca.pem --username ada --qos 1
   sealwire bench latency --rate 1000 --qos 1 --html latency.html
-  sealwire bench idle --connections 5000 --pid $(pidof mosquitto)";
+  sealwire bench idle --connections 5000 --pid $(pidof mosquitto)
+
+Exit codes:
+  0    measured
+  1    it failed, or nothing of what was sent arrived; the reason is on
+       standard error
+  2    the arguments are wrong, or do not go together
+  3    messages of QoS 1 or 2 were lost, or the broker's certificate does not
+       hold
+  4    the broker refused a login, a subscription or every message
+  6    the broker was not reached, or connections broke
+  130  ended by Ctrl+C";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ScenarioName {
@@ -230,11 +242,31 @@ pub(super) fn run(options: BenchOptions) -> anyhow::Result<ExitCode> {
     if let Some(path) = html {
         write(&path, &html::page(&report))?;
     }
-    if report.lost_acknowledged() {
-        return Ok(ExitCode::from(DOES_NOT_HOLD));
+    judge(&report)
+}
+
+/// How it ends: what the figures are worth.
+fn judge(report: &Report) -> anyhow::Result<ExitCode> {
+    let end = |code, why: String| Err(Ended::with(code, why));
+    let acknowledged = report.lost_acknowledged();
+    if report.all_refused() {
+        return end(
+            REFUSED,
+            "the broker refused every message: may this user publish there? --topic moves the topics elsewhere".into(),
+        );
+    }
+    if report.nothing_arrived() {
+        let why = "nothing of what was sent arrived at any subscriber, so nothing was measured: a broker need not say \
+                   when it drops a message. May this user publish there, and read? --topic moves the topics elsewhere";
+        return end(if acknowledged { DOES_NOT_HOLD } else { FAILED }, why.into());
+    }
+    if acknowledged {
+        return end(DOES_NOT_HOLD, "messages of QoS 1 or 2 were lost, which a broker must not".into());
     }
     match report.trouble() {
-        Some(trouble) => anyhow::bail!("the figures are of a run in which connections were lost: {trouble}"),
+        Some(trouble) => {
+            end(NO_CONNECTION, format!("the figures are of a run in which connections were lost: {trouble}"))
+        }
         None => Ok(ExitCode::SUCCESS),
     }
 }
@@ -328,12 +360,10 @@ fn password(username: &str, file: Option<&Path>) -> anyhow::Result<Password> {
         );
         return Ok(Password::new(text.lines().next().unwrap_or_default()));
     }
-    if let Ok(text) = std::env::var(PASSWORD_VARIABLE) {
-        return Ok(Password::new(text));
-    }
-    rpassword::prompt_password(format!("Password of {username}: ")).map(Password::new).with_context(|| {
-        format!("no password for {username}: set {PASSWORD_VARIABLE}, or give --password-file FILE")
-    })
+    let what = format!("the password of {username}");
+    let secret =
+        Secret { what: &what, option: "--password-file", file: None, variable: PASSWORD_VARIABLE }.read()?;
+    Ok(Password::new(secret.reveal()))
 }
 
 /// One line on a terminal's standard error, written over and over.

@@ -3,7 +3,7 @@
 /// Anything that is none of the others.
 pub(super) const FAILED: u8 = 1;
 /// The arguments; clap ends with the same.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "station"))]
 pub(super) const MISUSED: u8 = 2;
 /// Something that was to be verified does not hold.
 pub(super) const DOES_NOT_HOLD: u8 = 3;
@@ -23,7 +23,8 @@ pub(super) const INTERRUPTED: u8 = 130;
 /// For the end of `--help` and of each manual page.
 pub(super) const TABLE: &str = "\
 Exit codes:
-  0    done; also where the reader of the output went away, and where sub was ended by Ctrl+C
+  0    done; also where the reader of the output went away, and where sub was
+       ended by Ctrl+C
   1    it failed; the reason is on standard error
   2    the arguments are wrong, or do not go together
   3    what was to be verified does not hold: a message under --strict, the
@@ -34,7 +35,7 @@ Exit codes:
   130  ended by Ctrl+C before all was done";
 
 /// An end with a code of its own.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "station"))]
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct Ended {
@@ -42,7 +43,7 @@ pub(super) struct Ended {
     pub message: String,
 }
 
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "station"))]
 impl Ended {
     pub(super) fn with(code: u8, message: impl Into<String>) -> anyhow::Error {
         Self { code, message: message.into() }.into()
@@ -56,11 +57,11 @@ impl Ended {
 
 /// The code for an error.
 #[cfg_attr(
-    not(feature = "client"),
-    expect(unused_variables, reason = "only a client's errors have codes of their own")
+    not(any(feature = "client", feature = "station")),
+    expect(unused_variables, reason = "without them no error has a code of its own")
 )]
 pub(super) fn code_of(error: &anyhow::Error) -> u8 {
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "station"))]
     if let Some(ended) = error.downcast_ref::<Ended>() {
         return ended.code;
     }
@@ -75,5 +76,25 @@ pub(super) fn code_of(error: &anyhow::Error) -> u8 {
             Reason::NoConnection => NO_CONNECTION,
         };
     }
+    #[cfg(feature = "client")]
+    if let Some(error) = error.downcast_ref::<crate::bench::BenchError>() {
+        return of_bench(error);
+    }
     FAILED
+}
+
+#[cfg(feature = "client")]
+fn of_bench(error: &crate::bench::BenchError) -> u8 {
+    use crate::bench::{BenchError, LossKind};
+    match error {
+        BenchError::Settings(_) | BenchError::Address(_) => MISUSED,
+        BenchError::Resolve { .. } | BenchError::NotReady { .. } => NO_CONNECTION,
+        BenchError::Connect(loss) => match loss.kind {
+            LossKind::Broke => NO_CONNECTION,
+            LossKind::Refused => REFUSED,
+            LossKind::Untrusted => DOES_NOT_HOLD,
+            LossKind::Unable => FAILED,
+        },
+        _ => FAILED,
+    }
 }

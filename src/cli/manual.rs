@@ -18,7 +18,8 @@ pub(super) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn pages(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let mut main = Args::command();
+    // No page is made for `help`, so none may refer to one.
+    let mut main = Args::command().disable_help_subcommand(true);
     main.build();
     let Some(folder) = folder else {
         say(String::from_utf8_lossy(&page(&main, NAME)?).trim_end())?;
@@ -38,10 +39,49 @@ pub(super) fn pages(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
 }
 
 fn page(command: &Command, name: &str) -> anyhow::Result<Vec<u8>> {
-    let command = command.clone().bin_name(name.to_owned()).display_name(name.replace(' ', "-"));
+    let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let command = command
+        .clone()
+        .bin_name(name.to_owned())
+        .display_name(name.replace(' ', "-"))
+        .after_long_help(clap::builder::Resettable::Reset);
+    let man = clap_mangen::Man::new(command)
+        .manual("Sealwire")
+        .source(concat!("sealwire ", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).manual("Sealwire").render(&mut page).context("the page cannot be made")?;
-    Ok(page)
+    man.render(&mut page).context("the page cannot be made")?;
+    let page = String::from_utf8(page).context("the page cannot be made")?;
+    // What comes after the options stands before the last section, as man-pages(7) has it.
+    let end = page.rfind("\n.SH VERSION").map_or(page.len(), |at| at + 1);
+    Ok([&page[..end], &sections(&after), &page[end..]].concat().into_bytes())
+}
+
+/// The end of the long help as sections of a page. A paragraph that begins with a line “Exit codes:” or “Examples:” is
+/// the section of that name, with its lines and columns as they are; the others are notes.
+fn sections(after: &str) -> String {
+    let (mut status, mut notes, mut examples) = (String::new(), String::new(), String::new());
+    for paragraph in after.trim().split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+        let (section, title, lines) = match paragraph.split_once('\n') {
+            Some(("Exit codes:", lines)) => (&mut status, "EXIT STATUS", lines),
+            Some(("Examples:", lines)) => (&mut examples, "EXAMPLES", lines),
+            _ => {
+                notes.push_str(if notes.is_empty() { ".SH NOTES\n" } else { ".PP\n" });
+                notes.extend(paragraph.lines().map(roff_line));
+                continue;
+            }
+        };
+        section.push_str(&format!(".SH \"{title}\"\n.nf\n"));
+        section.extend(lines.lines().map(|line| roff_line(line.strip_prefix("  ").unwrap_or(line))));
+        section.push_str(".fi\n");
+    }
+    status + &notes + &examples
+}
+
+/// A line of text that roff takes for nothing else: no control line, no escapes, hyphens that can be copied.
+fn roff_line(line: &str) -> String {
+    let plain = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    let guard = if plain.starts_with('.') { "\\&" } else { "" };
+    format!("{guard}{plain}\n")
 }
 
 /// A command and all beneath it, each with its whole name; none of the hidden ones, nor `help`.
@@ -103,7 +143,17 @@ mod tests {
         }
         for (name, command) in all(&main) {
             let page = String::from_utf8(page(command, &name).unwrap()).unwrap();
-            assert!(page.contains(".SH SYNOPSIS"), "{name}");
+            assert!(page.contains(".SH SYNOPSIS") && !page.contains("EXTRA"), "{name}");
         }
+    }
+
+    #[test]
+    fn the_end_of_the_help_becomes_sections_with_their_columns_kept() {
+        let help = "A note\nof two lines.\n\nExamples:\n  sealwire x --y 'z'\n\nExit codes:\n  0    done\n       so\n  .1   no";
+        let table = ".SH \"EXIT STATUS\"\n.nf\n0    done\n     so\n\\&.1   no\n.fi\n";
+        let rest =
+            ".SH NOTES\nA note\nof two lines.\n.SH \"EXAMPLES\"\n.nf\nsealwire x \\-\\-y \\(aqz\\(aq\n.fi\n";
+        assert_eq!(sections(help), format!("{table}{rest}"));
+        assert_eq!(sections(""), "");
     }
 }

@@ -7,7 +7,7 @@
 //! | `publish`, `subscribe`, `show` | `pub` and `sub`, over `client::direct` |
 //! | `key` | `key …` |
 //! | `legacy` | what programs of older systems have and lack, for those three |
-//! | `way`, `secrets` | what those three share: station, broker, keys; where secrets come from |
+//! | `way`, `secrets`, `prompt` | what those three share: station, broker, keys; where secrets come from; asking for them |
 //! | `manual` | `man` and `completions`, and docs/cli.md |
 //! | `station`, `bench`, `audit`, `demo` | the commands of these names |
 
@@ -24,6 +24,8 @@ mod key;
 #[cfg(feature = "client")]
 mod legacy;
 mod manual;
+#[cfg(feature = "client")]
+mod prompt;
 #[cfg(feature = "client")]
 mod publish;
 #[cfg(feature = "client")]

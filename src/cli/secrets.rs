@@ -12,7 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::client::Password;
 
-use super::exit::Ended;
+use super::{
+    exit::{Ended, INTERRUPTED},
+    prompt::{self, NotTyped},
+};
 
 /// Longer than any password, key line or keyring: 4 MiB.
 const MAX_SECRET_BYTES: u64 = 4 << 20;
@@ -67,12 +70,30 @@ impl Secret<'_> {
     }
 
     fn ask(&self, prompt: &str) -> anyhow::Result<Password> {
-        rpassword::prompt_password(prompt).map(Password::new).map_err(|_| {
-            Ended::misused(format!(
-                "there is no terminal to ask for {} at: set {}, or give {} FILE",
-                self.what, self.variable, self.option
-            ))
+        let how_else = || format!("set {}, or give {} FILE", self.variable, self.option);
+        prompt::ask(prompt).map(|typed| Password::new(typed.as_str())).map_err(|not| match not {
+            NotTyped::NoTerminal => {
+                Ended::misused(format!("there is no terminal to ask for {} at: {}", self.what, how_else()))
+            }
+            NotTyped::Nothing => Ended::misused(format!(
+                "{} was not given: type it when you are asked, or {}",
+                self.what,
+                how_else()
+            )),
+            other => said_otherwise(&other, self.what),
         })
+    }
+}
+
+/// What is the same for whatever was asked for.
+fn said_otherwise(not: &NotTyped, what: &str) -> anyhow::Error {
+    match not {
+        NotTyped::Interrupted => Ended::with(INTERRUPTED, "ended before all was done"),
+        NotTyped::TooLong => Ended::misused(format!("what was typed is longer than 4 KiB: it is not {what}")),
+        NotTyped::NotText => Ended::misused(format!(
+            "what was typed as {what} is no text: the terminal must send UTF-8 (see `locale`)"
+        )),
+        NotTyped::NoTerminal | NotTyped::Nothing => Ended::misused(format!("{what} was not given")),
     }
 }
 
@@ -85,8 +106,11 @@ pub(super) fn one_time_code() -> anyhow::Result<Option<Password>> {
     if !std::io::stderr().is_terminal() {
         return Ok(None);
     }
-    let Ok(typed) = rpassword::prompt_password("One-time code (empty for none): ") else { return Ok(None) };
-    Ok(Some(Password::new(typed)).filter(|code| !code.reveal().trim().is_empty()))
+    match prompt::ask("One-time code (empty for none): ") {
+        Ok(typed) => Ok(Some(Password::new(typed.trim())).filter(|code| !code.reveal().is_empty())),
+        Err(NotTyped::NoTerminal | NotTyped::Nothing) => Ok(None),
+        Err(not) => Err(said_otherwise(&not, secret.what)),
+    }
 }
 
 /// A file that holds nothing but a secret. One that others on the computer may read is refused.

@@ -6,11 +6,13 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use crate::station::{
-    self, CertificateFiles, Config, OtpPolicy, Running, SignUpPolicy, host::DataFolders, settings,
+    self, CertificateFiles, Config, OtpPolicy, Running, SignUpPolicy, StationError, host::DataFolders,
+    settings,
 };
 
 use super::{
     args::{Otp, SignUp, StationOptions},
+    exit::Ended,
     say, stop,
 };
 
@@ -20,20 +22,22 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
 
     let for_app = options.for_app;
     let (print_settings, check) = (options.print_settings, options.check);
-    let config = configure(folders, options)?;
+    let base = if for_app { Config::for_app(folders) } else { Config::by_hand(folders) };
+    let from_file = settings::from_file(base)?;
+    let config = configure(from_file.clone(), options)?;
     if print_settings {
         say(settings::print(&config).trim_end())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if check {
-        settings::check(&config)?;
-        say("A station can start with these settings.")?;
         return Ok(ExitCode::SUCCESS);
     }
     let told = config.clone();
     let runtime =
         tokio::runtime::Runtime::new().context("this system gives no threads to run a station on")?;
-    runtime.block_on(station::run(
+    if check {
+        runtime.block_on(station::check(&config)).map_err(|error| blame(error, &from_file))?;
+        say("A station can start with these settings.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ended = runtime.block_on(station::run(
         config,
         |running| {
             if !for_app && let Err(error) = print(running, &told) {
@@ -41,16 +45,26 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
             }
         },
         stop::told(),
-    ))?;
+    ));
+    ended.map_err(|error| blame(error, &from_file))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The defaults, then the file in the data folder, then the arguments.
-fn configure(folders: DataFolders, options: StationOptions) -> anyhow::Result<Config> {
-    let base = if options.for_app { Config::for_app(folders) } else { Config::by_hand(folders) };
-    let mut config = settings::from_file(base)?;
+/// What an argument asked for and no station can be is an argument's fault, unless the settings file asks for the same.
+fn blame(error: StationError, from_file: &Config) -> anyhow::Error {
+    let by_file = match &error {
+        StationError::PlainBeyondLoopback(at) => [from_file.plain, from_file.websocket].contains(&Some(*at)),
+        StationError::MetricsBeyondLoopback(at) => from_file.metrics == Some(*at),
+        StationError::UnknownRole { name, .. } => from_file.anonymous.as_ref() == Some(name),
+        _ => true,
+    };
+    if by_file { error.into() } else { Ended::misused(error.to_string()) }
+}
+
+/// What the file in the data folder says, then the arguments.
+fn configure(mut config: Config, options: StationOptions) -> anyhow::Result<Config> {
     for one in &options.set {
-        config = settings::with(config, one)?;
+        config = settings::with(config, one).map_err(|error| Ended::misused(error.to_string()))?;
     }
     let certificates = config.certificates;
     Ok(Config {

@@ -72,5 +72,5 @@ pub use {
     clock::Clock,
     config::{Config, Running},
     error::StationError,
-    run::run,
+    run::{check, run},
 };

@@ -27,6 +27,7 @@ use super::{
     log::SessionLog,
     mqtt::Mqtt,
     roles::{RoleBook, load_pack},
+    settings,
     store::Store,
     tls, token,
     trail::{Trail, TrailEnd, Watch},
@@ -53,7 +54,13 @@ pub async fn run(
     on_ready: impl FnOnce(&Running),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StationError> {
-    config.check()?;
+    if config.data.root().is_dir() {
+        config.check()?;
+    } else {
+        // What cannot start leaves no half-made folder behind.
+        settings::check(&config)?;
+        drop(Ports::open(&config)?);
+    }
     make_room(config.limits.max_connections);
     create_private_dir(config.data.root())?;
     let _lock = take_lock(&config.data).await?;
@@ -69,6 +76,20 @@ pub async fn run(
     };
     station.close(&config.data).await;
     ended
+}
+
+/// Whether a station of that configuration could start now, without starting it: what [`settings::check`] sees, whether
+/// another station has the data folder, and whether what it listens on can be had. Makes nothing that is not there.
+///
+/// # Errors
+/// What would keep it from running, in the words of [`run`].
+pub async fn check(config: &Config) -> Result<(), StationError> {
+    settings::check(config)?;
+    let _lock = match host::lock_path(&config.data).is_file() {
+        true => Some(take_lock(&config.data).await?),
+        false => None,
+    };
+    Ports::open(config).map(drop)
 }
 
 /// The station's lock, for life.

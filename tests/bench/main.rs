@@ -157,10 +157,12 @@ fn says(arguments: &[&str], code: i32, what: &str) {
 #[test]
 fn wrong_input_is_refused_with_the_way_out() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    says(&["one-to-one", &nobody], 1, "could not connect");
-    says(&["one-to-one", "http://x"], 1, "mqtt://HOST:PORT");
-    says(&["one-to-one", "--payload", "3"], 1, "--payload 16");
-    says(&["one-to-one", "mqtts://localhost"], 1, "--ca");
+    says(&["one-to-one", &nobody], 6, "could not connect");
+    says(&["one-to-one", "http://x"], 2, "mqtt://HOST:PORT");
+    says(&["one-to-one", "mqtt://anna:hush@x"], 2, "--password-file");
+    assert!(!String::from_utf8_lossy(&sealwire(&["idle", "mqtt://anna:hush@x"]).stderr).contains("hush"));
+    says(&["one-to-one", "--payload", "3"], 2, "--payload 16");
+    says(&["one-to-one", "mqtts://localhost"], 2, "--ca");
     says(&["one-to-one", "mqtts://localhost", "--ca", "nowhere.pem"], 1, "nowhere.pem");
     says(&["one-to-one", "--qos", "3"], 2, "3 is not in 0..=2");
     says(&["one-to-one", "--rate", "10", "--in-flight", "10"], 2, "cannot be used with");
@@ -183,7 +185,12 @@ fn a_port_that_speaks_something_else_is_called_so() {
 fn a_role_that_may_not_subscribe_is_told_so_and_a_loss_ends_with_3() {
     let folder = tempfile::tempdir().unwrap();
     let station = Station::start(folder.path(), &["--plain", "127.0.0.1:0", "--anonymous", "publisher"]);
-    says(&["one-to-one", station.plain.as_ref().unwrap()], 1, "refused the subscription");
+    says(&["one-to-one", station.plain.as_ref().unwrap()], 4, "refused the subscription");
+    let pin = ["--fingerprint", &"0".repeat(64), "--connections", "1"];
+    says(&[&["idle", &format!("mqtts://{}", station.mqtt)], &pin[..]].concat(), 3, "certificate");
+    drop(station);
+    let station = Station::start(folder.path(), &["--plain", "127.0.0.1:0"]);
+    says(&["idle", station.plain.as_ref().unwrap(), "--connections", "1"], 4, "refused the connection");
     drop(station);
     // Subscribers may listen; what they publish is acknowledged and dropped, as MQTT 3.1.1 wants it.
     let station = Station::start(folder.path(), &["--plain", "127.0.0.1:0", "--anonymous", "subscriber"]);
@@ -198,5 +205,10 @@ fn a_role_that_may_not_subscribe_is_told_so_and_a_loss_ends_with_3() {
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert_eq!(json["runs"][0]["whole"]["acknowledged"], 40);
     assert_eq!(json["runs"][0]["whole"]["lost"], 40);
-    assert!(std::fs::read_to_string(&page).unwrap().contains("Messages of QoS 1 or 2 were lost."));
+    assert!(std::fs::read_to_string(&page).unwrap().contains("Nothing of what was sent arrived."));
+    // At QoS 0 nothing tells but that nothing comes; MQTT 5 says no to each message of QoS 1.
+    let few = ["--messages", "40", "--patience", "0.5"];
+    says(&[&["one-to-one", address], &few[..]].concat(), 1, "nothing of what was sent arrived");
+    let refused = ["one-to-one", address, "--qos", "1", "--mqtt", "5"];
+    says(&[&refused[..], &few[..]].concat(), 4, "refused every message");
 }

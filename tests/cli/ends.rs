@@ -186,6 +186,45 @@ fn a_password_that_anybody_on_the_way_could_read_gets_a_warning() {
 }
 
 #[test]
+fn a_station_with_impossible_arguments_ends_with_2_and_with_a_faulty_file_with_1() {
+    let desk = Desk::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--set", "limits.nope=3"], "limits.nope"),
+        (&["--set", "limits.max_connections=many"], "whole number"),
+        (&["--anonymous", "nope"], "no role “nope”"),
+        (&["--plain", "0.0.0.0:0"], "this computer only"),
+        (&["--websocket", "0.0.0.0:0"], "this computer only"),
+        (&["--metrics", "0.0.0.0:0"], "this computer only"),
+    ];
+    let free = ["station", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
+    for (args, told) in cases {
+        for check in [&["--check"][..], &[]] {
+            let done = desk.run(&[&free[..], args, check].concat()).ends(2);
+            assert!(done.err.contains(told), "{args:?}: {}", done.err);
+            assert!(!desk.path("data").exists(), "a start that cannot be left something behind");
+        }
+    }
+    std::fs::create_dir(desk.path("data")).unwrap();
+    let faults =
+        ["[listen]\nnope = 1", "[listen]\nplain = \"0.0.0.0:0\"", "[accounts]\nanonymous = \"nope\""];
+    for fault in faults {
+        std::fs::write(desk.path("data").join("station.toml"), fault).unwrap();
+        desk.run(&[&free[..], &["--check"]].concat()).ends(1);
+        desk.run(&free).ends(1);
+    }
+}
+
+#[test]
+fn a_log_that_does_not_hold_is_told_in_whole_sentences() {
+    let desk = Desk::new();
+    let done = desk.run(&["audit", "verify", desk.file("empty.log", "").to_str().unwrap()]).ends(3);
+    assert!(done.text().starts_with("DOES NOT HOLD: the file is empty"), "{}", done.text());
+    let done = desk.run(&["audit", "verify", desk.file("none.log", "x\n").to_str().unwrap()]).ends(3);
+    assert!(done.text().contains("\n0 lines before that hold."), "{}", done.text());
+    desk.run(&["audit", "verify", "nowhere.log"]).ends(1);
+}
+
+#[test]
 fn completions_load_in_bash_and_every_command_has_its_page() {
     let desk = Desk::new();
     let script = desk.file("completions", desk.run(&["completions", "bash"]).ok().out);
@@ -197,7 +236,22 @@ fn completions_load_in_bash_and_every_command_has_its_page() {
     for page in ["sealwire.1", "sealwire-pub.1", "sealwire-sub.1", "sealwire-key-new.1"] {
         let text = std::fs::read_to_string(desk.path("pages").join(page)).unwrap();
         assert!(text.contains(".SH SYNOPSIS") || text.contains(".SH NAME"), "{page}");
-        assert!(page.contains("key") || text.contains("Exit codes"), "{page}");
+        assert!(page.contains("key") || text.contains(".SH \"EXIT STATUS\"\n.nf\n0    done"), "{page}");
+        assert!(
+            page == "sealwire.1" || page.contains("key") || text.contains(".SH \"EXAMPLES\"\n.nf"),
+            "{page}"
+        );
+    }
+    // A page refers to no page that there is not.
+    let written: Vec<String> = std::fs::read_dir(desk.path("pages"))
+        .unwrap()
+        .map(|page| page.unwrap().file_name().into_string().unwrap().replace(".1", "(1)"))
+        .collect();
+    for page in std::fs::read_dir(desk.path("pages")).unwrap() {
+        let text = std::fs::read_to_string(page.unwrap().path()).unwrap().replace("\\-", "-");
+        for word in text.split_whitespace().filter(|word| word.ends_with("(1)")) {
+            assert!(written.iter().any(|page| page == word), "no page {word}: {written:?}");
+        }
     }
     let output = Process::new("man")
         .args(["--warnings", "-l"])
@@ -207,7 +261,14 @@ fn completions_load_in_bash_and_every_command_has_its_page() {
         .expect("man is needed (Debian: man-db): tests/run cli installs it");
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "{complaints}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("passphrase-room"));
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.contains("passphrase-room"));
+    // The table's columns, as they were written.
+    assert!(
+        page.contains("\n       3    what was to be verified")
+            && page.contains("\n            identity of a"),
+        "{page}"
+    );
     let help = desk.run(&["sub", "--help"]).ok().text();
     assert!(help.contains("130  ended by Ctrl+C"), "{help}");
     // A pipe that nobody reads.

@@ -9,4 +9,5 @@ mod ends;
 mod harness;
 mod keys;
 mod legacy;
+mod prompt;
 mod station;

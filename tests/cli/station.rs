@@ -63,6 +63,33 @@ fn an_account_publishes_and_subscribes_with_its_vault_s_keys_beside_an_open_wind
 }
 
 #[test]
+fn a_check_sees_the_station_that_runs_and_the_ports_that_are_taken() {
+    let scene = Scene::open();
+    let check = |folder: &str, args: &[&str], checks: bool| {
+        let folder = scene.desk.path(folder);
+        let mut all = vec!["--data", folder.to_str().unwrap(), "station"];
+        let free = [["--listen", "127.0.0.1:0"], ["--api", "127.0.0.1:0"]];
+        all.extend(free.iter().filter(|option| !args.contains(&option[0])).flatten().copied());
+        all.extend(args);
+        all.extend(checks.then_some("--check"));
+        scene.desk.run(&all)
+    };
+    // The same words as the start's.
+    for checks in [true, false] {
+        let done = check("station", &[], checks).ends(1);
+        assert!(done.err.contains("another station already runs on"), "{}", done.err);
+        for option in ["--listen", "--api", "--plain", "--websocket", "--websocket-tls", "--metrics"] {
+            let done = check("other", &[option, &scene.station.api], checks).ends(1);
+            assert!(done.err.contains(&format!("on {}", scene.station.api)), "{option}: {}", done.err);
+            assert!(done.err.contains("another program has this port"), "{option}: {}", done.err);
+            assert!(!scene.desk.path("other").exists(), "{option} left something behind");
+        }
+    }
+    check("other", &[], true).ok();
+    assert!(!scene.desk.path("other").exists(), "a check made something");
+}
+
+#[test]
 fn a_signature_tells_the_account_and_its_digits_can_be_compared() {
     let scene = Scene::open();
     scene.sign_up("ben", "subscriber");

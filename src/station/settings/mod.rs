@@ -159,12 +159,9 @@ fn print_one(setting: &Setting, config: &Config, default: &Config, out: &mut Str
     }
 }
 
-/// Whether a station of that configuration could start, without starting it: its settings, its role pack and the
-/// certificates that it was given.
-///
-/// # Errors
-/// What would keep it from running.
-pub fn check(config: &Config) -> Result<(), StationError> {
+/// Whether a station could have that configuration: its settings, its role pack and the certificates that it was given.
+/// What else may keep it from running is [`super::check`]'s to see.
+pub(super) fn check(config: &Config) -> Result<(), StationError> {
     config.check()?;
     // Nothing is made here that is not there.
     let pack = match config.data.root().is_dir() {
