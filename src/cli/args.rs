@@ -25,8 +25,10 @@ pub(super) enum Command {
     /// Show the whole story in the terminal: a station, accounts with one-time codes, sealed readings.
     ///
     /// Uses real parts on a temporary data folder and ends with 0 only if all that it claims was checked.
+    #[command(after_long_help = super::exit::TABLE)]
     Demo,
     /// Run a station: MQTT broker, accounts, store and HTTPS API, in the foreground.
+    #[command(after_long_help = super::exit::TABLE)]
     Station(Box<StationOptions>),
     /// Publish sealed messages, through a station or any MQTT broker.
     #[cfg(feature = "client")]
@@ -42,7 +44,7 @@ pub(super) enum Command {
     #[cfg(feature = "client")]
     Bench(Box<super::bench::BenchOptions>),
     /// Look at audit logs.
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = super::exit::TABLE)]
     Audit(AuditCommand),
     /// Print completions for a shell.
     ///
@@ -123,7 +125,7 @@ pub(super) struct StationOptions {
     /// Print all settings as they are now, as a file to save and edit, and end.
     #[arg(long)]
     pub print_settings: bool,
-    /// Say whether a station could start with these settings, and end.
+    /// Say whether a station could start now, with these settings, this data folder and these addresses, and end.
     #[arg(long, conflicts_with = "print_settings")]
     pub check: bool,
     /// Started by a window: any free ports, codes offered, ends half a minute after the last window.
