@@ -30,6 +30,7 @@ use super::{
     message::Message,
     outbox::{Fanout, Given, Link},
     parcels::Total,
+    remains::Over,
     retained::{Retained, RetainedFull},
     router::{NOT_ASKED, Route, Router, Target},
     session::{Session, SessionKey},
@@ -170,7 +171,7 @@ impl Core {
         }
         drop(sessions);
         for session in superseded {
-            self.end_session(&session, false, &mut Tickets::default());
+            self.end_session(&session, Over::Removed, &mut Tickets::default());
         }
         let (now, mut retained) = (now_ms(), self.retained.lock());
         for kept in kept.retained {
@@ -383,7 +384,7 @@ impl Core {
         drop(sessions);
 
         if let Some(replaced) = replaced {
-            previous = self.end_session(&replaced, true, &mut kept);
+            previous = self.end_session(&replaced, Over::Ended, &mut kept);
         }
         if let Some(previous) = previous {
             let text = "another connection took the session over";
@@ -474,7 +475,7 @@ impl Core {
         }
         sessions.remove(&session.key);
         drop(sessions);
-        self.end_session(session, true, &mut Tickets::default());
+        self.end_session(session, Over::Expired, &mut Tickets::default());
         true
     }
 
@@ -508,7 +509,7 @@ impl Core {
             keep
         });
         for session in gone {
-            self.end_session(&session, false, &mut Tickets::default());
+            self.end_session(&session, Over::Removed, &mut Tickets::default());
         }
     }
 

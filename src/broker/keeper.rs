@@ -66,8 +66,11 @@ pub enum Change {
     Resumed { session: u64, expiry_secs: u32 },
     /// Its client is away since then, in milliseconds since 1970.
     Left { session: u64, expiry_secs: u32, at_ms: u64 },
-    /// It is over, with its subscriptions and all that waits in it. Where some of that was handed on to other sessions, they
-    /// are told of it in the same batch; such an end does not come again after an error, since they are not either.
+    /// It is over, with its subscriptions and all that waits in it.
+    ///
+    /// `handed_on`: its time was over, and some of what waited is other sessions' now, who are told of it in the same batch. Such an end
+    /// does not come again after an error, since what they were told does not either: the next start finds the session
+    /// as it was. One that somebody ended on purpose comes again, whatever is lost by it.
     Ended { session: u64, handed_on: bool },
     /// It has a subscription, new or in place of the one to the same filter.
     Subscribed { session: u64, filter: TopicFilter, options: SubscriptionOptions },

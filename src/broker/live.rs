@@ -12,8 +12,8 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 
 use super::{
-    Broker, Protocol, Transport, control::End, core::Core, figures::Depth, keeper::now_ms, session::Session,
-    ticket::Tickets,
+    Broker, Protocol, Transport, control::End, core::Core, figures::Depth, keeper::now_ms,
+    remains::Over, session::Session, ticket::Tickets,
 };
 use crate::topic::TopicName;
 
@@ -157,7 +157,7 @@ impl Core {
             drop(sessions);
             if current {
                 // One that arrived in between has no session any more.
-                let late = self.end_session(&session, true, &mut Tickets::default());
+                let late = self.end_session(&session, Over::Ended, &mut Tickets::default());
                 if let Some(control) = late {
                     control.end(end());
                 }

@@ -304,10 +304,8 @@ impl Outbox {
         fanout: &mut Fanout,
     ) -> Outcome {
         let weight = message.weight();
-        let fits = self.waiting.bounded() < self.max_messages
-            && self.waiting.bytes() + weight <= self.max_bytes
-            && self.waiting.total_has_room(weight, self.link.is_some());
-        if fits { self.push(message, delivery, fanout) } else { Outcome::Lost }
+        let fits = self.room().take(weight) && self.waiting.total_has_room(weight, self.link.is_some());
+        if self.ended || fits { self.push(message, delivery, fanout) } else { Outcome::Lost }
     }
 
     /// Sends a message, or keeps it for later.

@@ -11,7 +11,7 @@ use super::{
     control::Control,
     core::Core,
     message::Message,
-    outbox::{Fanout, Given, Readiness, Remains, Room},
+    outbox::{Fanout, Given, Outcome, Readiness, Remains, Room},
     parcels::Parcel,
     router::{Target, may_be_given},
     session::Session,
@@ -23,11 +23,24 @@ use crate::topic::TopicName;
 
 /// So many members at most are looked at for one message before it is given up.
 const MOST_LOOKED: usize = 64;
+/// So many members of a group at most are thought of.
+const MOST_HEIRS: usize = 256;
 
-/// What waited for one client, and which of the heirs is sent it.
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Its time is over, or it ended with its connection.
+    Expired,
+    /// Its client began anew, or somebody ended it.
+    Ended,
+    /// It is not to be there any more, nor is its will.
+    Removed,
+}
+
+/// What waited for one client, and which of the heirs is sent it: the second where the first is gone by then.
 struct Legacy {
     parcel: Parcel,
-    heir: usize,
+    heirs: [Option<usize>; 2],
 }
 
 /// A member of a group that may be sent what another has left.
@@ -47,7 +60,7 @@ struct Heirs {
 }
 
 enum Choice {
-    Heir(usize),
+    Heirs([Option<usize>; 2]),
     NoRoom,
     /// Nobody is there who may have it.
     Nobody,
@@ -67,9 +80,9 @@ impl Heir {
 }
 
 impl Heirs {
-    fn of(members: Vec<Target>) -> Self {
+    fn of(members: Vec<Target>, now: Instant) -> Self {
         let (mut all, mut with_room) = (Vec::new(), [Vec::new(), Vec::new()]);
-        for target in members {
+        for target in members.into_iter().filter(|target| !target.session.is_over(now)) {
             let list = match target.session.readiness() {
                 Readiness::Ready | Readiness::Busy => &mut with_room[0],
                 Readiness::Away if target.qos > 0 => &mut with_room[1],
@@ -83,6 +96,7 @@ impl Heirs {
 
     fn choose(&mut self, message: &Message, may: impl Fn(&Target, &TopicName) -> bool) -> Choice {
         let mut no_room = self.with_room.iter().map(Vec::len).sum::<usize>() < self.all.len();
+        let mut first = None;
         self.turn += 1;
         for list in &mut self.with_room {
             let (mut place, mut looked) = (self.turn, 0);
@@ -95,15 +109,22 @@ impl Heirs {
                     continue;
                 }
                 (place, looked) = (place + 1, looked + 1);
-                if heir.may_have(&message.topic, &may) {
-                    if heir.room.take(message.weight()) {
-                        return Choice::Heir(list[at]);
-                    }
-                    no_room = true;
+                if !heir.may_have(&message.topic, &may) {
+                    continue;
+                }
+                match first {
+                    Some(_) => return Choice::Heirs([first, Some(list[at])]),
+                    None if heir.room.take(message.weight()) => first = Some(list[at]),
+                    None => no_room = true,
                 }
             }
+            no_room |= looked == MOST_LOOKED;
         }
-        if no_room { Choice::NoRoom } else { Choice::Nobody }
+        match first {
+            Some(_) => Choice::Heirs([first, None]),
+            None if no_room => Choice::NoRoom,
+            None => Choice::Nobody,
+        }
     }
 }
 
@@ -112,15 +133,15 @@ impl Core {
     pub(super) fn end_session(
         &self,
         session: &Session,
-        publish_will: bool,
+        why: Over,
         tickets: &mut Tickets,
     ) -> Option<Arc<Control>> {
         let remains = session.end();
         self.router.forget(session);
-        let control = self.settle(remains, tickets);
+        let control = self.settle(remains, why, tickets);
         let will = session.pending_will.lock().take();
         match will {
-            Some((from, will)) if publish_will => {
+            Some((from, will)) if why != Over::Removed => {
                 self.publish_will_of(&session.identity(), session, from, *will);
             }
             Some((from, _)) => self.forget_will(session, from),
@@ -129,28 +150,36 @@ impl Core {
         control
     }
 
-    /// Hands on what can be, and writes down that the session is over.
-    fn settle(&self, remains: Remains, tickets: &mut Tickets) -> Option<Arc<Control>> {
+    /// Hands on what can be, and writes down that the session is over. Where that cannot be kept, a session whose time is
+    /// over comes back at the next start, with what it left; one that was ended on purpose does not, whatever is lost by it.
+    fn settle(&self, remains: Remains, why: Over, tickets: &mut Tickets) -> Option<Arc<Control>> {
         let Remains { control, page, shared } = remains;
         let (legacies, heirs, lost) = self.divide(shared);
         let mut given = Given { lost, ..Given::default() };
         let _whole = self.journal.as_ref().map(|journal| journal.gate());
         // Where the session was kept, it still has at the next start what it had, until its end is on disk.
         let end = self.journal.as_ref().filter(|_| page.is_some()).map(|journal| journal.batch());
-        let handed_on = !legacies.is_empty();
-        for Legacy { parcel, heir } in legacies {
-            let heir = parcel.share.as_ref().and_then(|share| heirs.get(share)?.all.get(heir));
-            let Some(Heir { target, .. }) = heir else { continue };
-            let delivery = target.delivery(&parcel.message);
-            let pending = parcel.after.filter(|ticket| ticket.outcome().is_none());
-            let end = end.clone().filter(|_| delivery.qos == 2);
-            let after = match (pending, end) {
-                (Some(pending), Some(end)) => Some(pending.and(end)),
-                (pending, end) => pending.or(end),
-            };
-            let mut fanout = Fanout { after, ..Fanout::default() };
-            given.note(target.session.push_within(&parcel.message, delivery, &mut fanout));
-            tickets.extend(fanout.kept);
+        let handed_on = !legacies.is_empty() && why == Over::Expired;
+        for Legacy { parcel, heirs: chosen } in legacies {
+            let Parcel { message, share: Some(share), after, .. } = parcel else { continue };
+            let Some(of_share) = heirs.get(&share) else { continue };
+            let mut outcome = Outcome::Absent;
+            for heir in chosen.into_iter().flatten().filter_map(|heir| of_share.all.get(heir)) {
+                let delivery = heir.target.delivery(&message);
+                let pending = after.clone().filter(|ticket| ticket.outcome() != Some(true));
+                let end = end.clone().filter(|_| delivery.qos == 2);
+                let after = match (pending, end) {
+                    (Some(pending), Some(end)) => Some(pending.and(end)),
+                    (pending, end) => pending.or(end),
+                };
+                let mut fanout = Fanout { after, ..Fanout::default() };
+                outcome = heir.target.session.push_within(&message, delivery, &mut fanout);
+                tickets.extend(fanout.kept);
+                if !matches!(outcome, Outcome::Absent | Outcome::Lost) {
+                    break;
+                }
+            }
+            given.note(if outcome == Outcome::Absent { Outcome::Lost } else { outcome });
         }
         if let Some(page) = page {
             tickets.note(page.ended(handed_on));
@@ -173,12 +202,12 @@ impl Core {
             }
             let heirs: &mut Heirs = heirs
                 .entry(Arc::clone(share))
-                .or_insert_with(|| Heirs::of(self.router.members(share, &*self.authority)));
+                .or_insert_with(|| Heirs::of(self.router.members(share, MOST_HEIRS, &*self.authority), now));
             let may = |target: &Target, topic: &TopicName| {
                 may_be_given(target, topic, &*self.authority, &*self.observer)
             };
             match heirs.choose(&parcel.message, may) {
-                Choice::Heir(heir) => legacies.push(Legacy { parcel, heir }),
+                Choice::Heirs(heirs) => legacies.push(Legacy { parcel, heirs }),
                 Choice::NoRoom => lost += 1,
                 Choice::Nobody => {}
             }

@@ -215,10 +215,10 @@ impl Router {
         found.filter_map(|found| self.shared_target(found, topic, authority, observer)).collect()
     }
 
-    /// The members of a group who may have subscribed to it, whatever they may be sent.
-    pub(super) fn members(&self, share: &SharedFilter, authority: &dyn Authority) -> Vec<Target> {
+    /// Members of a group, `most` of them, who may have subscribed to it, whatever they may be sent.
+    pub(super) fn members(&self, share: &SharedFilter, most: usize, authority: &dyn Authority) -> Vec<Target> {
         let permissions = self.permissions();
-        let Some(Found { share, members, .. }) = self.groups.named(share) else { return Vec::new() };
+        let Some(Found { share, members, .. }) = self.groups.named(share, most) else { return Vec::new() };
         let members = members.iter().filter(|member| member.is_permitted(authority, permissions));
         members.map(|member| member.target_for(&share)).collect()
     }

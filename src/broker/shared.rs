@@ -147,10 +147,14 @@ impl Groups {
         found
     }
 
-    /// The group of this name and filter.
-    pub(super) fn named(&self, share: &SharedFilter) -> Option<Found> {
+    /// The group of this name and filter, with so many of its members at most, from whose turn it is.
+    pub(super) fn named(&self, share: &SharedFilter, most: usize) -> Option<Found> {
         let state = self.state.read();
-        state.groups.get_key_value(share).map(|(share, group)| group.found(share))
+        let (share, Group { members, turn, .. }) = state.groups.get_key_value(share)?;
+        let count = members.len();
+        let first = turn.fetch_add(1, Relaxed) % count.max(1);
+        let some = members.iter().cycle().skip(first).take(count.min(most)).cloned().collect();
+        Some(Found { share: Arc::clone(share), members: some, turn: Arc::clone(turn) })
     }
 }
 

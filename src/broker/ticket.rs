@@ -17,25 +17,26 @@ pub(super) struct Batch {
     settled: Notify,
     watchers: Mutex<Vec<Weak<dyn Watcher>>>,
     /// Of [`Ticket::and`]: lives as long as somebody waits for it.
-    both: OnceLock<Arc<Both>>,
+    whole: OnceLock<Arc<Whole>>,
 }
 
-/// What settles a ticket that stands for two.
+/// What settles a ticket that stands for several batches.
 #[derive(Debug)]
-struct Both {
-    parts: [Ticket; 2],
-    whole: Weak<Batch>,
+struct Whole {
+    parts: Vec<Ticket>,
+    batch: Weak<Batch>,
 }
 
-impl Watcher for Both {
+impl Watcher for Whole {
     fn settled(&self, _: bool) {
-        let kept = match [self.parts[0].outcome(), self.parts[1].outcome()] {
-            [Some(false), _] | [_, Some(false)] => false,
-            [Some(true), Some(true)] => true,
+        let outcomes = || self.parts.iter().map(Ticket::outcome);
+        let kept = match (outcomes().any(|kept| kept == Some(false)), outcomes().all(|kept| kept == Some(true))) {
+            (true, _) => false,
+            (_, true) => true,
             _ => return,
         };
-        if let Some(whole) = self.whole.upgrade() {
-            whole.settle(kept);
+        if let Some(batch) = self.batch.upgrade() {
+            batch.settle(kept);
         }
     }
 }
@@ -85,20 +86,38 @@ impl Ticket {
         open
     }
 
-    /// One that is kept once both are: settled with the later of them.
+    /// One that is kept once both are, and lost with the first that is.
     pub(super) fn and(self, other: Self) -> Self {
-        if self.is_same(&other) {
-            return self;
+        let mut parts: Vec<Self> = Vec::new();
+        for ticket in [self, other.clone()] {
+            // What stands for several itself is taken apart, so that none stands for one that stands for others.
+            let of_ticket = ticket.0.whole.get().map(|whole| whole.parts.clone());
+            for part in of_ticket.unwrap_or_else(|| vec![ticket]) {
+                if part.outcome() != Some(true) && !parts.iter().any(|known| known.is_same(&part)) {
+                    parts.push(part);
+                }
+            }
         }
-        let whole = Arc::new(Batch::default());
-        let both = Arc::new(Both { parts: [self, other], whole: Arc::downgrade(&whole) });
-        for part in &both.parts {
-            part.watch(Arc::downgrade(&both) as Weak<dyn Watcher>);
+        match (parts.pop(), parts.is_empty()) {
+            (None, _) => other,
+            (Some(only), true) => only,
+            (Some(last), false) => {
+                parts.push(last);
+                Self::of_all(parts)
+            }
         }
-        // Also where both were settled before they could be watched.
-        both.settled(true);
-        let _ = whole.both.set(both);
-        Self(whole)
+    }
+
+    fn of_all(parts: Vec<Self>) -> Self {
+        let batch = Arc::new(Batch::default());
+        let whole = Arc::new(Whole { parts, batch: Arc::downgrade(&batch) });
+        for part in &whole.parts {
+            part.watch(Arc::downgrade(&whole) as Weak<dyn Watcher>);
+        }
+        // Also where they were settled before they could be watched.
+        whole.settled(true);
+        let _ = batch.whole.set(whole);
+        Self(batch)
     }
 
     /// Whether both stand for one batch.
@@ -165,7 +184,15 @@ mod tests {
                 }
             }
         }
-        let one = Ticket(Arc::default());
+        let [one, two, three] = [(); 3].map(|()| Ticket(Arc::default()));
         assert!(one.clone().and(one.clone()).is_same(&one));
+        let nested = one.clone().and(two.clone()).and(three.clone()).and(two.clone());
+        assert_eq!(nested.0.whole.get().unwrap().parts.len(), 3, "each once, and none within another");
+        [&one, &two].map(|ticket| ticket.0.settle(true));
+        assert_eq!(nested.outcome(), None);
+        assert!(nested.clone().and(one.clone()).is_same(&three), "only what is open counts");
+        three.0.settle(true);
+        assert_eq!(nested.outcome(), Some(true));
+        assert!(one.clone().and(three.clone()).is_same(&three));
     }
 }

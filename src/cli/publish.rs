@@ -51,7 +51,7 @@ pub(super) struct PublishOptions {
     #[arg(short, long, value_name = "FILE", conflicts_with = "lines")]
     file: Option<PathBuf>,
     /// Each line of standard input is a message, sent when it comes. A connection that breaks is made again, and what has no
-    /// answer sent once more.
+    /// answer sent once more: at least once then, also at QoS 2.
     #[arg(short, long)]
     lines: bool,
     /// Quality of service: 0 sent, 1 acknowledged, 2 exactly once. 1 unless given, and always 0 under a key for programs of an
@@ -176,10 +176,11 @@ pub(super) fn run(
             () = stop::told() => Err(Ended::with(INTERRUPTED, "ended before all was done")),
             () = over(options.timeout) => Err(Ended::with(TIMED_OUT, "the time was over before the broker had everything")),
         };
-        let told = told.and_then(|()| match &mut publication {
-            Some(publication) => tell(options, &publication.take_done()),
-            None => Ok(()),
-        });
+        let told = match &mut publication {
+            // Also of what was done before it went wrong.
+            Some(publication) => told.and(tell(options, &publication.take_done())),
+            None => told,
+        };
         if let Some(publication) = publication {
             let waiting = publication.waiting();
             publication.end().await;

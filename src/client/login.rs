@@ -188,9 +188,9 @@ impl Desk {
                 let why = format!("The file was moved aside: {}.", aside.display());
                 let next = "Outbox, history and replay memory begin anew; keys are safe in the vault.";
                 self.teller.fail(Asked::History, Failure::new(what, why, next));
-                if let Err(error) = store.set_setting(other_broker::SETTING, other_broker::UNKNOWN).await {
-                    tracing::warn!(%error, "the station's broker is used, whatever was set before");
-                }
+                // Without the mark the station's broker would be used, whatever was set before.
+                let marked = store.set_setting(other_broker::SETTING, other_broker::UNKNOWN).await;
+                marked.map_err(|error| Failure::new("You are not logged in.", error.to_string(), ""))?;
                 Ok(store)
             }
             Err(StoreError::InUse) => {

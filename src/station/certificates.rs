@@ -305,10 +305,11 @@ fn read_revocations(path: &Path) -> Result<Revocations, StationError> {
         return Err(unusable(path, &"it holds no revocation list"));
     }
     lists.sort_by_key(|(made, ..)| std::cmp::Reverse(*made));
-    let mut due: Vec<(i64, String)> = Vec::new();
+    let (mut seen, mut due) = (Vec::new(), Vec::new());
     for (_, authority, next, _) in &lists {
-        if let Some(next) = next.filter(|_| !due.iter().any(|(_, known)| known == authority)) {
-            due.push((next, authority.clone()));
+        if !seen.contains(&authority) {
+            seen.push(authority);
+            due.extend(next.map(|next| (next, authority.clone())));
         }
     }
     Ok(Revocations { newest_first: lists.into_iter().map(|(.., list)| list).collect(), due })

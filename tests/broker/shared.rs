@@ -311,47 +311,75 @@ async fn the_end_of_a_session_and_what_others_have_of_it_are_kept_together_or_no
     for (qos, mood) in [(2, Mood::Waits), (2, Mood::Fails), (1, Mood::Fails)] {
         let shelf = Shelf::new();
         let house = house_of(Limits::default(), Arc::clone(&shelf) as _).await;
-        let stays = v(5, "member").account("bob").staying();
-        let mut member = house.connect(stays).await;
-        member.subscribe("$share/g/t", qos).await;
-        member.goodbye().await;
-        let mut writer = house.connect(v(5, "writer")).await;
-        writer.publish("t", "x", qos).await;
-        assert_eq!(shelf.queue("member"), ["x"]);
-        let mut heir = house.connect(v(5, "heir").staying()).await;
-        heir.subscribe("$share/g/t", qos).await;
-
+        let (mut member, mut heir) = two_of_a_group(&house, qos).await;
+        shelf.until("both wait", |shelf| shelf.queue("member") == ["1", "x"]).await;
         shelf.set(mood);
-        house.broker.forget("bob");
-        let asked = |shelf: &Shelf| {
-            let failed = || house.broker.figures().commits.unwrap().failures > 0;
-            shelf.batches.lock().iter().flatten().any(is_end) && (mood == Mood::Waits || failed())
-        };
+        // DISCONNECT, and the session ends with it.
+        member.bytes(&[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0]).await;
+        assert_eq!(member.next().await, Got::Closed);
         if qos == 1 {
+            heir.expect("1").await;
             heir.expect("x").await;
         }
         heir.fence().await;
-        shelf.until("the end is to be kept", asked).await;
+        shelf.until("the end is to be kept", |shelf| was_asked(shelf, &house, mood, true)).await;
         heir.fence().await;
         shelf.set(Mood::Keeps);
         if mood == Mood::Waits {
             heir.expect("x").await;
             shelf.until("the end", |shelf| shelf.session("member").is_none()).await;
             let whole = |batch: &Vec<Change>| {
-                batch.iter().any(is_end) && batch.iter().any(|change| matches!(change, Change::Queued { .. }))
+                batch.iter().any(|change| is_end(change, true))
+                    && batch.iter().any(|change| matches!(change, Change::Queued { .. }))
             };
             assert!(shelf.batches.lock().iter().any(whole), "kept together");
         } else {
             // The next start finds it as it was: at QoS 1 for another to have it again, at QoS 2 for its own client.
-            writer.retain("other", "to be kept again", 1).await;
-            assert_eq!(shelf.queue("member"), ["x"]);
+            house.connect(v(5, "writer")).await.retain("other", "to be kept again", 1).await;
+            assert_eq!(shelf.queue("member"), ["1", "x"]);
         }
         heir.fence().await;
     }
 }
 
-fn is_end(change: &Change) -> bool {
-    matches!(change, Change::Ended { handed_on: true, .. })
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_was_removed_does_not_come_back_where_its_end_could_not_be_kept_at_once() {
+    let shelf = Shelf::new();
+    let house = house_of(Limits::default(), Arc::clone(&shelf) as _).await;
+    let (_member, mut heir) = two_of_a_group(&house, 1).await;
+    shelf.until("both wait", |shelf| shelf.queue("member") == ["1", "x"]).await;
+    shelf.set(Mood::Fails);
+    house.broker.forget("bob");
+    heir.expect("1").await;
+    heir.expect("x").await;
+    shelf.until("the end is to be kept", |shelf| was_asked(shelf, &house, Mood::Fails, false)).await;
+    shelf.set(Mood::Keeps);
+    shelf.until("the end", |shelf| shelf.session("member").is_none()).await;
+}
+
+/// A member of a group whose session stays, and who has begun with "1" while "x" waits; and another.
+async fn two_of_a_group(house: &House, qos: u8) -> (Client, Client) {
+    let member = As { receive_max: Some(1), ..v(5, "member").account("bob").staying() };
+    let mut member = house.connect(member).await;
+    member.subscribe("$share/g/t", qos).await;
+    let mut writer = house.connect(v(5, "first writer")).await;
+    writer.publish("t", "1", qos).await;
+    writer.publish("t", "x", qos).await;
+    member.message().await;
+    let mut heir = house.connect(v(5, "heir").staying()).await;
+    heir.subscribe("$share/g/t", qos).await;
+    (member, heir)
+}
+
+/// Whether the keeper was asked to keep the end of a session, and has failed where it is to fail.
+fn was_asked(shelf: &Shelf, house: &House, mood: Mood, handed_on: bool) -> bool {
+    let failed = || house.broker.figures().commits.unwrap().failures > 0;
+    let asked = shelf.batches.lock().iter().flatten().any(|change| is_end(change, handed_on));
+    asked && (mood == Mood::Waits || failed())
+}
+
+fn is_end(change: &Change, with: bool) -> bool {
+    matches!(change, Change::Ended { handed_on, .. } if *handed_on == with)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! `pub` and `sub` through a mosquitto, with its clients and Python's cryptography beside them.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     process::Stdio,
 };
 
@@ -336,4 +336,24 @@ fn time_that_is_over_without_a_connection_is_told_from_time_in_which_nothing_cam
     let url = format!("mqtt://{}", silent.local_addr().unwrap());
     let sub = ["sub", "--broker", &url, "--key-line", key.to_str().unwrap(), "-t", "a/b", "--timeout", "1"];
     assert!(desk.run(&sub).ends(6).err.contains("there was no connection"));
+}
+
+#[test]
+fn a_message_at_which_the_broker_hangs_up_each_time_is_given_up() {
+    let desk = Desk::new();
+    let key = desk.key_line("k", "a/#", "cose-a256gcm");
+    let broker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mqtt://{}", broker.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in broker.incoming() {
+            let (mut stream, mut bytes) = (stream.unwrap(), [0; 4096]);
+            // CONNACK of MQTT 5 to whatever came, and the end with the next packet.
+            let answered = stream.read(&mut bytes).and_then(|_| stream.write_all(b"\x20\x03\0\0\0"));
+            let _ = answered.and_then(|()| stream.read(&mut bytes));
+        }
+    });
+    let publish = ["pub", "-l", "--broker", &url, "--key-line", key.to_str().unwrap(), "-t", "a/b"];
+    let done = desk.feed(&publish, b"one\ntwo\n").ends(6);
+    assert_eq!(done.err.matches("trying again").count(), 3, "{}", done.err);
+    assert!(done.err.contains("messages were not taken"), "{}", done.err);
 }

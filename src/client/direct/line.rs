@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     super::{
         Draft, Endpoint, Password,
-        mqtt::{Connection, Happening, LastWill, Lost, Server, Session, Why},
+        mqtt::{Connection, Happening, LastWill, Lost, Refusal, Server, Session, Why},
     },
     DirectError, Manner, Ring,
 };
@@ -105,7 +105,12 @@ pub(super) fn backoff(attempt: u32) -> Duration {
 
 /// Whether it is of use to try again.
 pub(super) fn may_pass(lost: &Lost) -> bool {
-    !matches!(lost.why, Why::Refused(_) | Why::Certificate(_) | Why::TakesNothing | Why::Stopped)
+    match &lost.why {
+        Why::Refused(refusal) => {
+            matches!(refusal, Refusal::Busy | Refusal::Unavailable | Refusal::Rate | Refusal::Quota)
+        }
+        why => !matches!(why, Why::Certificate(_) | Why::TakesNothing | Why::Stopped),
+    }
 }
 
 fn random_id() -> Result<String, DirectError> {

@@ -17,7 +17,7 @@ use super::{
     super::{
         Draft, SealedWith,
         failure::told,
-        mqtt::{Answer, Connection, Happening, Lost, Outgoing},
+        mqtt::{Answer, Connection, Happening, Lost, Outgoing, Takes},
     },
     DirectError, Line, Manner, Ring,
     line::{backoff, may_pass},
@@ -25,6 +25,8 @@ use super::{
 
 /// What an MQTT packet has beside topic and payload: fixed header, topic's length, packet id, properties.
 const PACKET_OVERHEAD: usize = 64;
+/// So many connections may break one after the other without an answer to anything before it is given up.
+const MOST_FRUITLESS: u32 = 3;
 
 /// A message that the broker has, or at QoS 0 the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,25 @@ struct Slot {
 }
 
 impl Slot {
+    /// Whether the broker that there is now takes such a message.
+    fn fits(&self, takes: &Takes, who: &str) -> Result<(), DirectError> {
+        let size = self.wire.len() + self.topic.as_str().len() + PACKET_OVERHEAD;
+        if size > takes.packet {
+            return Err(DirectError::TooMuch(format!(
+                "the sealed message has {} bytes and {who} takes packets of {} bytes at most: send it in parts",
+                self.wire.len(),
+                takes.packet
+            )));
+        }
+        if self.published.retain && !takes.retain {
+            return Err(DirectError::TooMuch(format!("{who} keeps no retained messages")));
+        }
+        if self.published.qos > takes.qos {
+            return Err(DirectError::TooMuch(format!("{who} takes messages at QoS {} at most", takes.qos)));
+        }
+        Ok(())
+    }
+
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing {
             topic: &self.topic,
@@ -94,8 +115,12 @@ pub struct Publication {
     /// Whether it connects again when the connection breaks.
     patient: bool,
     attempt: u32,
-    /// To be sent once more, before anything else.
-    again: VecDeque<Slot>,
+    /// Whether the connection that there is was let in.
+    was_online: bool,
+    /// How many connections broke, one after the other, without an answer to anything.
+    fruitless: u32,
+    /// To be sent, in order: what had no answer when a connection broke comes first.
+    queue: VecDeque<Slot>,
     /// Handed over and not yet on the network, in order.
     handed: VecDeque<Slot>,
     /// By packet id: on the network and not answered.
@@ -119,7 +144,9 @@ impl Publication {
             state: State::Line(connection),
             patient,
             attempt: 0,
-            again: VecDeque::new(),
+            was_online: true,
+            fruitless: 0,
+            queue: VecDeque::new(),
             handed: VecDeque::new(),
             in_flight: HashMap::new(),
             open: BTreeSet::new(),
@@ -141,30 +168,6 @@ impl Publication {
         let fitted = ring.fitted(draft)?;
         let draft = fitted.as_ref();
         let sealed = ring.seal(draft, manner, false)?;
-        let takes = match &self.state {
-            State::Line(connection) => connection.takes,
-            State::Waiting(_) => None,
-        };
-        if let Some(takes) = takes {
-            let size = sealed.wire.len() + draft.topic.as_str().len() + PACKET_OVERHEAD;
-            if size > takes.packet {
-                return Err(DirectError::TooMuch(format!(
-                    "the sealed message has {} bytes and {} takes packets of {} bytes at most: send it in parts",
-                    sealed.wire.len(),
-                    self.line.who,
-                    takes.packet
-                )));
-            }
-            if draft.retain && !takes.retain {
-                return Err(DirectError::TooMuch(format!("{} keeps no retained messages", self.line.who)));
-            }
-            if draft.qos > takes.qos {
-                return Err(DirectError::TooMuch(format!(
-                    "{} takes messages at QoS {} at most",
-                    self.line.who, takes.qos
-                )));
-            }
-        }
         let published = Published {
             topic: draft.topic.to_string(),
             qos: draft.qos,
@@ -176,42 +179,38 @@ impl Publication {
             no_subscribers: false,
         };
         let content_type = sealed.content_type;
-        let mut slot =
-            Slot { number: 0, topic: draft.topic.clone(), wire: sealed.wire, content_type, published };
+        // Behind what is to be sent once more, where it is counted and waits for its turn.
+        self.queue.push_back(Slot {
+            number: 0,
+            topic: draft.topic.clone(),
+            wire: sealed.wire,
+            content_type,
+            published,
+        });
         loop {
-            if self.again.is_empty() {
-                match self.hand(slot) {
-                    Ok(()) => return Ok(()),
-                    Err(back) => slot = *back,
-                }
+            self.hand_over()?;
+            if self.queue.is_empty() {
+                return Ok(());
             }
             tell(&self.happen(ring).await?);
         }
     }
 
-    /// Hands a message to the network; gives it back where it must wait.
-    fn hand(&mut self, mut slot: Slot) -> Result<(), Box<Slot>> {
-        let (open, oldest) = (self.open.len(), self.open.first().copied());
-        let State::Line(connection) = &mut self.state else { return Err(Box::new(slot)) };
-        let Some(number) = connection.publish(&slot.outgoing(), open, oldest) else {
-            return Err(Box::new(slot));
-        };
-        if number > 0 {
-            self.open.insert(number);
-        }
-        slot.number = number;
-        self.handed.push_back(slot);
-        Ok(())
-    }
-
-    /// Hands over what is to be sent once more, as far as there is room.
-    fn hand_again(&mut self) {
-        while let Some(slot) = self.again.pop_front() {
-            if let Err(back) = self.hand(slot) {
-                self.again.push_front(*back);
-                return;
+    /// Hands to the network what waits, as far as there is room.
+    fn hand_over(&mut self) -> Result<(), DirectError> {
+        let State::Line(connection) = &mut self.state else { return Ok(()) };
+        let Some(takes) = connection.takes else { return Ok(()) };
+        while let Some(slot) = self.queue.front() {
+            slot.fits(&takes, self.line.who)?;
+            let (open, oldest) = (self.open.len(), self.open.first().copied());
+            let Some(number) = connection.publish(&slot.outgoing(), open, oldest) else { return Ok(()) };
+            if number > 0 {
+                self.open.insert(number);
             }
+            let Some(slot) = self.queue.pop_front() else { return Ok(()) };
+            self.handed.push_back(Slot { number, ..slot });
         }
+        Ok(())
     }
 
     /// Waits for the next thing to happen on the connection. To be waited for beside whatever brings the next message, so
@@ -229,11 +228,11 @@ impl Publication {
             State::Line(connection) => connection.next().await,
         };
         match happening {
-            Happening::Online(_) => self.attempt = 0,
+            Happening::Online(_) => self.was_online = true,
             Happening::Sent(packet_id) => {
                 if let Some(slot) = self.handed.pop_front() {
                     if slot.published.qos == 0 {
-                        self.done.push(slot.published);
+                        self.advance(slot.published);
                     } else {
                         self.in_flight.insert(packet_id, slot);
                     }
@@ -257,18 +256,21 @@ impl Publication {
             Happening::Lost(lost) => return self.lost(&lost),
             _ => {}
         }
-        self.hand_again();
+        self.hand_over()?;
         Ok(Happened::Nothing)
     }
 
     fn lost(&mut self, lost: &Lost) -> Result<Happened, DirectError> {
-        if !self.patient || !may_pass(lost) {
+        // A message that makes a broker hang up does so each time.
+        let fruitless = std::mem::take(&mut self.was_online) && self.waiting() > 0;
+        self.fruitless += u32::from(fruitless);
+        if !self.patient || !may_pass(lost) || self.fruitless > MOST_FRUITLESS {
             return Err(DirectError::lost(lost, self.line.who));
         }
         let mut unanswered: Vec<Slot> = self.in_flight.drain().map(|(_, slot)| slot).collect();
         unanswered.sort_by_key(|slot| slot.number);
-        let unanswered = unanswered.into_iter().chain(self.handed.drain(..)).chain(self.again.drain(..));
-        self.again = unanswered.collect();
+        let unanswered = unanswered.into_iter().chain(self.handed.drain(..)).chain(self.queue.drain(..));
+        self.queue = unanswered.collect();
         self.open.clear();
         let wait = backoff(self.attempt);
         self.attempt += 1;
@@ -279,8 +281,13 @@ impl Publication {
     fn finish(&mut self, packet_id: u16) {
         if let Some(slot) = self.in_flight.remove(&packet_id) {
             self.open.remove(&slot.number);
-            self.done.push(slot.published);
+            self.advance(slot.published);
         }
+    }
+
+    fn advance(&mut self, published: Published) {
+        self.done.push(published);
+        (self.attempt, self.fruitless) = (0, 0);
     }
 
     fn refusal(&self, answer: Answer, words: Option<String>) -> String {
@@ -291,7 +298,7 @@ impl Publication {
     /// How many messages have no answer yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.again.len() + self.handed.len() + self.in_flight.len()
+        self.queue.len() + self.handed.len() + self.in_flight.len()
     }
 
     /// The messages that are done since the last call.
