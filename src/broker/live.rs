@@ -12,8 +12,8 @@ use std::{
 use rmqtt_codec::v5::DisconnectReasonCode;
 
 use super::{
-    Broker, Protocol, Transport, control::End, core::Core, figures::Depth, keeper::now_ms,
-    remains::Over, session::Session, ticket::Tickets,
+    Broker, Protocol, Transport, control::End, core::Core, figures::Depth, keeper::now_ms, remains::Over,
+    session::Session, ticket::Tickets,
 };
 use crate::topic::TopicName;
 

@@ -216,7 +216,12 @@ impl Router {
     }
 
     /// Members of a group, `most` of them, who may have subscribed to it, whatever they may be sent.
-    pub(super) fn members(&self, share: &SharedFilter, most: usize, authority: &dyn Authority) -> Vec<Target> {
+    pub(super) fn members(
+        &self,
+        share: &SharedFilter,
+        most: usize,
+        authority: &dyn Authority,
+    ) -> Vec<Target> {
         let permissions = self.permissions();
         let Some(Found { share, members, .. }) = self.groups.named(share, most) else { return Vec::new() };
         let members = members.iter().filter(|member| member.is_permitted(authority, permissions));

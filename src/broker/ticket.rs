@@ -30,11 +30,12 @@ struct Whole {
 impl Watcher for Whole {
     fn settled(&self, _: bool) {
         let outcomes = || self.parts.iter().map(Ticket::outcome);
-        let kept = match (outcomes().any(|kept| kept == Some(false)), outcomes().all(|kept| kept == Some(true))) {
-            (true, _) => false,
-            (_, true) => true,
-            _ => return,
-        };
+        let kept =
+            match (outcomes().any(|kept| kept == Some(false)), outcomes().all(|kept| kept == Some(true))) {
+                (true, _) => false,
+                (_, true) => true,
+                _ => return,
+            };
         if let Some(batch) = self.batch.upgrade() {
             batch.settle(kept);
         }
@@ -188,7 +189,7 @@ mod tests {
         assert!(one.clone().and(one.clone()).is_same(&one));
         let nested = one.clone().and(two.clone()).and(three.clone()).and(two.clone());
         assert_eq!(nested.0.whole.get().unwrap().parts.len(), 3, "each once, and none within another");
-        [&one, &two].map(|ticket| ticket.0.settle(true));
+        [&one, &two].into_iter().for_each(|ticket| ticket.0.settle(true));
         assert_eq!(nested.outcome(), None);
         assert!(nested.clone().and(one.clone()).is_same(&three), "only what is open counts");
         three.0.settle(true);

@@ -30,8 +30,11 @@ pub(super) fn run(folders: DataFolders, options: StationOptions) -> anyhow::Resu
         return Ok(ExitCode::SUCCESS);
     }
     let told = config.clone();
-    let runtime =
-        tokio::runtime::Runtime::new().context("this system gives no threads to run a station on")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.worker_threads())
+        .enable_all()
+        .build()
+        .context("this system gives no threads to run a station on")?;
     if check {
         runtime.block_on(station::check(&config)).map_err(|error| blame(error, &from_file))?;
         say("A station can start with these settings.")?;

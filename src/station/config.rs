@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
     path::PathBuf,
 };
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub anonymous_beyond_loopback: bool,
     /// The broker's bounds.
     pub limits: Limits,
+    /// How many threads carry the broker and the API; none: see [`Config::worker_threads`].
+    pub threads: Option<NonZeroUsize>,
     /// Whether accounts need one-time codes.
     pub otp: OtpPolicy,
     /// Who may make an account.
@@ -81,6 +84,7 @@ impl Config {
             anonymous: None,
             anonymous_beyond_loopback: false,
             limits: Limits::default(),
+            threads: None,
             otp: OtpPolicy::Required,
             sign_up: SignUpPolicy::Open,
             lease: false,
@@ -90,6 +94,16 @@ impl Config {
 }
 
 impl Config {
+    /// How many threads to run it on. One fewer than there are processors, unless a person said otherwise: the kernel's part
+    /// in every message, the log's writer and the audit log want one too. And on a machine with two, a second thread is woken
+    /// for every acknowledgement that comes while a message is being handled, which costs more than it does
+    /// (`benches/broker.md`).
+    #[must_use]
+    pub fn worker_threads(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(|| processors.saturating_sub(1).max(1), NonZeroUsize::get)
+    }
+
     /// What no station can be run with.
     pub(super) fn check(&self) -> Result<(), StationError> {
         if let Some(metrics) = self.metrics.filter(|metrics| !metrics.ip().is_loopback()) {

@@ -1,5 +1,7 @@
 //! Every setting: where it stands in the file, what it is for, how it is read and written.
 
+use std::num::NonZeroUsize;
+
 use toml::de::DeValue;
 
 use super::value::{address, number, quoted, seconds, size, text, texts, written_size, yes_or_no};
@@ -152,6 +154,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         read: |config| Some(quoted(&config.name)),
         write: |config, value| {
             config.name = text(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        section: "",
+        name: "threads",
+        about: "How many threads carry the broker and the API. One fewer than the machine has processors, unless given.",
+        example: "3",
+        read: |config| config.threads.map(|threads| threads.to_string()),
+        write: |config, value| {
+            let threads = usize::try_from(number(value, 1, 1024)?).ok().and_then(NonZeroUsize::new);
+            config.threads = threads;
             Ok(())
         },
     },

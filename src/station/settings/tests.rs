@@ -69,6 +69,7 @@ fn what_is_printed_says_the_same_again_and_shows_every_setting() {
     let mut config = with(config, "limits.max_connections=123").unwrap();
     for one in [
         "name=A \"name\"",
+        "threads=3",
         "listen.websocket=127.0.0.1:0",
         "listen.metrics=127.0.0.1:9464",
         "limits.sys_interval=60",
