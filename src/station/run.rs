@@ -78,7 +78,7 @@ pub async fn run(
     ended
 }
 
-/// Whether a station of that configuration could start now, without starting it: what [`settings::check`] sees, whether
+/// Whether a station of that configuration could start now, without starting it: what the settings alone show, whether
 /// another station has the data folder, and whether what it listens on can be had. Makes nothing that is not there.
 ///
 /// # Errors
