@@ -94,14 +94,11 @@ impl Config {
 }
 
 impl Config {
-    /// How many threads to run it on. One fewer than there are processors, unless a person said otherwise: the kernel's part
-    /// in every message, the log's writer and the audit log want one too. And on a machine with two, a second thread is woken
-    /// for every acknowledgement that comes while a message is being handled, which costs more than it does
-    /// (`benches/broker.md`).
+    /// How many threads to run it on: as many as there are processors, unless a person said otherwise.
     #[must_use]
     pub fn worker_threads(&self) -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(|| processors.saturating_sub(1).max(1), NonZeroUsize::get)
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(processors, NonZeroUsize::get)
     }
 
     /// What no station can be run with.

@@ -160,8 +160,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         section: "",
         name: "threads",
-        about: "How many threads carry the broker and the API. One fewer than the machine has processors, unless given.",
-        example: "3",
+        about: "How many threads carry the broker and the API. As many as the machine has processors, unless given. Fewer \
+                cost less for a lone message and more where much comes at QoS 1 (benches/broker.md).",
+        example: "1",
         read: |config| config.threads.map(|threads| threads.to_string()),
         write: |config, value| {
             let threads = usize::try_from(number(value, 1, 1024)?).ok().and_then(NonZeroUsize::new);
