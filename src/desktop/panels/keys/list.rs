@@ -1,8 +1,6 @@
 //! The list of keys, and below it the topics that go in the clear.
 
-use eframe::egui::{
-    Align2, CornerRadius, Label, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2,
-};
+use eframe::egui::{Label, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::{
     client::{Command, KeyView, legacy::Profile},
@@ -14,13 +12,13 @@ use crate::{
             ends::ends,
             sealing::{profile_words, suite_words},
         },
-        theme::{FOCUS_WIDTH, RADIUS, Tone, tokens},
+        theme::{Tone, tokens},
         widgets::{Button, caps, icon_button, menu, menu_row},
     },
     topic::TopicFilter,
 };
 
-use super::Wish;
+use super::{Wish, entry};
 
 /// Height of one key.
 const ENTRY: f32 = 58.0;
@@ -101,12 +99,7 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
     if !ui.is_rect_visible(rect) {
         return response.clicked();
     }
-    let radius = CornerRadius::same(RADIUS);
-    if chosen {
-        ui.painter().rect_filled(rect, radius, t.row_selected);
-    } else if response.hovered() {
-        ui.painter().rect_filled(rect, radius, t.row_hover);
-    }
+    entry::ground(ui, &response, rect, chosen);
     let is_secret = key.profile.is_none_or(Profile::is_secret) && key.weak.is_none();
     let (icon, tone) = match (key.retired, key.seals) {
         (true, _) => (icons::LOCK_OPEN, Tone::Neutral),
@@ -114,10 +107,7 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
         (false, true) => (icons::KEY, Tone::Amber),
         (false, false) => (icons::LOCK_OPEN, Tone::Amber),
     };
-    let square =
-        eframe::egui::Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
-    ui.painter().rect_filled(square, CornerRadius::same(9), tone.tint(t));
-    ui.painter().text(square.center(), Align2::CENTER_CENTER, icon, icons::icon_font(18.0), tone.text(t));
+    entry::icon(ui, rect, icon, tone);
     let (words, ink) = match key.profile {
         Some(profile) => (profile_words(profile).0, profile_words(profile).1.text(t)),
         None if key.weak.is_some() => ("no secrecy", t.amber.text),
@@ -149,10 +139,7 @@ fn row(ui: &mut Ui, key: &KeyView, chosen: bool) -> bool {
         pos2(left, rect.top() + 31.0),
         rect.right() - 12.0 - left,
     );
-    if response.has_focus() {
-        let stroke = eframe::egui::Stroke::new(FOCUS_WIDTH, t.accent);
-        ui.painter().rect_stroke(rect, radius, stroke, eframe::egui::StrokeKind::Inside);
-    }
+    entry::edge(ui, &response, rect);
     response.clicked()
 }
 

@@ -13,6 +13,7 @@ mod create;
 mod delete;
 mod dialogs;
 mod edit;
+mod entry;
 mod epochs;
 mod export;
 mod give;

@@ -1,9 +1,7 @@
 //! People: what this account signs with, and whose signatures it can tell. The list; one person is in `person`, comparing
 //! digits in `compare`.
 
-use eframe::egui::{
-    Align2, CornerRadius, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
-};
+use eframe::egui::{Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::{
     client::{PeopleView, PersonView, SenderKey, Standing},
@@ -11,12 +9,12 @@ use crate::{
         fonts, icons,
         model::Model,
         panels::sender::{Sender, sender},
-        theme::{FOCUS_WIDTH, RADIUS, Tone, tokens},
+        theme::{Tone, tokens},
         widgets::{caps, muted},
     },
 };
 
-use super::list::line;
+use super::{entry, list::line};
 
 /// Height of one entry.
 const ENTRY: f32 = 54.0;
@@ -143,22 +141,11 @@ fn entry(ui: &mut Ui, id: &str, look: &Look<'_>, chosen: bool) -> bool {
     if !ui.is_rect_visible(rect) {
         return response.clicked();
     }
-    let radius = CornerRadius::same(RADIUS);
-    if chosen {
-        ui.painter().rect_filled(rect, radius, t.row_selected);
-    } else if response.hovered() {
-        ui.painter().rect_filled(rect, radius, t.row_hover);
-    }
-    let square = Rect::from_center_size(pos2(rect.left() + 28.0, rect.center().y), vec2(34.0, 34.0));
-    ui.painter().rect_filled(square, CornerRadius::same(9), look.tone.tint(t));
-    let at = square.center();
-    ui.painter().text(at, Align2::CENTER_CENTER, look.icon, icons::icon_font(18.0), look.tone.text(t));
+    entry::ground(ui, &response, rect, chosen);
+    entry::icon(ui, rect, look.icon, look.tone);
     let (left, width) = (rect.left() + 56.0, rect.width() - 68.0);
     line(ui, look.name, fonts::medium(13.0), t.text_strong, pos2(left, rect.top() + 9.0), width);
     line(ui, look.below, fonts::regular(12.0), t.text_muted, pos2(left, rect.top() + 29.0), width);
-    if response.has_focus() {
-        let stroke = Stroke::new(FOCUS_WIDTH, t.accent);
-        ui.painter().rect_stroke(rect, radius, stroke, StrokeKind::Inside);
-    }
+    entry::edge(ui, &response, rect);
     response.clicked()
 }
