@@ -129,41 +129,37 @@ impl Snapshot {
     pub(super) fn banner(&self, ui: &mut Ui, own_station: bool, starting: bool) -> Pressed {
         match &self.link {
             LinkState::Waiting { reason, .. } => {
-                let reason = &sentence(reason);
                 let next = "What you send waits on this disk and goes out when the connection is back.";
                 let what = match &self.other {
                     Some((place, _)) => format!("Not connected to the broker {place}."),
                     None => "Not connected to the station.".to_owned(),
                 };
-                let banner = Banner::new(Severity::Warning, &what).why(reason).next(next);
                 let (action, does) = match (own_station && self.other.is_none(), starting) {
                     (true, true) => ("Starting your station…", Pressed::None),
                     (true, false) => ("Start it again", Pressed::StartStation),
                     (false, _) => ("Retry now", Pressed::RetryNow),
                 };
-                if banner.low().action(action).show(ui).acted { does } else { Pressed::None }
+                asks(ui, &what, reason, next, action, does)
             }
             LinkState::LogInAgain { reason } => {
-                let reason = &sentence(reason);
-                let banner = Banner::new(Severity::Warning, "Log in again to go on.")
-                    .why(reason)
-                    .next("What waits to be sent is kept.")
-                    .low()
-                    .action("Log in again…");
-                if banner.show(ui).acted { Pressed::LogInAgain } else { Pressed::None }
+                let (what, next) = ("Log in again to go on.", "What waits to be sent is kept.");
+                asks(ui, what, reason, next, "Log in again…", Pressed::LogInAgain)
             }
             LinkState::ChooseBroker { reason } => {
-                let reason = &sentence(reason);
-                let banner = Banner::new(Severity::Warning, "Choose the broker that carries your messages.")
-                    .why(reason)
-                    .next("Until then nothing goes to any. What you send waits on this disk.")
-                    .low()
-                    .action("Choose the broker…");
-                if banner.show(ui).acted { Pressed::ChooseBroker } else { Pressed::None }
+                let what = "Choose the broker that carries your messages.";
+                let next = "Until then nothing goes to any. What you send waits on this disk.";
+                asks(ui, what, reason, next, "Choose the broker…", Pressed::ChooseBroker)
             }
             _ => Pressed::None,
         }
     }
+}
+
+/// A banner with one way out of it.
+fn asks(ui: &mut Ui, what: &str, reason: &str, next: &str, action: &str, does: Pressed) -> Pressed {
+    let reason = sentence(reason);
+    let banner = Banner::new(Severity::Warning, what).why(&reason).next(next).low().action(action);
+    if banner.show(ui).acted { does } else { Pressed::None }
 }
 
 /// The lock of the top bar: icon, word, tone.
