@@ -48,15 +48,20 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// As a member of a group.
-    fn target_for(&self, share: &Arc<SharedFilter>) -> Target {
-        Target {
+    /// As a member of a group, if it may still be one.
+    fn target_for(
+        &self,
+        share: &Arc<SharedFilter>,
+        authority: &dyn Authority,
+        permissions: u64,
+    ) -> Option<Target> {
+        self.is_permitted(authority, permissions).then(|| Target {
             session: Arc::clone(&self.session),
             qos: self.options.qos,
             retain_as_published: self.options.retain_as_published,
             subscription_ids: self.options.id.into_iter().collect(),
             share: Some(Arc::clone(share)),
-        }
+        })
     }
 }
 
@@ -224,8 +229,8 @@ impl Router {
     ) -> Vec<Target> {
         let permissions = self.permissions();
         let Some(Found { share, members, .. }) = self.groups.named(share, most) else { return Vec::new() };
-        let members = members.iter().filter(|member| member.is_permitted(authority, permissions));
-        members.map(|member| member.target_for(&share)).collect()
+        let permitted = members.iter().filter_map(|member| member.target_for(&share, authority, permissions));
+        permitted.collect()
     }
 
     fn shared_target(
@@ -237,11 +242,8 @@ impl Router {
     ) -> Option<SharedTarget> {
         let permissions = self.permissions();
         let Found { share, members, turn } = found;
-        let members = members.into_iter().filter(|member| member.is_permitted(authority, permissions));
-        let members = members.filter_map(|member| {
-            let target = member.target_for(&share);
-            may_be_given(&target, topic, authority, observer).then_some(target)
-        });
+        let permitted = members.iter().filter_map(|member| member.target_for(&share, authority, permissions));
+        let members = permitted.filter(|target| may_be_given(target, topic, authority, observer));
         let members: Box<[Target]> = members.collect();
         (!members.is_empty()).then_some(SharedTarget { members, turn })
     }
