@@ -7,6 +7,7 @@
 mod answers;
 mod burst;
 mod link;
+mod parting;
 mod pump;
 
 use std::{
@@ -32,6 +33,7 @@ pub(super) use answers::Answer;
 pub(super) use burst::Given;
 pub(super) use link::Link;
 use link::{form, put};
+pub(super) use parting::{Remains, Room};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,35 +90,6 @@ impl Delivery<'_> {
             void: false,
         }
     }
-}
-
-/// How much more a queue may be given.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
-    pub(super) messages: usize,
-    pub(super) bytes: usize,
-}
-
-impl Room {
-    /// Takes its part of the room for a message; false where there is too little.
-    pub(super) fn take(&mut self, weight: usize) -> bool {
-        let fits = self.messages > 0 && weight <= self.bytes;
-        if fits {
-            (self.messages, self.bytes) = (self.messages - 1, self.bytes - weight);
-        }
-        fits
-    }
-}
-
-/// What a session that is over leaves behind.
-#[derive(Debug, Default)]
-pub(super) struct Remains {
-    /// Its connection, if it had one.
-    pub(super) control: Option<Arc<Control>>,
-    /// Where it is to be written down that it is over.
-    pub(super) page: Option<Page>,
-    /// What other members of its groups may be sent.
-    pub(super) shared: Vec<Parcel>,
 }
 
 /// What giving one message to many sessions shares.
@@ -270,42 +243,6 @@ impl Outbox {
         }
         self.waiting.retain(|parcel| parcel.qos > 0);
         self.link.take().map(|link| link.buffer)
-    }
-
-    /// The session is over: everything is forgotten here.
-    pub(super) fn end(&mut self) -> Remains {
-        self.ended = true;
-        self.releases = VecDeque::new();
-        let sent = std::mem::take(&mut self.inflight).into_unsettled().filter(|sent| sent.may_go_on(true));
-        let waiting = self.waiting.take().into_iter().filter(|waiting| waiting.may_go_on(false));
-        Remains {
-            control: self.link.take().map(|link| link.control),
-            page: self.page.take(),
-            shared: sent.chain(waiting).collect(),
-        }
-    }
-
-    /// How much more it may be given of what another session has left: an eighth of the queue stays free, because
-    /// whoever publishes next waits for room only afterwards.
-    pub(super) fn room(&self) -> Room {
-        let left =
-            |max: usize, taken: usize| if self.ended { 0 } else { (max - max / 8).saturating_sub(taken) };
-        Room {
-            messages: left(self.max_messages, self.waiting.bounded()),
-            bytes: left(self.max_bytes, self.waiting.bytes()),
-        }
-    }
-
-    /// As [`Outbox::push`], but what would overflow the queue is lost, and costs nobody the connection.
-    pub(super) fn push_within(
-        &mut self,
-        message: &Arc<Message>,
-        delivery: Delivery<'_>,
-        fanout: &mut Fanout,
-    ) -> Outcome {
-        let weight = message.weight();
-        let fits = self.room().take(weight) && self.waiting.total_has_room(weight, self.link.is_some());
-        if self.ended || fits { self.push(message, delivery, fanout) } else { Outcome::Lost }
     }
 
     /// Sends a message, or keeps it for later.
