@@ -25,7 +25,7 @@ use crate::{
 use super::{
     exit::{Ended, INTERRUPTED, TIMED_OUT},
     legacy::{self, Voice, VoiceOptions},
-    note, printable, say,
+    note, say,
     show::json_line,
     stop,
     way::{self, AccountOptions, BrokerOptions, KeyOptions, Plans, Way},
@@ -311,7 +311,7 @@ async fn clear_retained(
 
 fn tell_wait(happened: &Happened) {
     if let Happened::Waiting { why, wait } = happened {
-        note(&format!("{}; trying again in {} s", printable(why), wait.as_secs()));
+        way::note_wait(why, *wait);
     }
 }
 

@@ -201,9 +201,7 @@ async fn work(
         match subscription.next(ring).await? {
             Told::Subscribed if options.verbose => note("subscribed"),
             Told::Subscribed => {}
-            Told::Waiting { why, wait } => {
-                note(&format!("{}; trying again in {} s", printable(&why), wait.as_secs()));
-            }
+            Told::Waiting { why, wait } => way::note_wait(&why, wait),
             Told::Repeat { topic, qos } => show.repeat(&topic, qos)?,
             Told::Message(mut arrived) => {
                 name_sender(account, ring, &mut names, &mut arrived).await;

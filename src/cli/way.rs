@@ -1,6 +1,9 @@
 //! What pub, sub and key share: the options for station, broker and keys, and what becomes of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{
@@ -411,6 +414,11 @@ pub(super) fn key_text(path: &Path) -> anyhow::Result<Password> {
     let text = std::str::from_utf8(&bytes)
         .with_context(|| format!("{} holds no key: it is not text", path.display()))?;
     Ok(Password::new(text))
+}
+
+/// Tells that the connection is gone and comes back by itself.
+pub(super) fn note_wait(why: &str, wait: Duration) {
+    super::note(&format!("{}; trying again in {} s", super::printable(why), wait.as_secs()));
 }
 
 /// A runtime for one command.
